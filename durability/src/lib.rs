@@ -1,0 +1,1 @@
+//! Group commit, durable offset, recovery and storage backends.

@@ -1,0 +1,1 @@
+//! A database as a running thing: writer thread, modules, control plane.

@@ -1,0 +1,1 @@
+//! Ordered, hash and direct indexes over row pointers.

@@ -1,0 +1,1 @@
+//! Fixed-size pages of packed BSATN rows.

@@ -1,0 +1,1 @@
+//! SQL to plans to rows, and subscriptions from transaction deltas.

@@ -1,0 +1,1 @@
+//! Schema, tables, constraints, sequences, system tables and transactions.

@@ -1,0 +1,28 @@
+//! Numbers that name things inside one database.
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($number:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $number);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id!(/// A table; ids below 4096 are the system's.
+    TableId(u32));
+id!(/// A column's position in its table.
+    ColId(u16));
+id!(/// An index.
+    IndexId(u32));
+id!(/// A constraint.
+    ConstraintId(u32));
+id!(/// A sequence.
+    SequenceId(u32));
+id!(/// Position of a transaction in a database's history, from 0, without gaps.
+    TxOffset(u64));
