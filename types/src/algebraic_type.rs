@@ -4,6 +4,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeRef(pub u32);
 
+impl std::fmt::Display for TypeRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "&{}", self.0)
+    }
+}
+
 /// A structural type. Equality follows kinds, names, order and inner types; a `Ref` equals only a
 /// `Ref` of the same number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

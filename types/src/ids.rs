@@ -11,6 +11,20 @@ macro_rules! id {
                 self.0.fmt(f)
             }
         }
+
+        impl crate::bsatn::Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                self.0.encode(out);
+            }
+        }
+
+        impl<'a> crate::bsatn::Decode<'a> for $name {
+            fn decode(
+                reader: &mut crate::bsatn::Reader<'a>,
+            ) -> Result<Self, crate::bsatn::DecodeError> {
+                crate::bsatn::Decode::decode(reader).map($name)
+            }
+        }
     };
 }
 

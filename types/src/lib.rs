@@ -6,10 +6,23 @@
 mod algebraic_type;
 mod algebraic_value;
 pub mod bsatn;
+mod hash;
+pub mod hex;
+mod identity;
 mod ids;
+pub mod special_types;
+mod timestamp;
+mod typespace;
+mod uuid;
 
 pub use algebraic_type::{
     AlgebraicType, ProductType, ProductTypeElement, SumType, SumTypeVariant, TypeRef, Typespace,
 };
 pub use algebraic_value::{AlgebraicValue, ArrayValue, F32, F64, SumValue};
+pub use ethnum::{I256, U256};
+pub use hash::Hash;
+pub use identity::{ConnectionId, Identity, ParseHexError};
 pub use ids::{ColId, ConstraintId, IndexId, SequenceId, TableId, TxOffset};
+pub use timestamp::{ScheduleAt, TimeDuration, Timestamp};
+pub use typespace::{RESOLVED_NODE_COUNT_MAX, ResolveError};
+pub use uuid::Uuid;
