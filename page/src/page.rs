@@ -1,0 +1,304 @@
+//! One page: slots from the front, objects (rows' variable-length bytes) from the back.
+//!
+//! ```text
+//!   body   | slot 0 | slot 1 | ...  gap  ... | object | object | ... |
+//!                       slots_end        objects_start            body.len()
+//! ```
+//!
+//! Invariants
+//!   * Bytes that belong to no present row are zero.
+//!   * `slots_end` is one past the highest present slot: what a page can take depends on the rows
+//!     in it alone, not on what it held before.
+//!   * Objects lie contiguous, each referred to by one slot. Space of removed objects
+//!     (`garbage`) is regained by moving the others together.
+//!   * A body starts small only for the first page of a table, and never shrinks.
+//!
+//! Not here: which page a row goes to (`store`), and what is in a slot (`codec`).
+
+use crate::layout::{BLOB_MARK, BLOB_NAME_LEN, CellKind, RowLayout};
+use std::ops::Range;
+
+/// Bytes of a full-grown page, without the bitmap of present rows.
+pub(crate) const PAGE_SIZE: usize = 65_536;
+
+/// Bytes of the first page of a table, to begin with: most tables are tiny.
+const PAGE_SIZE_MIN: usize = 4_096;
+
+/// Garbage counts as free space once there is this much of it, so that moving a page's objects
+/// together is paid for by many removals.
+const GARBAGE_MIN: usize = PAGE_SIZE / 16;
+
+#[derive(Clone)]
+pub(crate) struct Page {
+    body: Box<[u8]>,
+    present: Box<[u64]>,
+    rows: u32,
+    slots_end: u32,
+    /// All words of `present` before this one are full.
+    first_open_word: usize,
+    objects_start: usize,
+    garbage: usize,
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Page")
+            .field("rows", &self.rows)
+            .field("slots_end", &self.slots_end)
+            .field("objects_start", &self.objects_start)
+            .field("garbage", &self.garbage)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Page {
+    /// An empty page. A small one grows when it must.
+    pub(crate) fn new(layout: &RowLayout, small: bool) -> Page {
+        let size = if small { PAGE_SIZE_MIN } else { PAGE_SIZE };
+        Page {
+            body: vec![0; size].into_boxed_slice(),
+            present: vec![0; index(layout.slots_max).div_ceil(64)].into_boxed_slice(),
+            rows: 0,
+            slots_end: 0,
+            first_open_word: 0,
+            objects_start: size,
+            garbage: 0,
+        }
+    }
+
+    pub(crate) fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    pub(crate) fn allocated_bytes(&self) -> usize {
+        size_of::<Page>() + self.body.len() + self.present.len() * 8
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, slot: u32) -> bool {
+        self.present
+            .get(index(slot) / 64)
+            .is_some_and(|word| word >> (slot % 64) & 1 == 1)
+    }
+
+    /// The words of the bitmap of present slots.
+    #[inline]
+    pub(crate) fn present_words(&self) -> &[u64] {
+        &self.present[..index(self.slots_end).div_ceil(64)]
+    }
+
+    /// The slot that the next row takes, if there is one.
+    #[inline]
+    pub(crate) fn free_slot(&self, layout: &RowLayout) -> Option<u32> {
+        if self.rows == self.slots_end {
+            return (self.slots_end < layout.slots_max).then_some(self.slots_end);
+        }
+        let open = self.present[self.first_open_word..]
+            .iter()
+            .position(|&word| word != u64::MAX);
+        let word = self.first_open_word + open?;
+        u32::try_from(word * 64)
+            .ok()
+            .map(|slot| slot + self.present[word].trailing_ones())
+    }
+
+    /// The longest object that a further row can have; `None` if there is no room for its slot.
+    #[inline]
+    pub(crate) fn room(&self, layout: &RowLayout) -> Option<usize> {
+        if self.rows == layout.slots_max {
+            return None;
+        }
+        let slots = self.slots_end + u32::from(self.rows == self.slots_end);
+        let garbage = if self.garbage >= GARBAGE_MIN {
+            self.garbage
+        } else {
+            0
+        };
+        (PAGE_SIZE - self.body.len() + self.objects_start + garbage)
+            .checked_sub(index(slots) * layout.slot_size)
+    }
+
+    /// Takes a free slot and space for its row's object; returns where the object goes.
+    #[inline]
+    pub(crate) fn claim(&mut self, layout: &RowLayout, slot: u32, object_len: usize) -> usize {
+        assert!(slot < layout.slots_max, "slot {slot} is beyond the page");
+        assert!(!self.contains(slot), "slot {slot} holds a row already");
+        let slots_end = self.slots_end.max(slot + 1);
+        let slots_len = index(slots_end) * layout.slot_size;
+        if slots_len + object_len > self.objects_start {
+            self.make_space(layout, slots_len + object_len);
+        }
+        self.slots_end = slots_end;
+        self.rows += 1;
+        let word = index(slot) / 64;
+        self.present[word] |= 1 << (slot % 64);
+        if word == self.first_open_word && self.present[word] == u64::MAX {
+            self.first_open_word += 1;
+        }
+        self.objects_start -= object_len;
+        self.objects_start
+    }
+
+    /// Gives a slot and its row's object back, zeroed.
+    #[inline]
+    pub(crate) fn release(&mut self, layout: &RowLayout, slot: u32) {
+        assert!(self.contains(slot), "slot {slot} holds no row");
+        let object = self.object(layout, slot);
+        if !object.is_empty() {
+            if object.start == self.objects_start {
+                self.objects_start = object.end;
+            } else {
+                self.garbage += object.len();
+            }
+            self.body[object].fill(0);
+        }
+        self.slot_mut(layout, slot).fill(0);
+        let word = index(slot) / 64;
+        self.present[word] &= !(1 << (slot % 64));
+        self.first_open_word = self.first_open_word.min(word);
+        self.rows -= 1;
+        if slot + 1 == self.slots_end {
+            self.slots_end = self.highest_present_before(word + 1);
+        }
+        if self.rows == 0 {
+            assert!(
+                self.objects_start + self.garbage == self.body.len(),
+                "objects leaked"
+            );
+            (self.objects_start, self.garbage) = (self.body.len(), 0);
+        }
+    }
+
+    /// One past the highest present slot in the first `words` words.
+    fn highest_present_before(&self, words: usize) -> u32 {
+        let highest = self.present[..words].iter().rposition(|&word| word != 0);
+        highest.map_or(0, |word| {
+            let base = u32::try_from(word * 64).unwrap_or(u32::MAX);
+            base + 64 - self.present[word].leading_zeros()
+        })
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self, layout: &RowLayout, slot: u32) -> &[u8] {
+        let start = index(slot) * layout.slot_size;
+        &self.body[start..start + layout.slot_size]
+    }
+
+    #[inline]
+    pub(crate) fn slot_mut(&mut self, layout: &RowLayout, slot: u32) -> &mut [u8] {
+        let start = index(slot) * layout.slot_size;
+        &mut self.body[start..start + layout.slot_size]
+    }
+
+    /// The slot and the rest of the page behind it, which has the object at the given offset.
+    #[inline]
+    pub(crate) fn slot_and_object_mut(
+        &mut self,
+        layout: &RowLayout,
+        slot: u32,
+        object: Range<usize>,
+    ) -> (&mut [u8], &mut [u8]) {
+        let start = index(slot) * layout.slot_size;
+        let (front, back) = self.body.split_at_mut(object.start);
+        (
+            &mut front[start..start + layout.slot_size],
+            &mut back[..object.len()],
+        )
+    }
+
+    /// The object of a present row.
+    #[inline]
+    pub(crate) fn object_bytes(&self, layout: &RowLayout, slot: u32) -> &[u8] {
+        &self.body[self.object(layout, slot)]
+    }
+
+    #[inline]
+    fn object(&self, layout: &RowLayout, slot: u32) -> Range<usize> {
+        let Some(object_cell) = layout.object_cell else {
+            return 0..0;
+        };
+        let slot = self.slot(layout, slot);
+        let start = usize::from(read_u16(slot, object_cell));
+        start..start + object_len(layout, slot)
+    }
+
+    /// Moves the objects together, into a larger body if that is not enough.
+    #[cold]
+    fn make_space(&mut self, layout: &RowLayout, needed: usize) {
+        let live = self.body.len() - self.objects_start - self.garbage;
+        let mut size = self.body.len();
+        while needed + live > size && size < PAGE_SIZE {
+            size = (size * 4).min(PAGE_SIZE);
+        }
+        assert!(
+            needed + live <= size,
+            "{needed} bytes wanted in a page with {live} bytes of objects"
+        );
+        let mut body = vec![0; size].into_boxed_slice();
+        let slots_len = index(self.slots_end) * layout.slot_size;
+        body[..slots_len].copy_from_slice(&self.body[..slots_len]);
+        let mut start = size;
+        if let Some(object_cell) = layout.object_cell {
+            for slot in (0..self.slots_end).filter(|&slot| self.contains(slot)) {
+                let object = self.object_bytes(layout, slot);
+                if object.is_empty() {
+                    continue;
+                }
+                let end = start;
+                start -= object.len();
+                body[start..end].copy_from_slice(object);
+                let cell = index(slot) * layout.slot_size + object_cell;
+                write_u16(&mut body, cell, start);
+            }
+        }
+        assert!(
+            size - start == live,
+            "objects lost while moving them together"
+        );
+        self.body = body;
+        self.objects_start = start;
+        self.garbage = 0;
+    }
+}
+
+/// The length of the object of the row in this slot.
+#[inline]
+fn object_len(layout: &RowLayout, slot: &[u8]) -> usize {
+    let variable = layout
+        .cells
+        .iter()
+        .filter(|cell| matches!(cell.kind, CellKind::Variable(_)));
+    variable
+        .map(|cell| stored_len(read_u16(slot, cell.slot_offset)))
+        .sum()
+}
+
+/// Bytes in the object for a column with this cell.
+#[inline]
+pub(crate) fn stored_len(cell: u16) -> usize {
+    if cell == BLOB_MARK {
+        BLOB_NAME_LEN
+    } else {
+        usize::from(cell)
+    }
+}
+
+#[inline]
+pub(crate) fn read_u16(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+/// Writes a number below 2^16; a larger one is a broken invariant of the caller.
+#[inline]
+pub(crate) fn write_u16(bytes: &mut [u8], at: usize, value: usize) {
+    let narrow = u16::try_from(value);
+    assert!(narrow.is_ok(), "{value} does not fit a cell");
+    bytes[at..at + 2].copy_from_slice(&narrow.unwrap_or(0).to_le_bytes());
+}
+
+const _: () = assert!(usize::BITS >= 32);
+
+#[inline]
+pub(crate) fn index(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}

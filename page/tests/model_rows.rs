@@ -1,0 +1,166 @@
+//! Rows of random types, against a plain map from row pointer to bytes.
+
+mod generate;
+
+use generate::{bsatn, columns, rows};
+use proptest::prelude::*;
+use spacetime_page::{BlobStore, RowLayout, RowPtr, RowStore};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+struct Model {
+    rows: RowStore,
+    blobs: BlobStore,
+    expected: BTreeMap<RowPtr, Vec<u8>>,
+}
+
+impl Model {
+    fn new(layout: &Arc<RowLayout>) -> Model {
+        Model {
+            rows: RowStore::new(Arc::clone(layout)),
+            blobs: BlobStore::default(),
+            expected: BTreeMap::new(),
+        }
+    }
+
+    fn insert(&mut self, row: &[u8]) -> RowPtr {
+        let ptr = self.rows.insert(row, &mut self.blobs).unwrap();
+        assert_eq!(
+            self.expected.insert(ptr, row.to_vec()),
+            None,
+            "{ptr:?} was taken"
+        );
+        ptr
+    }
+
+    fn remove(&mut self, ptr: RowPtr) -> Vec<u8> {
+        self.rows.remove(ptr, &mut self.blobs);
+        assert!(!self.rows.contains(ptr));
+        self.expected.remove(&ptr).unwrap()
+    }
+
+    fn nth(&self, n: usize) -> Option<RowPtr> {
+        let ptrs = self.expected.keys();
+        ptrs.copied().nth(n.checked_rem(self.expected.len())?)
+    }
+
+    fn check(&self) {
+        assert_eq!(self.rows.len(), u64::try_from(self.expected.len()).unwrap());
+        let ptrs: Vec<RowPtr> = self.rows.iter().collect();
+        assert_eq!(ptrs, self.expected.keys().copied().collect::<Vec<_>>());
+        for (ptr, row) in &self.expected {
+            let mut out = Vec::new();
+            self.rows.read(*ptr, &self.blobs, &mut out);
+            assert_eq!(&out, row);
+            assert!(self.rows.row_eq(*ptr, row, &self.blobs));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Operations with undo in reverse order, as transactions do it.
+    #[test]
+    fn rows_come_back_as_they_went_in(
+        (row_type, values) in rows(0..6, 1..24, 6000),
+        steps in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 0..160),
+        undone in 0..160usize,
+    ) {
+        let layout = Arc::new(RowLayout::new(&row_type).unwrap());
+        let pool: Vec<Vec<u8>> = values.iter().map(bsatn).collect();
+        let mut model = Model::new(&layout);
+        let mut log = Vec::new();
+        for (insert, at) in &steps {
+            let row = at.get(&pool);
+            if *insert || model.expected.is_empty() {
+                log.push((model.insert(row), None));
+            } else if let Some(ptr) = model.nth(at.index(1000)) {
+                log.push((ptr, Some(model.remove(ptr))));
+            }
+        }
+        model.check();
+        let view = (model.rows.clone(), model.blobs.clone(), model.expected.clone());
+        for (ptr, removed) in log.into_iter().rev().take(undone) {
+            if let Some(row) = removed {
+                model.rows.insert_at(ptr, &row, &mut model.blobs);
+                model.expected.insert(ptr, row);
+            } else {
+                model.remove(ptr);
+            }
+        }
+        model.check();
+        let view = Model { rows: view.0, blobs: view.1, expected: view.2 };
+        view.check();
+        while let Some(ptr) = model.nth(0) {
+            model.remove(ptr);
+        }
+        prop_assert_eq!(model.blobs.uses(), 0);
+        prop_assert_eq!(model.blobs.bytes(), 0);
+        prop_assert!(model.rows.allocated_bytes() < 4096);
+    }
+
+    #[test]
+    fn columns_are_found_in_bytes_and_in_pages((row_type, values) in rows(0..7, 1..4, 200)) {
+        let layout = Arc::new(RowLayout::new(&row_type).unwrap());
+        let mut model = Model::new(&layout);
+        for value in &values {
+            let row = bsatn(value);
+            prop_assert_eq!(layout.validate(&row), Ok(()));
+            let mut longer = row.clone();
+            longer.extend([0xee; 3]);
+            prop_assert_eq!(layout.row_len(&longer), Ok(row.len()));
+            let ptr = model.insert(&row);
+            let mut ranges = smallvec::SmallVec::new();
+            layout.column_ranges(&row, &mut ranges);
+            for (col, column) in columns(value).iter().enumerate() {
+                let expected = bsatn(column);
+                prop_assert_eq!(&row[layout.column_range(&row, col)], &expected[..]);
+                prop_assert_eq!(&row[ranges[col].clone()], &expected[..]);
+                let mut out = Vec::new();
+                model.rows.read_column(ptr, col, &model.blobs, &mut out);
+                prop_assert_eq!(out, expected);
+            }
+        }
+    }
+
+    /// A row differs from every other value of its type by bytes, wherever they differ.
+    #[test]
+    fn row_eq_is_equality_of_bytes((row_type, values) in rows(1..5, 2..8, 12)) {
+        let layout = Arc::new(RowLayout::new(&row_type).unwrap());
+        let mut model = Model::new(&layout);
+        let rows: Vec<Vec<u8>> = values.iter().map(bsatn).collect();
+        for row in &rows {
+            let ptr = model.insert(row);
+            for other in &rows {
+                prop_assert_eq!(model.rows.row_eq(ptr, other, &model.blobs), row == other);
+            }
+        }
+    }
+
+    /// Whatever bytes come in: no panic, and what is accepted is read back unchanged.
+    #[test]
+    fn damaged_rows_are_refused_or_kept_as_they_are(
+        (row_type, values) in rows(1..5, 1..2, 12),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<bool>(),
+    ) {
+        let layout = Arc::new(RowLayout::new(&row_type).unwrap());
+        let mut row = bsatn(&values[0]);
+        prop_assume!(!row.is_empty());
+        let at = at.index(row.len());
+        if cut {
+            row.truncate(at);
+            prop_assert!(layout.validate(&row).is_err());
+            prop_assert!(layout.row_len(&row).is_err());
+        } else {
+            row[at] = byte;
+            if layout.validate(&row).is_ok() {
+                Model::new(&layout).insert(&row);
+            }
+            row.push(0);
+            prop_assert!(layout.validate(&row).is_err() || layout.fixed_bsatn_len().is_none());
+        }
+    }
+}
