@@ -6,6 +6,9 @@ use crate::bsatn::{Decode, DecodeError, Encode, Reader};
 use crate::hex;
 use ethnum::U256;
 
+#[cfg(test)]
+mod tests;
+
 /// Why a hex text is not the wanted number. Correct the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseHexError {

@@ -10,10 +10,15 @@ mod hash;
 pub mod hex;
 mod identity;
 mod ids;
+mod layout;
 pub mod special_types;
 mod timestamp;
+mod timestamp_text;
+mod type_rules;
+mod type_text;
 mod typespace;
 mod uuid;
+mod value_conversion;
 
 pub use algebraic_type::{
     AlgebraicType, ProductType, ProductTypeElement, SumType, SumTypeVariant, TypeRef, Typespace,
@@ -23,6 +28,8 @@ pub use ethnum::{I256, U256};
 pub use hash::Hash;
 pub use identity::{ConnectionId, Identity, ParseHexError};
 pub use ids::{ColId, ConstraintId, IndexId, SequenceId, TableId, TxOffset};
+pub use layout::Layout;
 pub use timestamp::{ScheduleAt, TimeDuration, Timestamp};
+pub use timestamp_text::ParseTimestampError;
 pub use typespace::{RESOLVED_NODE_COUNT_MAX, ResolveError};
-pub use uuid::Uuid;
+pub use uuid::{ParseUuidError, TimestampBeforeEpoch, Uuid, UuidVersion};
