@@ -11,6 +11,7 @@ pub mod hex;
 mod identity;
 mod ids;
 mod layout;
+pub mod module_def;
 pub mod special_types;
 mod timestamp;
 mod timestamp_text;
