@@ -17,6 +17,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use impls::check_empty_elements;
 pub use reader::Reader;
 pub use value::{decode_value, encode_value, skip_value};
 

@@ -25,7 +25,7 @@ pub(super) fn decode_elements_one_by_one<'a, T: Decode<'a>>(
 }
 
 /// Whether an element takes bytes depends on its type alone, so the first one tells.
-pub(super) fn check_empty_elements(count: usize, first_len: usize) -> Result<(), DecodeError> {
+pub(crate) fn check_empty_elements(count: usize, first_len: usize) -> Result<(), DecodeError> {
     if first_len == 0 && count > EMPTY_ELEMENT_COUNT_MAX {
         return Err(DecodeError::TooMany {
             what: "elements without bytes",
