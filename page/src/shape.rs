@@ -113,6 +113,12 @@ impl ValueShape {
         self.0.skip(bytes, at)
     }
 
+    /// Whether any bytes of the right length are a value.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        matches!(self.0, Shape::Plain(_))
+    }
+
     /// The length that every value has, if all have the same.
     #[must_use]
     pub fn fixed_len(&self) -> Option<usize> {

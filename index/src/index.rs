@@ -1,0 +1,370 @@
+//! An index: the algorithm it was declared with, and the structure that serves it.
+//!
+//! Invariants
+//!   * A pair of key and row pointer is in an index at most once; a key at most once if the index
+//!     is unique.
+//!   * A direct index that is not unique, or whose key is not a small unsigned number, is a tree;
+//!     one that gets a key unsuited to an array becomes a tree.
+
+use crate::direct::{Direct, DirectIter, Refused};
+use crate::hashed::{Hashed, HashedIter};
+use crate::key::{Key, KeyBytes, KeyRange};
+use crate::key_shape::KeyShape;
+use crate::tree::{Tree, TreeIter};
+use spacetime_page::RowPtr;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// How an index was declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    BTree,
+    Hash,
+    Direct,
+}
+
+/// A range was asked of a hash index, which only answers whole keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a hash index answers whole keys only; declare a btree index for ranges")]
+pub struct NotOrdered;
+
+/// Row pointers by key.
+#[derive(Clone, Debug)]
+pub struct Index {
+    algorithm: Algorithm,
+    is_unique: bool,
+    shape: Arc<KeyShape>,
+    map: Map,
+}
+
+/// The structures, by size of the key.
+#[derive(Clone, Debug)]
+enum Map {
+    Tree32(Tree<u32>),
+    Tree64(Tree<u64>),
+    Tree128(Tree<u128>),
+    Tree256(Tree<[u64; 4]>),
+    TreeBytes(Tree<KeyBytes>),
+    Hash32(Hashed<u32>),
+    Hash64(Hashed<u64>),
+    Hash128(Hashed<u128>),
+    Hash256(Hashed<[u64; 4]>),
+    HashBytes(Hashed<KeyBytes>),
+    Direct(Direct),
+}
+
+/// Does the same with the map and the key, whatever they are.
+macro_rules! with_map {
+    (
+        $map:expr, $key:expr,
+        tree($tree:ident, $tree_key:ident) => $on_tree:expr,
+        hash($hash:ident, $hash_key:ident) => $on_hash:expr,
+        direct($direct:ident, $direct_key:ident) => $on_direct:expr $(,)?
+    ) => {
+        match ($map, $key) {
+            (Map::Tree32($tree), Key::U64(key)) => {
+                let $tree_key = &narrow(*key);
+                $on_tree
+            }
+            (Map::Tree64($tree), Key::U64($tree_key)) => $on_tree,
+            (Map::Tree128($tree), Key::U128($tree_key)) => $on_tree,
+            (Map::Tree256($tree), Key::U256($tree_key)) => $on_tree,
+            (Map::TreeBytes($tree), Key::Bytes($tree_key)) => $on_tree,
+            (Map::Hash32($hash), Key::U64(key)) => {
+                let $hash_key = &narrow(*key);
+                $on_hash
+            }
+            (Map::Hash64($hash), Key::U64($hash_key)) => $on_hash,
+            (Map::Hash128($hash), Key::U128($hash_key)) => $on_hash,
+            (Map::Hash256($hash), Key::U256($hash_key)) => $on_hash,
+            (Map::HashBytes($hash), Key::Bytes($hash_key)) => $on_hash,
+            (Map::Direct($direct), Key::U64($direct_key)) => $on_direct,
+            (_, key) => wrong_shape(key),
+        }
+    };
+}
+
+/// The key of a map of 32-bit keys.
+#[inline]
+fn narrow(key: u64) -> u32 {
+    let narrow = u32::try_from(key);
+    assert!(narrow.is_ok(), "key {key} is not of this index's shape");
+    narrow.unwrap_or(u32::MAX)
+}
+
+#[cold]
+fn wrong_shape(key: &Key) -> ! {
+    panic!("key {key:?} is not of this index's shape");
+}
+
+impl Map {
+    fn new(algorithm: Algorithm, is_unique: bool, shape: &KeyShape) -> Map {
+        match (algorithm, shape.width) {
+            (Algorithm::Direct, _) if is_unique && shape.is_small_number => {
+                Map::Direct(Direct::new())
+            }
+            (Algorithm::Hash, Some(0..=4)) => Map::Hash32(Hashed::new()),
+            (Algorithm::Hash, Some(5..=8)) => Map::Hash64(Hashed::new()),
+            (Algorithm::Hash, Some(9..=16)) => Map::Hash128(Hashed::new()),
+            (Algorithm::Hash, Some(17..=32)) => Map::Hash256(Hashed::new()),
+            (Algorithm::Hash, _) => Map::HashBytes(Hashed::new()),
+            (_, Some(0..=4)) => Map::Tree32(Tree::new()),
+            (_, Some(5..=8)) => Map::Tree64(Tree::new()),
+            (_, Some(9..=16)) => Map::Tree128(Tree::new()),
+            (_, Some(17..=32)) => Map::Tree256(Tree::new()),
+            (_, _) => Map::TreeBytes(Tree::new()),
+        }
+    }
+}
+
+impl Index {
+    /// An empty index.
+    #[must_use]
+    pub fn new(algorithm: Algorithm, unique: bool, shape: KeyShape) -> Self {
+        Index {
+            algorithm,
+            is_unique: unique,
+            map: Map::new(algorithm, unique, &shape),
+            shape: Arc::new(shape),
+        }
+    }
+
+    /// How its keys are made.
+    #[must_use]
+    pub fn shape(&self) -> &Arc<KeyShape> {
+        &self.shape
+    }
+
+    /// How it was declared.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Whether a key can have but one row.
+    #[must_use]
+    pub fn is_unique(&self) -> bool {
+        self.is_unique
+    }
+
+    /// Whether it answers ranges.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        self.algorithm != Algorithm::Hash
+    }
+
+    /// Number of row pointers.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match &self.map {
+            Map::Tree32(tree) => tree.len(),
+            Map::Tree64(tree) => tree.len(),
+            Map::Tree128(tree) => tree.len(),
+            Map::Tree256(tree) => tree.len(),
+            Map::TreeBytes(tree) => tree.len(),
+            Map::Hash32(hashed) => hashed.len(),
+            Map::Hash64(hashed) => hashed.len(),
+            Map::Hash128(hashed) => hashed.len(),
+            Map::Hash256(hashed) => hashed.len(),
+            Map::HashBytes(hashed) => hashed.len(),
+            Map::Direct(direct) => direct.len(),
+        }
+    }
+
+    /// Whether there are no row pointers.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory. Walks the whole index.
+    #[must_use]
+    pub fn allocated_bytes(&self) -> usize {
+        let outside = |key: &KeyBytes| if key.spilled() { key.capacity() } else { 0 };
+        match &self.map {
+            Map::Tree32(tree) => tree.allocated_bytes(&|_| 0),
+            Map::Tree64(tree) => tree.allocated_bytes(&|_| 0),
+            Map::Tree128(tree) => tree.allocated_bytes(&|_| 0),
+            Map::Tree256(tree) => tree.allocated_bytes(&|_| 0),
+            Map::TreeBytes(tree) => tree.allocated_bytes(&outside),
+            Map::Hash32(hashed) => hashed.allocated_bytes(&|_| 0),
+            Map::Hash64(hashed) => hashed.allocated_bytes(&|_| 0),
+            Map::Hash128(hashed) => hashed.allocated_bytes(&|_| 0),
+            Map::Hash256(hashed) => hashed.allocated_bytes(&|_| 0),
+            Map::HashBytes(hashed) => hashed.allocated_bytes(&outside),
+            Map::Direct(direct) => direct.allocated_bytes(),
+        }
+    }
+
+    /// Adds a row. In a unique index, a key that is taken is an error that tells by which row,
+    /// and nothing changes.
+    #[inline]
+    pub fn insert(&mut self, key: &Key, ptr: RowPtr) -> Result<(), RowPtr> {
+        let is_unique = self.is_unique;
+        let refused = with_map!(
+            &mut self.map, key,
+            tree(tree, key) => return tree.insert(key, ptr, is_unique),
+            hash(hashed, key) => return hashed.insert(key, ptr, is_unique),
+            direct(direct, key) => direct.insert(*key, ptr),
+        );
+        match refused {
+            Ok(()) => Ok(()),
+            Err(Refused::Taken(holder)) => Err(holder),
+            Err(Refused::Unsuited) => {
+                self.become_a_tree();
+                self.insert(key, ptr)
+            }
+        }
+    }
+
+    /// Removes a row; returns whether it was there under this key.
+    #[inline]
+    pub fn remove(&mut self, key: &Key, ptr: RowPtr) -> bool {
+        let is_unique = self.is_unique;
+        with_map!(
+            &mut self.map, key,
+            tree(tree, key) => tree.remove(key, ptr, is_unique),
+            hash(hashed, key) => hashed.remove(key, ptr),
+            direct(direct, key) => direct.remove(*key, ptr),
+        )
+    }
+
+    /// The row with this key, or one of them.
+    #[must_use]
+    #[inline]
+    pub fn first(&self, key: &Key) -> Option<RowPtr> {
+        with_map!(
+            &self.map, key,
+            tree(tree, key) => tree.first(key),
+            hash(hashed, key) => hashed.point(key).next(),
+            direct(direct, key) => direct.get(*key),
+        )
+    }
+
+    /// All rows with this key.
+    #[inline]
+    pub fn point(&self, key: &Key) -> IndexIter<'_> {
+        if self.is_unique {
+            return IndexIter(Iter::Hashed(HashedIter::One(self.first(key))));
+        }
+        let included = || Bound::Included(key);
+        match &self.map {
+            Map::Hash32(_)
+            | Map::Hash64(_)
+            | Map::Hash128(_)
+            | Map::Hash256(_)
+            | Map::HashBytes(_) => with_map!(
+                &self.map, key,
+                tree(_tree, _key) => IndexIter(Iter::Hashed(HashedIter::One(None))),
+                hash(hashed, key) => IndexIter(Iter::Hashed(hashed.point(key))),
+                direct(_direct, _key) => IndexIter(Iter::Hashed(HashedIter::One(None))),
+            ),
+            _ => IndexIter(self.ordered(included(), included())),
+        }
+    }
+
+    /// The rows with keys in a range, in the order of keys. A hash index answers only ranges that
+    /// are one whole key.
+    #[inline]
+    pub fn range(&self, range: &KeyRange) -> Result<IndexIter<'_>, NotOrdered> {
+        if let Some(key) = range.as_point() {
+            return Ok(self.point(key));
+        }
+        if !self.is_ordered() {
+            return Err(NotOrdered);
+        }
+        Ok(IndexIter(self.ordered(range.start(), range.end())))
+    }
+
+    /// All rows; in the order of keys if the index is ordered, else refused.
+    pub fn iter_ordered(&self) -> Result<IndexIter<'_>, NotOrdered> {
+        if !self.is_ordered() {
+            return Err(NotOrdered);
+        }
+        Ok(IndexIter(self.ordered(Bound::Unbounded, Bound::Unbounded)))
+    }
+
+    /// Removes all rows. A direct index that had become a tree is direct again.
+    pub fn clear(&mut self) {
+        self.map = Map::new(self.algorithm, self.is_unique, &self.shape);
+    }
+
+    fn ordered(&self, start: Bound<&Key>, end: Bound<&Key>) -> Iter<'_> {
+        macro_rules! range {
+            ($tree:ident, $variant:ident, $key:pat => $value:expr) => {{
+                let of = |key: &Key| match key {
+                    $key => $value,
+                    key => wrong_shape(key),
+                };
+                Iter::$variant($tree.range(start.map(of).as_ref(), end.map(of)))
+            }};
+        }
+        match &self.map {
+            Map::Tree32(tree) => range!(tree, Tree32, Key::U64(key) => narrow(*key)),
+            Map::Tree64(tree) => range!(tree, Tree64, Key::U64(key) => *key),
+            Map::Tree128(tree) => range!(tree, Tree128, Key::U128(key) => *key),
+            Map::Tree256(tree) => range!(tree, Tree256, Key::U256(key) => *key),
+            Map::TreeBytes(tree) => range!(tree, TreeBytes, Key::Bytes(key) => key.clone()),
+            Map::Direct(direct) => {
+                let of = |key: &Key| match key {
+                    Key::U64(key) => *key,
+                    key => wrong_shape(key),
+                };
+                Iter::Direct(direct.range(start.map(of), end.map(of)))
+            }
+            _ => Iter::Hashed(HashedIter::One(None)),
+        }
+    }
+
+    #[cold]
+    fn become_a_tree(&mut self) {
+        let Map::Direct(direct) = &self.map else {
+            return;
+        };
+        let mut map = Map::new(Algorithm::BTree, true, &self.shape);
+        for (key, ptr) in direct.range(Bound::Unbounded, Bound::Unbounded) {
+            let added = match &mut map {
+                Map::Tree32(tree) => tree.insert(&narrow(key), ptr, true),
+                Map::Tree64(tree) => tree.insert(&key, ptr, true),
+                _ => Err(ptr),
+            };
+            assert!(
+                added == Ok(()),
+                "keys of a direct index are small and unique"
+            );
+        }
+        self.map = map;
+    }
+}
+
+/// Row pointers found in an [`Index`].
+#[derive(Clone, Debug)]
+pub struct IndexIter<'a>(Iter<'a>);
+
+#[derive(Clone, Debug)]
+enum Iter<'a> {
+    Hashed(HashedIter<'a>),
+    Tree32(TreeIter<'a, u32>),
+    Tree64(TreeIter<'a, u64>),
+    Tree128(TreeIter<'a, u128>),
+    Tree256(TreeIter<'a, [u64; 4]>),
+    TreeBytes(TreeIter<'a, KeyBytes>),
+    Direct(DirectIter<'a>),
+}
+
+impl Iterator for IndexIter<'_> {
+    type Item = RowPtr;
+
+    #[inline]
+    fn next(&mut self) -> Option<RowPtr> {
+        match &mut self.0 {
+            Iter::Hashed(iter) => iter.next(),
+            Iter::Tree32(iter) => iter.next(),
+            Iter::Tree64(iter) => iter.next(),
+            Iter::Tree128(iter) => iter.next(),
+            Iter::Tree256(iter) => iter.next(),
+            Iter::TreeBytes(iter) => iter.next(),
+            Iter::Direct(iter) => iter.next().map(|(_, ptr)| ptr),
+        }
+    }
+}
