@@ -14,6 +14,7 @@ pub mod json;
 mod layout;
 pub mod module_def;
 pub mod names;
+pub mod satn;
 pub mod special_types;
 mod timestamp;
 mod timestamp_text;

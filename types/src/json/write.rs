@@ -158,7 +158,7 @@ impl<'t> Writer<'t, '_> {
             self.out.push('"');
             return Ok(());
         }
-        let count = reader.len()?;
+        let count = reader.count()?;
         self.out.push('[');
         for index in 0..count {
             if index > 0 {
