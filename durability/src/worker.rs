@@ -1,0 +1,272 @@
+//! The durability thread and the queue in front of it.
+//!
+//! Invariants
+//!   * The queue is bounded in transactions and in bytes. When it is full, the appender waits: a
+//!     slow disk slows the database down, it never loses or drops.
+//!   * Everything that waits is woken by the end of the thread, however it ends.
+//!
+//! Group commit needs no timer: while one commit is being synced, the next one accumulates.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{io, mem};
+
+use parking_lot::{Condvar, Mutex};
+use spacetime_types::TxOffset;
+
+use crate::durable_offset::{DurableOffset, DurableState, Status};
+use crate::group_commit::{Entry, Failure, GroupCommit, Transaction};
+use crate::recovery::Options;
+
+/// Why a transaction was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum EnqueueError {
+    /// Durability failed before. Stop accepting writes to this database and say why.
+    #[error("the database takes no more writes: {0}")]
+    Failed(Arc<Failure>),
+    /// The caller's numbering is wrong: a defect.
+    #[error("transaction {found} was appended where {expected} was due")]
+    OutOfOrder { expected: TxOffset, found: TxOffset },
+}
+
+/// The running durability of one database. Dropping it writes what is queued, like
+/// [`Durability::close`].
+#[derive(Debug)]
+pub struct Durability {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// There is something to write, or the end has come.
+    filled: Condvar,
+    /// There is room again, or the thread has ended.
+    drained: Condvar,
+    durable: DurableOffset,
+    queue_len_max: usize,
+    queue_bytes_max: usize,
+    idle_before_watermark: Duration,
+}
+
+#[derive(Debug)]
+struct Queue {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    next: TxOffset,
+    closing: bool,
+    ended: Option<Arc<Failure>>,
+    new_segment: Option<TxOffset>,
+}
+
+impl Durability {
+    /// Starts the thread of a recovered log.
+    pub fn start(group_commit: GroupCommit, options: &Options) -> io::Result<Self> {
+        let next = group_commit.next();
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(Queue {
+                entries: VecDeque::new(),
+                bytes: 0,
+                next,
+                closing: false,
+                ended: None,
+                new_segment: None,
+            }),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            durable: DurableOffset::new(next.0.checked_sub(1).map(TxOffset)),
+            queue_len_max: options.queue_len_max.max(1),
+            queue_bytes_max: options.queue_bytes_max,
+            idle_before_watermark: options.idle_before_watermark,
+        });
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            outcome: Some(Status::Failed(Arc::new(Failure::Panicked))),
+        };
+        let thread = std::thread::Builder::new()
+            .name("durability".to_owned())
+            .spawn(move || worker.run(group_commit))?;
+        Ok(Durability {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands over the next transaction. Waits while the queue is full. The transaction is durable
+    /// when the durable offset has reached it, not before.
+    pub fn append(&self, transaction: Transaction) -> Result<(), EnqueueError> {
+        let bytes = transaction.record.byte_len();
+        let mut queue = self.shared.queue.lock();
+        // No timeout: the thread's end wakes us, and as long as it runs it makes room.
+        while queue.ended.is_none() && self.shared.is_full(&queue, bytes) {
+            self.shared.drained.wait(&mut queue);
+        }
+        if let Some(failure) = &queue.ended {
+            return Err(EnqueueError::Failed(Arc::clone(failure)));
+        }
+        if transaction.offset != queue.next {
+            return Err(EnqueueError::OutOfOrder {
+                expected: queue.next,
+                found: transaction.offset,
+            });
+        }
+        queue.next = TxOffset(queue.next.0 + 1);
+        queue.bytes += bytes;
+        queue.entries.push_back(Entry::Transaction(transaction));
+        self.shared.filled.notify_one();
+        Ok(())
+    }
+
+    /// Ends the commit after what was appended so far. To be called where a snapshot is taken.
+    pub fn end_commit(&self) {
+        let mut queue = self.shared.queue.lock();
+        let is_needed = matches!(queue.entries.back(), Some(Entry::Transaction(_)));
+        if is_needed {
+            queue.entries.push_back(Entry::EndOfCommit);
+        }
+    }
+
+    /// Transactions that wait to be written; those being written do not count.
+    #[must_use]
+    pub fn queue_len(&self) -> usize {
+        self.shared.queue.lock().entries.len()
+    }
+
+    /// The segment that was begun since the last call, if any: a good moment for a snapshot.
+    pub fn take_new_segment(&self) -> Option<TxOffset> {
+        self.shared.queue.lock().new_segment.take()
+    }
+
+    /// The offset up to which everything is durable.
+    #[must_use]
+    pub fn durable_offset(&self) -> DurableOffset {
+        self.shared.durable.clone()
+    }
+
+    /// Writes everything that is queued, ends the thread, and releases the replica.
+    pub fn close(mut self) -> Result<Option<TxOffset>, Arc<Failure>> {
+        self.join();
+        let DurableState { offset, status } = self.shared.durable.get();
+        match status {
+            Status::Failed(failure) => Err(failure),
+            Status::Closed => Ok(offset),
+            Status::Running => unreachable!("the thread ends the watch when it ends"),
+        }
+    }
+
+    fn join(&mut self) {
+        self.shared.queue.lock().closing = true;
+        self.shared.filled.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic has been published by the worker's drop.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Durability {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+impl Shared {
+    /// A single transaction is always taken, however large: it would never fit otherwise.
+    fn is_full(&self, queue: &Queue, more_bytes: usize) -> bool {
+        let too_many = queue.entries.len() >= self.queue_len_max;
+        let too_large = queue.bytes.saturating_add(more_bytes) > self.queue_bytes_max;
+        too_many || (too_large && !queue.entries.is_empty())
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    /// Published when the worker is dropped. A panic finds what was set at the start.
+    outcome: Option<Status>,
+}
+
+impl Worker {
+    fn run(mut self, mut group_commit: GroupCommit) {
+        let result = self.write_until_closed(&mut group_commit);
+        // Releases the lock before anybody learns that we are done, so that they can reopen.
+        drop(group_commit);
+        self.outcome = Some(match result {
+            Ok(()) => Status::Closed,
+            Err(failure) => {
+                tracing::error!(%failure, "durability failed; the database takes no more writes");
+                Status::Failed(Arc::new(failure))
+            }
+        });
+    }
+
+    fn write_until_closed(&self, group_commit: &mut GroupCommit) -> Result<(), Failure> {
+        let mut entries = VecDeque::new();
+        loop {
+            match self.take(&mut entries, group_commit.watermark_is_behind()) {
+                Taken::Entries => {}
+                Taken::NothingForAWhile => group_commit.write_watermark()?,
+                Taken::Closed => return group_commit.write_watermark(),
+            }
+            while let Some(progress) = group_commit.write(&mut entries)? {
+                self.shared.durable.advance(progress.durable_end);
+                if progress.new_segment.is_some() {
+                    self.shared.queue.lock().new_segment = progress.new_segment;
+                }
+                group_commit.keep_watermark(&progress)?;
+            }
+        }
+    }
+
+    /// Takes everything that is queued, or waits for something.
+    fn take(&self, entries: &mut VecDeque<Entry>, watermark_is_behind: bool) -> Taken {
+        let mut queue = self.shared.queue.lock();
+        while queue.entries.is_empty() {
+            if queue.closing {
+                return Taken::Closed;
+            }
+            if !watermark_is_behind {
+                self.shared.filled.wait(&mut queue);
+                continue;
+            }
+            let idle = self.shared.idle_before_watermark;
+            let waited = self.shared.filled.wait_for(&mut queue, idle);
+            if waited.timed_out() && queue.entries.is_empty() && !queue.closing {
+                return Taken::NothingForAWhile;
+            }
+        }
+        mem::swap(entries, &mut queue.entries);
+        queue.bytes = 0;
+        self.shared.drained.notify_all();
+        Taken::Entries
+    }
+}
+
+enum Taken {
+    Entries,
+    NothingForAWhile,
+    Closed,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let Some(outcome) = self.outcome.take() else {
+            return;
+        };
+        let dropped = {
+            let mut queue = self.shared.queue.lock();
+            if let Status::Failed(failure) = &outcome {
+                queue.ended = Some(Arc::clone(failure));
+            }
+            self.shared.drained.notify_all();
+            mem::take(&mut queue.entries)
+        };
+        self.shared.durable.end(outcome);
+        drop(dropped);
+    }
+}
+
+#[cfg(test)]
+mod tests;
