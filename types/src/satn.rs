@@ -133,7 +133,7 @@ impl<'t> Writer<'t, '_> {
             self.display_special(format_args!("0x{digits}"));
             return Ok(());
         }
-        let count = reader.count()?;
+        let count = reader.len()?;
         self.out.push('[');
         for index in 0..count {
             if index > 0 {

@@ -188,7 +188,7 @@ impl<T: Encode, const N: usize> Encode for [T; N] {
 impl<'a, T: Decode<'a>> Decode<'a> for Vec<T> {
     #[inline]
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let count = reader.count()?;
+        let count = reader.len()?;
         T::decode_elements(reader, count)
     }
 }
@@ -202,7 +202,7 @@ impl<'a, T: Decode<'a>> Decode<'a> for Box<[T]> {
 
 impl<'a, T: Decode<'a>, const N: usize> Decode<'a> for [T; N] {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let given = reader.count()?;
+        let given = reader.len()?;
         if given != N {
             return Err(DecodeError::ArrayLen { expected: N, given });
         }

@@ -106,7 +106,8 @@ impl<'a> Reader<'a> {
     /// Takes the count or byte length that opens arrays and strings. It is not yet checked
     /// against the bytes that are left.
     #[inline]
-    pub fn count(&mut self) -> Result<usize, DecodeError> {
+    #[allow(clippy::len_without_is_empty)] // it reads a length, it does not have one
+    pub fn len(&mut self) -> Result<usize, DecodeError> {
         let len = self.u32()?;
         usize::try_from(len).map_err(|_| self.too_short("[u8]", usize::MAX))
     }
@@ -114,7 +115,7 @@ impl<'a> Reader<'a> {
     /// Takes a length-prefixed byte array.
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
-        let len = self.count()?;
+        let len = self.len()?;
         self.take(len)
     }
 

@@ -138,7 +138,7 @@ fn decode_array(
         return Ok(AlgebraicValue::Array(ArrayValue::Bytes(bytes)));
     }
     reader.nested(|reader| {
-        let count = reader.count()?;
+        let count = reader.len()?;
         let reserve = count.min(reader.rest().len()).min(RESERVE_COUNT_MAX);
         let mut values = Vec::with_capacity(reserve);
         let start = reader.offset();
@@ -201,7 +201,7 @@ fn skip_array(
         return reader.bytes().map(drop);
     }
     reader.nested(|reader| {
-        let count = reader.count()?;
+        let count = reader.len()?;
         if let Some(len) = plain_len(element) {
             return reader.take(count.saturating_mul(len)).map(drop);
         }

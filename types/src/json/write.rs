@@ -158,7 +158,7 @@ impl<'t> Writer<'t, '_> {
             self.out.push('"');
             return Ok(());
         }
-        let count = reader.count()?;
+        let count = reader.len()?;
         self.out.push('[');
         for index in 0..count {
             if index > 0 {
