@@ -1,14 +1,34 @@
 //! Schema, tables, constraints, sequences, system tables and transactions.
 
+mod catalogue;
+mod commit;
+mod datastore;
 pub mod definition;
 mod delta;
+mod describe;
+pub mod error;
+mod net;
+mod read;
+mod replay;
 mod row_list;
+mod row_set;
 mod schema;
+mod sequence;
 pub mod system;
+mod table;
+mod transaction;
+mod undo_catalogue;
+mod write;
 
+pub use datastore::Datastore;
+pub use describe::CatalogueError;
+pub use replay::ReplayError;
 pub use delta::{TableDelta, TxDelta};
 pub use row_list::{RowList, RowListBuilder};
 pub use schema::{
     ColumnSchema, ConstraintSchema, FIRST_USER_ID, IndexAlgorithm, IndexSchema, Persistence,
     ScheduleId, ScheduleSchema, SequenceSchema, TableAccess, TableKind, TableSchema, ViewId,
 };
+pub use spacetime_page::RowPtr;
+pub use transaction::Savepoint;
+pub use write::Inserted;

@@ -2,12 +2,16 @@
 
 use spacetime_types::TableId;
 
-use super::tables::SYSTEM_SEQUENCE_ALLOCATED;
 use super::{ConstraintData, StColumn, StConstraint, StIndex, StSequence, StTable, SystemRow};
 use crate::schema::TableSchema;
 
-/// Calls `put` with each row that describes `schema`, which is a built-in table.
-pub(crate) fn bootstrap_rows(schema: &TableSchema, mut put: impl FnMut(TableId, &[u8])) {
+/// Calls `put` with each row that describes `schema`, which is a built-in table. Its sequences are
+/// at `allocated`.
+pub(crate) fn bootstrap_rows(
+    schema: &TableSchema,
+    allocated: i128,
+    mut put: impl FnMut(TableId, &[u8]),
+) {
     assert!(schema.is_system(), "only built-in tables are bootstrapped");
     let mut row = |table: TableId, bytes: Vec<u8>| put(table, &bytes);
     row(StTable::TABLE, StTable::of(schema).to_bsatn());
@@ -33,7 +37,7 @@ pub(crate) fn bootstrap_rows(schema: &TableSchema, mut put: impl FnMut(TableId, 
         row(StConstraint::TABLE, constraint.to_bsatn());
     }
     for sequence in &schema.sequences {
-        let sequence = StSequence::of(schema.id, sequence, SYSTEM_SEQUENCE_ALLOCATED);
+        let sequence = StSequence::of(schema.id, sequence, allocated);
         row(StSequence::TABLE, sequence.to_bsatn());
     }
 }

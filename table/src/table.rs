@@ -1,0 +1,504 @@
+//! One table: its rows, and the structures that find them.
+//!
+//! Invariants
+//!   * No two rows are equal. Rows are equal if their bytes are.
+//!   * Every row is in every index and, if no index is unique, in the row set. While a log is
+//!     replayed only the *finder*, the unique index with the lowest id, is kept up to date.
+//!   * An operation that is refused changes nothing.
+//!
+//! Not here: undo and deltas (see `transaction`), sequences (see `write`).
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use spacetime_index::{Algorithm, Index, Key, KeyShape};
+use spacetime_page::{BlobStore, InsertError, RowError, RowPtr, RowStore};
+use spacetime_types::{ColId, IndexId, SequenceId};
+
+use crate::row_set::RowSet;
+use crate::schema::{IndexAlgorithm, IndexSchema, TableSchema};
+
+/// A table's rows and indexes.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    pub schema: Arc<TableSchema>,
+    pub rows: RowStore,
+    /// In the order of `schema.indexes`.
+    pub indexes: Vec<TableIndex>,
+    row_set: Option<RowSet>,
+    /// Position of the unique index with the lowest id.
+    finder: Option<usize>,
+    /// Only the finder is kept up to date.
+    replaying: bool,
+    /// Columns that are generated when they arrive as 0, in order.
+    pub generated: SmallVec<[(ColId, SequenceId); 1]>,
+}
+
+/// An index and how to make its keys.
+#[derive(Clone, Debug)]
+pub(crate) struct TableIndex {
+    pub id: IndexId,
+    pub unique: bool,
+    columns: SmallVec<[usize; 4]>,
+    pub index: Index,
+}
+
+/// What became of a row to insert.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placed {
+    /// It is there now.
+    Inserted(RowPtr),
+    /// An equal row was there.
+    Existed(RowPtr),
+}
+
+/// Why a row was not inserted.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// A row with this key in the unique index is there.
+    Conflict { index: usize, holder: RowPtr },
+    /// The table is full.
+    NoRoom(InsertError),
+}
+
+/// Why rows could not be copied into a table.
+#[derive(Debug)]
+pub(crate) enum TakeRowsError {
+    /// A row does not fit the new types.
+    Row(RowError),
+    /// Two rows have the same key in the index at this position.
+    Conflict(usize),
+    /// The table is full.
+    NoRoom(InsertError),
+}
+
+/// Reused key buffers.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    key: Key,
+    other: Key,
+}
+
+impl TableIndex {
+    /// An empty index over the columns of a table.
+    pub fn new(schema: &TableSchema, index: &IndexSchema) -> Self {
+        let columns: SmallVec<[usize; 4]> = index
+            .algorithm
+            .columns()
+            .iter()
+            .map(|column| usize::from(column.0))
+            .collect();
+        let types: Vec<_> = columns
+            .iter()
+            .map(|column| schema.columns[*column].column_type.clone())
+            .collect();
+        let shape = KeyShape::new(&types);
+        let shape = shape.unwrap_or_else(|error| panic!("key of a stored column: {error}"));
+        let algorithm = match index.algorithm {
+            IndexAlgorithm::BTree(_) => Algorithm::BTree,
+            IndexAlgorithm::Hash(_) => Algorithm::Hash,
+            IndexAlgorithm::Direct(_) => Algorithm::Direct,
+        };
+        TableIndex {
+            id: index.id,
+            unique: index.unique,
+            columns,
+            index: Index::new(algorithm, index.unique, shape),
+        }
+    }
+
+    /// Number of columns in the key.
+    pub fn column_count(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The key of a valid row.
+    #[inline]
+    fn key_of(&self, row: &[u8], rows: &RowStore, key: &mut Key) {
+        let layout = rows.layout();
+        let mut columns: SmallVec<[&[u8]; 4]> = SmallVec::new();
+        for column in &self.columns {
+            columns.push(&row[layout.column_range(row, *column)]);
+        }
+        self.index.shape().encode(&columns, key);
+    }
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(schema: Arc<TableSchema>) -> Self {
+        let rows = RowStore::new(Arc::clone(&schema.layout));
+        let indexes = schema.indexes.iter();
+        let indexes = indexes.map(|index| TableIndex::new(&schema, index)).collect();
+        let mut table = Table {
+            schema,
+            rows,
+            indexes,
+            row_set: None,
+            finder: None,
+            replaying: false,
+            generated: SmallVec::new(),
+        };
+        table.choose_finder();
+        table.note_sequences();
+        table
+    }
+
+    /// Finds out again which index finds equal rows, after indexes came or went. The row set is
+    /// made or dropped accordingly.
+    pub fn choose_finder(&mut self) {
+        let unique = self.indexes.iter().enumerate().filter(|(_, index)| index.unique);
+        let lowest = unique.min_by_key(|(_, index)| index.id);
+        self.finder = lowest.map(|(position, _)| position);
+        if self.finder.is_some() {
+            self.row_set = None;
+        } else if self.row_set.is_none() {
+            self.row_set = Some(RowSet::default());
+        }
+    }
+
+    /// Takes over which columns are generated from the schema.
+    pub fn note_sequences(&mut self) {
+        let sequences = self.schema.sequences.iter();
+        self.generated = sequences.map(|sequence| (sequence.column, sequence.id)).collect();
+        self.generated.sort_unstable_by_key(|(column, _)| *column);
+    }
+
+    /// The position of an index.
+    pub fn index_position(&self, id: IndexId) -> Option<usize> {
+        self.indexes.iter().position(|index| index.id == id)
+    }
+
+    fn is_kept(&self, position: usize) -> bool {
+        !self.replaying || self.finder == Some(position)
+    }
+
+    /// The row with the same key as `row` in an index.
+    #[inline]
+    pub fn find_by(&self, position: usize, row: &[u8], keys: &mut Keys) -> Option<RowPtr> {
+        let index = &self.indexes[position];
+        index.key_of(row, &self.rows, &mut keys.key);
+        index.index.point(&keys.key).next()
+    }
+
+    /// The row equal to `row`, which is valid.
+    #[inline]
+    pub fn find(&self, row: &[u8], blobs: &BlobStore, keys: &mut Keys) -> Option<RowPtr> {
+        match self.finder {
+            Some(finder) => self
+                .find_by(finder, row, keys)
+                .filter(|ptr| self.rows.row_eq(*ptr, row, blobs)),
+            None => {
+                let set = self.row_set.as_ref();
+                set.and_then(|set| set.find(row, &self.rows, blobs))
+            }
+        }
+    }
+
+    /// Inserts a valid row.
+    #[inline]
+    pub fn insert(
+        &mut self,
+        row: &[u8],
+        blobs: &mut BlobStore,
+        keys: &mut Keys,
+    ) -> Result<Placed, Refusal> {
+        if let Some(set) = &self.row_set
+            && let Some(ptr) = set.find(row, &self.rows, blobs)
+        {
+            return Ok(Placed::Existed(ptr));
+        }
+        let ptr = self.rows.insert(row, blobs).map_err(Refusal::NoRoom)?;
+        // The finder first: if an equal row is there, it says so before another index objects.
+        if let Some(finder) = self.finder
+            && let Err(holder) = self.insert_key(finder, row, ptr, keys)
+        {
+            self.rows.remove(ptr, blobs);
+            return if self.rows.row_eq(holder, row, blobs) {
+                Ok(Placed::Existed(holder))
+            } else {
+                Err(Refusal::Conflict { index: finder, holder })
+            };
+        }
+        for position in 0..self.indexes.len() {
+            if self.finder == Some(position) || !self.is_kept(position) {
+                continue;
+            }
+            if let Err(holder) = self.insert_key(position, row, ptr, keys) {
+                self.remove_keys_before(position, row, ptr, keys);
+                self.rows.remove(ptr, blobs);
+                return Err(Refusal::Conflict { index: position, holder });
+            }
+        }
+        if let Some(set) = &mut self.row_set {
+            set.insert(row, ptr);
+        }
+        Ok(Placed::Inserted(ptr))
+    }
+
+    /// Stores a row whose key in the finder `holder` has: it takes the key over.
+    pub fn supersede(
+        &mut self,
+        holder: RowPtr,
+        row: &[u8],
+        blobs: &mut BlobStore,
+        keys: &mut Keys,
+    ) -> Result<RowPtr, InsertError> {
+        assert!(self.replaying, "rows are superseded only in a replay");
+        let finder = self.finder.unwrap_or_else(|| panic!("only a unique index has conflicts"));
+        let ptr = self.rows.insert(row, blobs)?;
+        self.remove_key(finder, row, holder, keys);
+        let inserted = self.insert_key(finder, row, ptr, keys);
+        assert!(inserted.is_ok(), "the key has just become free");
+        Ok(ptr)
+    }
+
+    /// Enters a superseded row into the finder again. Fails with the row that has its key.
+    pub fn adopt(
+        &mut self,
+        ptr: RowPtr,
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) -> Result<(), RowPtr> {
+        let mut row = Vec::new();
+        self.rows.read(ptr, blobs, &mut row);
+        match self.finder {
+            Some(finder) => self.insert_key(finder, &row, ptr, keys),
+            None => Ok(()),
+        }
+    }
+
+    /// The row that can equal `row`, and whether it does.
+    pub fn find_candidate(
+        &self,
+        row: &[u8],
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) -> Option<(RowPtr, bool)> {
+        match self.finder {
+            Some(finder) => {
+                let ptr = self.find_by(finder, row, keys)?;
+                Some((ptr, self.rows.row_eq(ptr, row, blobs)))
+            }
+            None => self.find(row, blobs, keys).map(|ptr| (ptr, true)),
+        }
+    }
+
+    /// The index that finds equal rows.
+    pub fn finder_schema(&self) -> Option<&IndexSchema> {
+        self.finder.map(|finder| &self.schema.indexes[finder])
+    }
+
+    /// Copies all rows of another table, whose columns may have other types.
+    pub fn take_rows(
+        &mut self,
+        from: &Table,
+        blobs: &mut BlobStore,
+        keys: &mut Keys,
+    ) -> Result<(), TakeRowsError> {
+        let mut row = Vec::new();
+        for ptr in from.rows.iter() {
+            row.clear();
+            from.rows.read(ptr, blobs, &mut row);
+            self.schema.layout.validate(&row).map_err(TakeRowsError::Row)?;
+            match self.insert(&row, blobs, keys) {
+                Ok(Placed::Inserted(_)) => {}
+                Ok(Placed::Existed(_)) => unreachable!("rows of a table are different"),
+                Err(Refusal::Conflict { index, .. }) => {
+                    return Err(TakeRowsError::Conflict(index));
+                }
+                Err(Refusal::NoRoom(error)) => return Err(TakeRowsError::NoRoom(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_key(
+        &mut self,
+        position: usize,
+        row: &[u8],
+        ptr: RowPtr,
+        keys: &mut Keys,
+    ) -> Result<(), RowPtr> {
+        let index = &mut self.indexes[position];
+        index.key_of(row, &self.rows, &mut keys.key);
+        index.index.insert(&keys.key, ptr)
+    }
+
+    fn remove_key(&mut self, position: usize, row: &[u8], ptr: RowPtr, keys: &mut Keys) {
+        let index = &mut self.indexes[position];
+        index.key_of(row, &self.rows, &mut keys.key);
+        let removed = index.index.remove(&keys.key, ptr);
+        assert!(removed, "index {} of {} holds every row", index.id, self.schema.name);
+    }
+
+    /// Undoes an insertion that index `end` refused.
+    fn remove_keys_before(&mut self, end: usize, row: &[u8], ptr: RowPtr, keys: &mut Keys) {
+        for position in 0..self.indexes.len() {
+            let is_done = position < end || self.finder == Some(position);
+            if is_done && self.is_kept(position) {
+                self.remove_key(position, row, ptr, keys);
+            }
+        }
+    }
+
+    /// Removes the row at `ptr`, which is `row`.
+    pub fn remove(&mut self, ptr: RowPtr, row: &[u8], blobs: &mut BlobStore, keys: &mut Keys) {
+        for position in 0..self.indexes.len() {
+            if self.is_kept(position) {
+                self.remove_key(position, row, ptr, keys);
+            }
+        }
+        if let Some(set) = &mut self.row_set {
+            set.remove(row, ptr);
+        }
+        self.rows.remove(ptr, blobs);
+    }
+
+    /// Undoes a removal: what was done to the table since has been undone.
+    pub fn restore(&mut self, ptr: RowPtr, row: &[u8], blobs: &mut BlobStore, keys: &mut Keys) {
+        self.rows.insert_at(ptr, row, blobs);
+        for position in 0..self.indexes.len() {
+            let inserted = self.insert_key(position, row, ptr, keys);
+            assert!(inserted.is_ok(), "a restored row conflicts with none");
+        }
+        if let Some(set) = &mut self.row_set {
+            set.insert(row, ptr);
+        }
+    }
+
+    /// Whether a row can be replaced where it is: any row fits the slot of any other.
+    pub fn replaces_in_place(&self) -> bool {
+        self.schema.layout.fixed_bsatn_len().is_some() && self.row_set.is_none()
+    }
+
+    /// Replaces the row `old` at `ptr` by `new`. Indexes whose key is the same are not touched.
+    pub fn replace(
+        &mut self,
+        ptr: RowPtr,
+        old: &[u8],
+        new: &[u8],
+        blobs: &mut BlobStore,
+        keys: &mut Keys,
+    ) -> Result<(), Refusal> {
+        assert!(self.replaces_in_place(), "rows have one length");
+        for position in 0..self.indexes.len() {
+            if !self.rekey(position, ptr, old, new, keys) {
+                continue;
+            }
+            if let Err(holder) = self.indexes[position].index.insert(&keys.key, ptr) {
+                for done in 0..position {
+                    if self.rekey(done, ptr, old, new, keys) {
+                        self.remove_key(done, new, ptr, keys);
+                    }
+                }
+                return Err(Refusal::Conflict { index: position, holder });
+            }
+        }
+        for position in 0..self.indexes.len() {
+            if self.rekey(position, ptr, old, new, keys) {
+                self.remove_key(position, old, ptr, keys);
+            }
+        }
+        self.rows.remove(ptr, blobs);
+        self.rows.insert_at(ptr, new, blobs);
+        Ok(())
+    }
+
+    /// Whether the two rows have different keys; the new one is left in `keys`.
+    fn rekey(
+        &self,
+        position: usize,
+        ptr: RowPtr,
+        old: &[u8],
+        new: &[u8],
+        keys: &mut Keys,
+    ) -> bool {
+        debug_assert!(self.rows.contains(ptr), "the old row is there");
+        let index = &self.indexes[position];
+        index.key_of(old, &self.rows, &mut keys.other);
+        index.key_of(new, &self.rows, &mut keys.key);
+        keys.key != keys.other
+    }
+
+    /// Forgets all rows.
+    pub fn clear(&mut self, blobs: &mut BlobStore) {
+        self.rows.clear(blobs);
+        for index in &mut self.indexes {
+            index.index.clear();
+        }
+        if let Some(set) = &mut self.row_set {
+            set.clear();
+        }
+    }
+
+    /// Stops keeping indexes other than the finder up to date.
+    pub fn begin_replay(&mut self) {
+        self.replaying = true;
+        for (position, index) in self.indexes.iter_mut().enumerate() {
+            if self.finder != Some(position) {
+                index.index.clear();
+            }
+        }
+    }
+
+    /// Fills one empty index, or the row set if `position` is none. Fails with a row whose key
+    /// another row has.
+    pub fn fill(
+        &mut self,
+        position: Option<usize>,
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) -> Result<(), RowPtr> {
+        let mut row = Vec::new();
+        for ptr in self.rows.iter() {
+            row.clear();
+            self.rows.read(ptr, blobs, &mut row);
+            match position {
+                Some(position) => {
+                    let index = &mut self.indexes[position];
+                    index.key_of(&row, &self.rows, &mut keys.key);
+                    index.index.insert(&keys.key, ptr).map_err(|_| ptr)?;
+                }
+                None => {
+                    if let Some(set) = &mut self.row_set {
+                        set.insert(&row, ptr);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills the indexes that a replay left empty. Fails with the position of an index that the
+    /// rows contradict.
+    pub fn finish_replay(&mut self, blobs: &BlobStore, keys: &mut Keys) -> Result<(), usize> {
+        assert!(self.replaying, "a replay ends once");
+        self.replaying = false;
+        for position in 0..self.indexes.len() {
+            if self.finder != Some(position) {
+                let filled = self.fill(Some(position), blobs, keys);
+                filled.map_err(|_| position)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the table is being replayed.
+    pub fn is_replaying(&self) -> bool {
+        self.replaying
+    }
+
+    /// Number of entries of the row set.
+    pub fn row_set_len(&self) -> Option<usize> {
+        self.row_set.as_ref().map(RowSet::len)
+    }
+
+    /// Bytes held by rows and indexes.
+    pub fn allocated_bytes(&self) -> usize {
+        let indexes = self.indexes.iter();
+        let indexes: usize = indexes.map(|index| index.index.allocated_bytes()).sum();
+        let set = self.row_set.as_ref().map_or(0, RowSet::allocated_bytes);
+        self.rows.allocated_bytes() + indexes + set
+    }
+}
