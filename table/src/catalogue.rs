@@ -103,7 +103,9 @@ impl Datastore {
             schedule.id = ScheduleId(self.insert_named(&schedule.name.clone(), &row)?);
         }
         if def.is_event {
-            self.insert_system_row(&StEventTable { table_id: schema.id })?;
+            self.insert_system_row(&StEventTable {
+                table_id: schema.id,
+            })?;
         }
         for index in &def.indexes {
             let index = self.insert_index(&schema, &def.constraints, index)?;
@@ -288,7 +290,10 @@ impl Datastore {
             }
         }
         if let Some(table) = self.unregister(id) {
-            assert!(table.rows.is_empty(), "a table is emptied before it is dropped");
+            assert!(
+                table.rows.is_empty(),
+                "a table is emptied before it is dropped"
+            );
             self.record(CatalogueOp::Dropped(table));
         }
         Ok(())
@@ -355,7 +360,10 @@ fn check_definition(def: &TableDef) -> Result<(), SchemaError> {
         }
     }
     if let Some(key) = def.primary_key
-        && !def.constraints.iter().any(|constraint| constraint.columns == [key])
+        && !def
+            .constraints
+            .iter()
+            .any(|constraint| constraint.columns == [key])
     {
         return Err(wrong("the primary key has no unique constraint".to_owned()));
     }
@@ -366,13 +374,20 @@ fn check_definition(def: &TableDef) -> Result<(), SchemaError> {
         check_key(def, &sequence.name, &[sequence.column])?;
         let column = &def.columns[usize::from(sequence.column.0)];
         if !sequence::is_integer(&column.column_type) {
-            return Err(wrong(format!("the column of `{}` is no integer", sequence.name)));
+            return Err(wrong(format!(
+                "the column of `{}` is no integer",
+                sequence.name
+            )));
         }
         let schema = sequence::schema_of(SequenceId(0), sequence);
         sequence::check_parameters(&schema)
             .map_err(|what| wrong(format!("sequence `{}`: {what}", sequence.name)))?;
     }
-    let mut columns: Vec<ColId> = def.sequences.iter().map(|sequence| sequence.column).collect();
+    let mut columns: Vec<ColId> = def
+        .sequences
+        .iter()
+        .map(|sequence| sequence.column)
+        .collect();
     columns.sort_unstable();
     if columns.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(wrong("a column has two sequences".to_owned()));
@@ -389,7 +404,9 @@ fn check_key(def: &TableDef, name: &str, columns: &[ColId]) -> Result<(), Schema
     let mut types = Vec::new();
     for (position, column) in columns.iter().enumerate() {
         let Some(found) = def.columns.get(usize::from(column.0)) else {
-            return Err(wrong(format!("column `{column}` of `{name}` does not exist")));
+            return Err(wrong(format!(
+                "column `{column}` of `{name}` does not exist"
+            )));
         };
         if columns[..position].contains(column) {
             return Err(wrong(format!("`{name}` has column `{column}` twice")));

@@ -73,7 +73,9 @@ impl Datastore {
             None => (dropped_schema(id, dropped), true),
         };
         let (inserts, deletes) = net(ops.to_vec(), arenas, schema.layout.fixed_bsatn_len());
-        if schema.is_event && let Some(table) = self.tables.get_mut(&id) {
+        if schema.is_event
+            && let Some(table) = self.tables.get_mut(&id)
+        {
             table.clear(&mut self.blobs);
         }
         if inserts.is_empty() && deletes.is_empty() {
@@ -111,12 +113,22 @@ impl Datastore {
     /// since may stay used up.)
     pub fn rollback_to(&mut self, savepoint: Savepoint) {
         assert!(self.tx.is_open, "a transaction is open");
-        assert_eq!(savepoint.epoch, self.tx.epoch, "a savepoint of this transaction");
-        assert!(savepoint.ops <= self.tx.ops.len(), "a savepoint not yet undone");
+        assert_eq!(
+            savepoint.epoch, self.tx.epoch,
+            "a savepoint of this transaction"
+        );
+        assert!(
+            savepoint.ops <= self.tx.ops.len(),
+            "a savepoint not yet undone"
+        );
         while self.tx.ops.len() > savepoint.ops {
             match self.tx.ops.pop() {
                 Some(Op::Row(op)) => self.undo_row(op),
-                Some(Op::Sequence { sequence, value, allocated }) => {
+                Some(Op::Sequence {
+                    sequence,
+                    value,
+                    allocated,
+                }) => {
                     if let Some(sequence) = self.sequences.get_mut(&sequence) {
                         sequence.value = value;
                         sequence.allocated = allocated;

@@ -63,8 +63,10 @@ impl Datastore {
             tx: Transaction::default(),
             replay: None,
         };
-        let schemas: Vec<Arc<TableSchema>> =
-            SYSTEM_TABLES.iter().map(|table| Arc::new(system_schema(table))).collect();
+        let schemas: Vec<Arc<TableSchema>> = SYSTEM_TABLES
+            .iter()
+            .map(|table| Arc::new(system_schema(table)))
+            .collect();
         for schema in &schemas {
             datastore.register(Table::new(Arc::clone(schema)));
             for sequence in &schema.sequences {
@@ -72,7 +74,9 @@ impl Datastore {
             }
         }
         for schema in &schemas {
-            bootstrap_rows(schema, SYSTEM_SEQUENCE_ALLOCATED, |table, row| datastore.place(table, row));
+            bootstrap_rows(schema, SYSTEM_SEQUENCE_ALLOCATED, |table, row| {
+                datastore.place(table, row)
+            });
         }
         datastore
     }
@@ -91,14 +95,18 @@ impl Datastore {
     #[must_use]
     pub fn table_id(&self, name: &str) -> Option<TableId> {
         let canonical = self.names.tables.get(name);
-        canonical.or_else(|| self.names.table_accessors.get(name)).copied()
+        canonical
+            .or_else(|| self.names.table_accessors.get(name))
+            .copied()
     }
 
     /// The index of a name: the canonical one, else the source name.
     #[must_use]
     pub fn index_id(&self, name: &str) -> Option<IndexId> {
         let canonical = self.names.indexes.get(name);
-        canonical.or_else(|| self.names.index_accessors.get(name)).copied()
+        canonical
+            .or_else(|| self.names.index_accessors.get(name))
+            .copied()
     }
 
     /// The schema of a table.
@@ -164,7 +172,9 @@ impl Datastore {
     fn enter_names(&mut self, schema: &TableSchema) {
         let (id, names) = (schema.id, &mut self.names);
         names.tables.insert(Arc::clone(&schema.name), id);
-        names.table_accessors.insert(Arc::clone(&schema.accessor), id);
+        names
+            .table_accessors
+            .insert(Arc::clone(&schema.accessor), id);
         for index in &schema.indexes {
             self.indexes.insert(index.id, id);
             names.indexes.insert(Arc::clone(&index.name), index.id);

@@ -163,7 +163,10 @@ impl Datastore {
     ) -> impl Iterator<Item = Result<R, CatalogueError>> + 'a {
         let table = self.existing(R::TABLE);
         let mut bytes = Vec::new();
-        let shown = table.rows.iter().filter(|ptr| !hidden.contains(&(R::TABLE, *ptr)));
+        let shown = table
+            .rows
+            .iter()
+            .filter(|ptr| !hidden.contains(&(R::TABLE, *ptr)));
         shown.map(move |ptr| {
             bytes.clear();
             table.rows.read(ptr, &self.blobs, &mut bytes);
@@ -253,7 +256,9 @@ fn add_objects(
     parts: &mut Parts,
     accessors: &Accessors,
 ) -> Result<(), CatalogueError> {
-    parts.constraints.sort_unstable_by_key(|constraint| constraint.constraint_id);
+    parts
+        .constraints
+        .sort_unstable_by_key(|constraint| constraint.constraint_id);
     for row in &parts.constraints {
         let ConstraintData::Unique(columns) = &row.constraint_data;
         check_columns(schema, &row.constraint_name, columns)?;
@@ -268,8 +273,7 @@ fn add_objects(
         let columns = row.index_algorithm.columns();
         check_key(schema, &row.index_name, columns)?;
         let mut constraints = schema.constraints.iter();
-        let unique =
-            constraints.any(|constraint| same_column_set(&constraint.columns, columns));
+        let unique = constraints.any(|constraint| same_column_set(&constraint.columns, columns));
         schema.indexes.push(IndexSchema {
             id: row.index_id,
             name: row.index_name.clone(),
@@ -278,7 +282,9 @@ fn add_objects(
             unique,
         });
     }
-    parts.sequences.sort_unstable_by_key(|sequence| sequence.sequence_id);
+    parts
+        .sequences
+        .sort_unstable_by_key(|sequence| sequence.sequence_id);
     for row in &parts.sequences {
         check_columns(schema, &row.sequence_name, &[row.col_pos])?;
         schema.sequences.push(SequenceSchema {
@@ -308,7 +314,10 @@ fn check_columns(
     object: &Arc<str>,
     columns: &[ColId],
 ) -> Result<(), CatalogueError> {
-    if columns.iter().all(|column| schema.column(*column).is_some()) {
+    if columns
+        .iter()
+        .all(|column| schema.column(*column).is_some())
+    {
         return Ok(());
     }
     Err(CatalogueError::Object {

@@ -40,10 +40,7 @@ pub enum WriteError {
     SequenceExhausted(SequenceId),
     /// The table is full.
     #[error("the row does not fit the table `{table}`: {error}")]
-    NoRoom {
-        table: Arc<str>,
-        error: InsertError,
-    },
+    NoRoom { table: Arc<str>, error: InsertError },
 }
 
 /// Why rows could not be looked up.

@@ -7,6 +7,7 @@ pub mod definition;
 mod delta;
 mod describe;
 pub mod error;
+mod integrity;
 mod net;
 mod read;
 mod replay;
@@ -21,9 +22,10 @@ mod undo_catalogue;
 mod write;
 
 pub use datastore::Datastore;
-pub use describe::CatalogueError;
-pub use replay::ReplayError;
 pub use delta::{TableDelta, TxDelta};
+pub use describe::CatalogueError;
+pub use integrity::IntegrityError;
+pub use replay::ReplayError;
 pub use row_list::{RowList, RowListBuilder};
 pub use schema::{
     ColumnSchema, ConstraintSchema, FIRST_USER_ID, IndexAlgorithm, IndexSchema, Persistence,

@@ -19,7 +19,11 @@ pub(crate) struct Arenas {
 
 impl Arenas {
     fn row(&self, op: &RowOp) -> &[u8] {
-        let arena = if op.is_insert { &self.inserted } else { &self.deleted };
+        let arena = if op.is_insert {
+            &self.inserted
+        } else {
+            &self.deleted
+        };
         &arena[op.range()]
     }
 }
@@ -35,10 +39,16 @@ pub(crate) fn net(
 ) -> (RowList, RowList) {
     let inserts = ops.iter().filter(|op| op.is_insert).count();
     if inserts == ops.len() {
-        return (list(&ops, &arenas.inserted, fixed_row_len), RowList::default());
+        return (
+            list(&ops, &arenas.inserted, fixed_row_len),
+            RowList::default(),
+        );
     }
     if inserts == 0 {
-        return (RowList::default(), list(&ops, &arenas.deleted, fixed_row_len));
+        return (
+            RowList::default(),
+            list(&ops, &arenas.deleted, fixed_row_len),
+        );
     }
     let (mut inserts, mut deletes) = cancel_own(ops);
     cancel_equal(&mut inserts, &mut deletes, arenas);
@@ -100,7 +110,9 @@ fn list(ops: &[RowOp], arena: &Bytes, fixed_row_len: Option<usize>) -> RowList {
     let (Some(first), Some(last)) = (ops.first(), ops.last()) else {
         return RowList::default();
     };
-    let has_gaps = ops.windows(2).any(|pair| pair[0].range().end != pair[1].start);
+    let has_gaps = ops
+        .windows(2)
+        .any(|pair| pair[0].range().end != pair[1].start);
     let bytes = if has_gaps {
         let len = ops.iter().map(|op| op.len).sum();
         let mut packed = Vec::with_capacity(len);

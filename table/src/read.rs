@@ -39,7 +39,9 @@ impl Datastore {
     pub fn read_column(&self, table: TableId, ptr: RowPtr, column: ColId, out: &mut Vec<u8>) {
         let table = self.existing(table);
         assert!(table.schema.column(column).is_some(), "the column exists");
-        table.rows.read_column(ptr, usize::from(column.0), &self.blobs, out);
+        table
+            .rows
+            .read_column(ptr, usize::from(column.0), &self.blobs, out);
     }
 
     /// The row equal to `row`, if `row` is valid and there is one.
@@ -76,13 +78,8 @@ impl Datastore {
         let (table, index) = self.index(index_id)?;
         let range = index.index.shape().range(prefix, prefix_elems, start, end);
         let range = range.map_err(ReadError::InvalidKey)?;
-        let rows = match range.as_point() {
-            Some(key) => index.index.point(key),
-            None => {
-                let rows = index.index.range(&range);
-                rows.map_err(|_| ReadError::NotOrdered(index_id))?
-            }
-        };
+        let rows = index.index.range(&range);
+        let rows = rows.map_err(|_| ReadError::NotOrdered(index_id))?;
         Ok((table.schema.id, rows))
     }
 
@@ -109,7 +106,10 @@ impl Datastore {
         let table = self.indexes.get(&index).ok_or(missing)?;
         let table = self.existing(*table);
         let position = table.index_position(index);
-        assert!(position.is_some(), "a table has the indexes it is listed for");
+        assert!(
+            position.is_some(),
+            "a table has the indexes it is listed for"
+        );
         let position = position.unwrap_or_default();
         Ok((table, &table.indexes[position]))
     }

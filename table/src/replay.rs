@@ -24,8 +24,9 @@ use crate::error::WriteError;
 use crate::schema::{FIRST_USER_ID, TableSchema};
 use crate::sequence::Sequence;
 use crate::system::{
-    ST_COLUMN, ST_CONSTRAINT, ST_EVENT_TABLE, ST_INDEX, ST_SEQUENCE, ST_TABLE, ST_VIEW, StColumn,
-    StConstraint, StEventTable, StIndex, StSequence, StTable, SYSTEM_SEQUENCE_START, SystemRow, bootstrap_rows,
+    ST_COLUMN, ST_CONSTRAINT, ST_EVENT_TABLE, ST_INDEX, ST_SEQUENCE, ST_TABLE, ST_VIEW,
+    SYSTEM_SEQUENCE_START, StColumn, StConstraint, StEventTable, StIndex, StSequence, StTable,
+    SystemRow, bootstrap_rows,
 };
 use crate::table::{Placed, Refusal, Table, TakeRowsError};
 use crate::transaction::CatalogueOp;
@@ -51,16 +52,10 @@ pub enum ReplayError {
     Conflict { table: Arc<str>, index: Arc<str> },
     /// The table is full.
     #[error("a row does not fit the table `{table}`: {error}")]
-    NoRoom {
-        table: Arc<str>,
-        error: InsertError,
-    },
+    NoRoom { table: Arc<str>, error: InsertError },
     /// A sequence counts out of its range or over a column that is no integer.
     #[error("the sequence `{sequence}` of the table `{table}` has wrong numbers")]
-    Sequence {
-        table: Arc<str>,
-        sequence: Arc<str>,
-    },
+    Sequence { table: Arc<str>, sequence: Arc<str> },
     /// Built-in tables are the same in every database. Written by a version not known here.
     #[error("the built-in table `{0}` is described differently")]
     BuiltInChanged(Arc<str>),
@@ -114,14 +109,20 @@ impl Datastore {
     /// Length of the row of a table at the start of `bytes`.
     pub fn replay_row_len(&mut self, table: TableId, bytes: &[u8]) -> Result<usize, ReplayError> {
         self.refresh(table)?;
-        let table = self.tables.get(&table).ok_or(ReplayError::UnknownTable(table))?;
+        let table = self
+            .tables
+            .get(&table)
+            .ok_or(ReplayError::UnknownTable(table))?;
         row_len(table, bytes)
     }
 
     /// Inserts the row at the start of `bytes`; returns its length.
     pub fn replay_insert(&mut self, id: TableId, bytes: &[u8]) -> Result<usize, ReplayError> {
         self.refresh(id)?;
-        let table = self.tables.get_mut(&id).ok_or(ReplayError::UnknownTable(id))?;
+        let table = self
+            .tables
+            .get_mut(&id)
+            .ok_or(ReplayError::UnknownTable(id))?;
         let len = row_len(table, bytes)?;
         if table.schema.is_event {
             return Ok(len);
@@ -133,7 +134,9 @@ impl Datastore {
             // Old versions logged rows that every new database has.
             Ok(Placed::Existed(_)) if is_about_built_in(id, row) => {}
             Ok(Placed::Existed(_)) => {
-                return Err(ReplayError::DuplicateRow { table: table.schema.name.clone() });
+                return Err(ReplayError::DuplicateRow {
+                    table: table.schema.name.clone(),
+                });
             }
             Err(Refusal::Conflict { holder, .. }) => {
                 let placed = table.supersede(holder, row, blobs, keys);
@@ -149,7 +152,10 @@ impl Datastore {
 
     /// Deletes the row at the start of `bytes`; returns its length.
     pub fn replay_delete(&mut self, id: TableId, bytes: &[u8]) -> Result<usize, ReplayError> {
-        let table = self.tables.get_mut(&id).ok_or(ReplayError::UnknownTable(id))?;
+        let table = self
+            .tables
+            .get_mut(&id)
+            .ok_or(ReplayError::UnknownTable(id))?;
         let len = row_len(table, bytes)?;
         let row = &bytes[..len];
         let (blobs, keys) = (&mut self.blobs, &mut self.keys);
@@ -182,9 +188,14 @@ impl Datastore {
 
     /// Deletes all rows of a table.
     pub fn replay_truncate(&mut self, id: TableId) -> Result<(), ReplayError> {
-        let table = self.tables.get_mut(&id).ok_or(ReplayError::UnknownTable(id))?;
+        let table = self
+            .tables
+            .get_mut(&id)
+            .ok_or(ReplayError::UnknownTable(id))?;
         table.clear(&mut self.blobs);
-        replay(&mut self.replay).superseded.retain(|(table, _), _| *table != id);
+        replay(&mut self.replay)
+            .superseded
+            .retain(|(table, _), _| *table != id);
         self.note_change(id, false);
         Ok(())
     }
@@ -263,7 +274,10 @@ impl Datastore {
     /// Rows that another has taken the place of.
     fn hidden_rows(&mut self) -> FxHashSet<(TableId, RowPtr)> {
         let superseded = &replay(&mut self.replay).superseded;
-        superseded.iter().map(|((table, _), old)| (*table, *old)).collect()
+        superseded
+            .iter()
+            .map(|((table, _), old)| (*table, *old))
+            .collect()
     }
 
     fn register_replaying(&mut self, schema: TableSchema) {
@@ -277,14 +291,20 @@ impl Datastore {
         let hidden = self.hidden_rows();
         let schemas = self.describe(None, &hidden)?;
         let described: FxHashSet<TableId> = schemas.iter().map(|schema| schema.id).collect();
-        let gone: Vec<TableId> =
-            self.tables.keys().filter(|id| !described.contains(id)).copied().collect();
+        let gone: Vec<TableId> = self
+            .tables
+            .keys()
+            .filter(|id| !described.contains(id))
+            .copied()
+            .collect();
         // Built-in tables that an old snapshot lacks: see `create_missing_system_tables`.
         for id in gone.into_iter().filter(|id| id.0 >= FIRST_USER_ID) {
             if let Some(mut table) = self.unregister(id) {
                 table.clear(&mut self.blobs);
             }
-            replay(&mut self.replay).superseded.retain(|(table, _), _| *table != id);
+            replay(&mut self.replay)
+                .superseded
+                .retain(|(table, _), _| *table != id);
         }
         for schema in schemas {
             let Some(table) = self.tables.get(&schema.id) else {
@@ -298,7 +318,9 @@ impl Datastore {
                     return Err(ReplayError::BuiltInChanged(cached.name.clone()));
                 }
                 self.rebuild(schema)?;
-                replay(&mut self.replay).superseded.retain(|(table, _), _| *table != id);
+                replay(&mut self.replay)
+                    .superseded
+                    .retain(|(table, _), _| *table != id);
             } else {
                 self.exchange_schema(Arc::new(schema));
             }
@@ -315,17 +337,18 @@ impl Datastore {
         let mut new = Table::new(Arc::new(schema));
         new.begin_replay();
         let (blobs, keys) = (&mut self.blobs, &mut self.keys);
-        new.take_rows(&old, blobs, keys).map_err(|error| match error {
-            TakeRowsError::Row(error) => ReplayError::InvalidRow {
-                table: old.schema.name.clone(),
-                error,
-            },
-            TakeRowsError::Conflict(index) => ReplayError::Conflict {
-                table: old.schema.name.clone(),
-                index: new.schema.indexes[index].name.clone(),
-            },
-            TakeRowsError::NoRoom(error) => no_room(&old, error),
-        })?;
+        new.take_rows(&old, blobs, keys)
+            .map_err(|error| match error {
+                TakeRowsError::Row(error) => ReplayError::InvalidRow {
+                    table: old.schema.name.clone(),
+                    error,
+                },
+                TakeRowsError::Conflict(index) => ReplayError::Conflict {
+                    table: old.schema.name.clone(),
+                    index: new.schema.indexes[index].name.clone(),
+                },
+                TakeRowsError::NoRoom(error) => no_room(&old, error),
+            })?;
         old.clear(blobs);
         self.register(new);
         Ok(())
@@ -341,7 +364,10 @@ impl Datastore {
         new: RowPtr,
         old: RowPtr,
     ) -> Result<(), ReplayError> {
-        let table = self.tables.get_mut(&id).ok_or(ReplayError::UnknownTable(id))?;
+        let table = self
+            .tables
+            .get_mut(&id)
+            .ok_or(ReplayError::UnknownTable(id))?;
         let (blobs, keys) = (&mut self.blobs, &mut self.keys);
         let [new_row, old_row] = [new, old].map(|ptr| {
             let mut row = Vec::new();
@@ -355,7 +381,7 @@ impl Datastore {
                 index: index.map_or_else(|| "?".into(), |index| index.name.clone()),
             });
         }
-        let allocated = |row: &[u8]| StSequence::decode(row).map(|row| row.allocated);
+        let allocated = |row: &[u8]| StSequence::decode(row).ok().map(|row| row.allocated);
         if allocated(&new_row) >= allocated(&old_row) {
             table.rows.remove(old, blobs);
         } else {
@@ -385,7 +411,8 @@ impl Datastore {
             let started = schema.column(sequence.column).and_then(|column| {
                 Sequence::new(schema.id, sequence.clone(), &column.column_type, position)
             });
-            self.sequences.insert(sequence.id, started.ok_or_else(wrong)?);
+            self.sequences
+                .insert(sequence.id, started.ok_or_else(wrong)?);
         }
         Ok(())
     }
@@ -406,8 +433,10 @@ impl Datastore {
     /// Inside a transaction: describes built-in tables that a snapshot of an old version lacks.
     /// Returns how many there were.
     pub fn create_missing_system_tables(&mut self) -> Result<usize, WriteError> {
-        let present: FxHashSet<TableId> =
-            self.system_rows::<StTable>().map(|(_, row)| row.table_id).collect();
+        let present: FxHashSet<TableId> = self
+            .system_rows::<StTable>()
+            .map(|(_, row)| row.table_id)
+            .collect();
         let missing: Vec<Arc<TableSchema>> = self
             .tables()
             .filter(|schema| schema.is_system() && !present.contains(&schema.id))

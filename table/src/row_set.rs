@@ -33,16 +33,18 @@ impl RowSet {
     /// The row equal to `row`.
     pub fn find(&self, row: &[u8], rows: &RowStore, blobs: &BlobStore) -> Option<RowPtr> {
         let hash = half_hash(row);
-        let is_equal =
-            |entry: &Entry| entry.hash == hash && rows.row_eq(entry.ptr, row, blobs);
-        self.entries.find(spread(hash), is_equal).map(|entry| entry.ptr)
+        let is_equal = |entry: &Entry| entry.hash == hash && rows.row_eq(entry.ptr, row, blobs);
+        self.entries
+            .find(spread(hash), is_equal)
+            .map(|entry| entry.ptr)
     }
 
     /// Adds a row that is not there.
     pub fn insert(&mut self, row: &[u8], ptr: RowPtr) {
         let hash = half_hash(row);
         let hasher = |entry: &Entry| spread(entry.hash);
-        self.entries.insert_unique(spread(hash), Entry { hash, ptr }, hasher);
+        self.entries
+            .insert_unique(spread(hash), Entry { hash, ptr }, hasher);
     }
 
     /// Takes a row out.

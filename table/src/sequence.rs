@@ -91,7 +91,10 @@ impl Sequence {
             max_value,
             ..
         } = self.schema;
-        assert!((min_value..=max_value).contains(&value), "values stay in range");
+        assert!(
+            (min_value..=max_value).contains(&value),
+            "values stay in range"
+        );
         // The distance to the end fits a u128 and the increment is smaller than the range, so
         // one turn is enough.
         let step = increment.unsigned_abs();
@@ -109,7 +112,10 @@ impl Sequence {
             }
         };
         let next = next.unwrap_or(value);
-        assert!((min_value..=max_value).contains(&next), "values stay in range");
+        assert!(
+            (min_value..=max_value).contains(&next),
+            "values stay in range"
+        );
         next
     }
 }

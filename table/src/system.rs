@@ -27,7 +27,9 @@ pub use catalogue::{ConstraintData, StColumn, StConstraint, StIndex, StSequence,
 pub use client::{StClient, StConnectionCredentials};
 pub use module::{ROW_LIMIT, StModule, StVar, VarValue};
 pub use schedule::{StEventTable, StScheduled};
-pub(crate) use tables::{SYSTEM_SEQUENCE_ALLOCATED, SYSTEM_TABLES, row_type_of, system_schema};
+pub(crate) use tables::{
+    SYSTEM_SEQUENCE_ALLOCATED, SYSTEM_SEQUENCE_START, SYSTEM_TABLES, row_type_of, system_schema,
+};
 pub use view::{StView, StViewArg, StViewColumn, StViewParam, StViewSub};
 
 /// `st_table`: one row per table.

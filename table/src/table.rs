@@ -107,11 +107,6 @@ impl TableIndex {
         }
     }
 
-    /// Number of columns in the key.
-    pub fn column_count(&self) -> usize {
-        self.columns.len()
-    }
-
     /// The key of a valid row.
     #[inline]
     fn key_of(&self, row: &[u8], rows: &RowStore, key: &mut Key) {
@@ -129,7 +124,9 @@ impl Table {
     pub fn new(schema: Arc<TableSchema>) -> Self {
         let rows = RowStore::new(Arc::clone(&schema.layout));
         let indexes = schema.indexes.iter();
-        let indexes = indexes.map(|index| TableIndex::new(&schema, index)).collect();
+        let indexes = indexes
+            .map(|index| TableIndex::new(&schema, index))
+            .collect();
         let mut table = Table {
             schema,
             rows,
@@ -147,7 +144,11 @@ impl Table {
     /// Finds out again which index finds equal rows, after indexes came or went. The row set is
     /// made or dropped accordingly.
     pub fn choose_finder(&mut self) {
-        let unique = self.indexes.iter().enumerate().filter(|(_, index)| index.unique);
+        let unique = self
+            .indexes
+            .iter()
+            .enumerate()
+            .filter(|(_, index)| index.unique);
         let lowest = unique.min_by_key(|(_, index)| index.id);
         self.finder = lowest.map(|(position, _)| position);
         if self.finder.is_some() {
@@ -160,7 +161,9 @@ impl Table {
     /// Takes over which columns are generated from the schema.
     pub fn note_sequences(&mut self) {
         let sequences = self.schema.sequences.iter();
-        self.generated = sequences.map(|sequence| (sequence.column, sequence.id)).collect();
+        self.generated = sequences
+            .map(|sequence| (sequence.column, sequence.id))
+            .collect();
         self.generated.sort_unstable_by_key(|(column, _)| *column);
     }
 
@@ -178,7 +181,7 @@ impl Table {
     pub fn find_by(&self, position: usize, row: &[u8], keys: &mut Keys) -> Option<RowPtr> {
         let index = &self.indexes[position];
         index.key_of(row, &self.rows, &mut keys.key);
-        index.index.point(&keys.key).next()
+        index.index.first(&keys.key)
     }
 
     /// The row equal to `row`, which is valid.
@@ -217,7 +220,10 @@ impl Table {
             return if self.rows.row_eq(holder, row, blobs) {
                 Ok(Placed::Existed(holder))
             } else {
-                Err(Refusal::Conflict { index: finder, holder })
+                Err(Refusal::Conflict {
+                    index: finder,
+                    holder,
+                })
             };
         }
         for position in 0..self.indexes.len() {
@@ -227,7 +233,10 @@ impl Table {
             if let Err(holder) = self.insert_key(position, row, ptr, keys) {
                 self.remove_keys_before(position, row, ptr, keys);
                 self.rows.remove(ptr, blobs);
-                return Err(Refusal::Conflict { index: position, holder });
+                return Err(Refusal::Conflict {
+                    index: position,
+                    holder,
+                });
             }
         }
         if let Some(set) = &mut self.row_set {
@@ -245,7 +254,9 @@ impl Table {
         keys: &mut Keys,
     ) -> Result<RowPtr, InsertError> {
         assert!(self.replaying, "rows are superseded only in a replay");
-        let finder = self.finder.unwrap_or_else(|| panic!("only a unique index has conflicts"));
+        let finder = self
+            .finder
+            .unwrap_or_else(|| panic!("only a unique index has conflicts"));
         let ptr = self.rows.insert(row, blobs)?;
         self.remove_key(finder, row, holder, keys);
         let inserted = self.insert_key(finder, row, ptr, keys);
@@ -254,12 +265,7 @@ impl Table {
     }
 
     /// Enters a superseded row into the finder again. Fails with the row that has its key.
-    pub fn adopt(
-        &mut self,
-        ptr: RowPtr,
-        blobs: &BlobStore,
-        keys: &mut Keys,
-    ) -> Result<(), RowPtr> {
+    pub fn adopt(&mut self, ptr: RowPtr, blobs: &BlobStore, keys: &mut Keys) -> Result<(), RowPtr> {
         let mut row = Vec::new();
         self.rows.read(ptr, blobs, &mut row);
         match self.finder {
@@ -300,7 +306,10 @@ impl Table {
         for ptr in from.rows.iter() {
             row.clear();
             from.rows.read(ptr, blobs, &mut row);
-            self.schema.layout.validate(&row).map_err(TakeRowsError::Row)?;
+            self.schema
+                .layout
+                .validate(&row)
+                .map_err(TakeRowsError::Row)?;
             match self.insert(&row, blobs, keys) {
                 Ok(Placed::Inserted(_)) => {}
                 Ok(Placed::Existed(_)) => unreachable!("rows of a table are different"),
@@ -329,7 +338,11 @@ impl Table {
         let index = &mut self.indexes[position];
         index.key_of(row, &self.rows, &mut keys.key);
         let removed = index.index.remove(&keys.key, ptr);
-        assert!(removed, "index {} of {} holds every row", index.id, self.schema.name);
+        assert!(
+            removed,
+            "index {} of {} holds every row",
+            index.id, self.schema.name
+        );
     }
 
     /// Undoes an insertion that index `end` refused.
@@ -392,7 +405,10 @@ impl Table {
                         self.remove_key(done, new, ptr, keys);
                     }
                 }
-                return Err(Refusal::Conflict { index: position, holder });
+                return Err(Refusal::Conflict {
+                    index: position,
+                    holder,
+                });
             }
         }
         for position in 0..self.indexes.len() {
@@ -406,14 +422,7 @@ impl Table {
     }
 
     /// Whether the two rows have different keys; the new one is left in `keys`.
-    fn rekey(
-        &self,
-        position: usize,
-        ptr: RowPtr,
-        old: &[u8],
-        new: &[u8],
-        keys: &mut Keys,
-    ) -> bool {
+    fn rekey(&self, position: usize, ptr: RowPtr, old: &[u8], new: &[u8], keys: &mut Keys) -> bool {
         debug_assert!(self.rows.contains(ptr), "the old row is there");
         let index = &self.indexes[position];
         index.key_of(old, &self.rows, &mut keys.other);
@@ -484,9 +493,15 @@ impl Table {
         Ok(())
     }
 
-    /// Whether the table is being replayed.
-    pub fn is_replaying(&self) -> bool {
-        self.replaying
+    /// The name of an index that lacks the row.
+    pub fn missing_in_index(&self, ptr: RowPtr, row: &[u8], keys: &mut Keys) -> Option<&str> {
+        let has_row = |index: &TableIndex, keys: &mut Keys| {
+            index.key_of(row, &self.rows, &mut keys.key);
+            index.index.point(&keys.key).any(|found| found == ptr)
+        };
+        let mut indexes = self.indexes.iter().zip(&self.schema.indexes);
+        let lacking = indexes.find(|(index, _)| !has_row(index, keys));
+        lacking.map(|(_, schema)| &*schema.name)
     }
 
     /// Number of entries of the row set.

@@ -49,16 +49,27 @@ impl Datastore {
     pub fn insert_system(&mut self, table: TableId, row: &[u8]) -> Result<Inserted, WriteError> {
         assert!(self.tx.is_open, "writes need a transaction");
         let Taken { start, generated } = self.take_row(table, row)?;
-        let found = self.tables.get_mut(&table).ok_or(WriteError::NoSuchTable(table))?;
+        let found = self
+            .tables
+            .get_mut(&table)
+            .ok_or(WriteError::NoSuchTable(table))?;
         let row = &self.tx.inserted[start..];
         match found.insert(row, &mut self.blobs, &mut self.keys) {
             Ok(Placed::Inserted(ptr)) => {
                 self.tx.push_insert(table, ptr, start);
-                Ok(Inserted { ptr, generated, existed: false })
+                Ok(Inserted {
+                    ptr,
+                    generated,
+                    existed: false,
+                })
             }
             Ok(Placed::Existed(ptr)) => {
                 self.tx.inserted.truncate(start);
-                Ok(Inserted { ptr, generated, existed: true })
+                Ok(Inserted {
+                    ptr,
+                    generated,
+                    existed: true,
+                })
             }
             Err(refusal) => {
                 let error = refused(found, refusal);
@@ -94,7 +105,11 @@ impl Datastore {
             self.tx.inserted.truncate(start);
         }
         let (ptr, existed) = updated?;
-        Ok(Inserted { ptr, generated, existed })
+        Ok(Inserted {
+            ptr,
+            generated,
+            existed,
+        })
     }
 
     /// Updates with the row that starts at `start` in the arena.
@@ -175,7 +190,10 @@ impl Datastore {
 
     /// Deletes the row of any table that equals `row`; says whether there was one.
     pub fn delete_eq_system(&mut self, table: TableId, row: &[u8]) -> Result<bool, WriteError> {
-        let found = self.tables.get(&table).ok_or(WriteError::NoSuchTable(table))?;
+        let found = self
+            .tables
+            .get(&table)
+            .ok_or(WriteError::NoSuchTable(table))?;
         check_row(found, row)?;
         match found.find(row, &self.blobs, &mut self.keys) {
             Some(ptr) => self.delete_system(table, ptr).map(|()| true),
@@ -217,7 +235,10 @@ impl Datastore {
 
     /// The position of a unique index in its table.
     fn unique_index(&self, table: TableId, index: IndexId) -> Result<usize, WriteError> {
-        let found = self.tables.get(&table).ok_or(WriteError::NoSuchTable(table))?;
+        let found = self
+            .tables
+            .get(&table)
+            .ok_or(WriteError::NoSuchTable(table))?;
         let missing = WriteError::NoSuchIndex { table, index };
         let position = found.index_position(index).ok_or(missing)?;
         if !found.indexes[position].unique {
@@ -228,7 +249,10 @@ impl Datastore {
 
     /// Checks a row, appends it to the arena of inserted rows and fills in generated columns.
     fn take_row(&mut self, table: TableId, row: &[u8]) -> Result<Taken, WriteError> {
-        let found = self.tables.get(&table).ok_or(WriteError::NoSuchTable(table))?;
+        let found = self
+            .tables
+            .get(&table)
+            .ok_or(WriteError::NoSuchTable(table))?;
         check_row(found, row)?;
         let layout = &found.schema.layout;
         let mut to_generate: SmallVec<[(SequenceId, std::ops::Range<usize>); 1]> = SmallVec::new();
@@ -292,7 +316,10 @@ impl Datastore {
         let row = StSequence::of(sequence.table, &sequence.schema, allocated);
         sequence.allocated = allocated;
         let updated = self.update_system(ST_SEQUENCE, ST_SEQUENCE_ID_INDEX, &row.to_bsatn());
-        assert!(updated.is_ok(), "the row of sequence {id} is there: {updated:?}");
+        assert!(
+            updated.is_ok(),
+            "the row of sequence {id} is there: {updated:?}"
+        );
         Ok(())
     }
 

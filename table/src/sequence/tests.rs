@@ -17,7 +17,11 @@ fn sequence(increment: i128, min_value: i128, max_value: i128, position: i128) -
 #[test]
 fn steps_wrap_around() {
     let check = |increment, from, to| {
-        assert_eq!(sequence(increment, 1, 10, 1).step(from), to, "{increment} {from}");
+        assert_eq!(
+            sequence(increment, 1, 10, 1).step(from),
+            to,
+            "{increment} {from}"
+        );
     };
     check(1, 9, 10);
     check(1, 10, 1);
@@ -63,9 +67,13 @@ fn refuses_wrong_parameters() {
         check_parameters(&schema)
     };
     assert_eq!(check(1, 1, 1, 10), Ok(()));
-    for (increment, start, min_value, max_value) in
-        [(0, 1, 1, 10), (9, 1, 1, 10), (-9, 1, 1, 10), (1, 0, 1, 10), (1, 1, 10, 1)]
-    {
+    for (increment, start, min_value, max_value) in [
+        (0, 1, 1, 10),
+        (9, 1, 1, 10),
+        (-9, 1, 1, 10),
+        (1, 0, 1, 10),
+        (1, 1, 10, 1),
+    ] {
         assert!(check(increment, start, min_value, max_value).is_err());
     }
 }
