@@ -1,1 +1,87 @@
-fn main() {}
+//! The project's own chores. `cargo xtask run` does the main job, `cargo xtask test` checks
+//! everything; the other commands are parts of these two.
+
+mod checks;
+mod process;
+mod run;
+mod server;
+mod setup;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "The project's own chores")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Build the server, start it, publish the chat module, and stay until Ctrl-C
+    Run(run::RunArguments),
+    /// Set up, then run every check and every test there is, and say how long each took
+    Test,
+    /// Find (or install) what builds modules, and the TypeScript client's packages
+    Setup,
+    /// Build the modules in modules/ and print where they are
+    BuildModules,
+    /// Test a running server with the official TypeScript client
+    TestTypescript {
+        /// The server, as in http://127.0.0.1:3000
+        #[arg(long)]
+        server: String,
+        /// A database that runs the chat module
+        #[arg(long, default_value = "chat")]
+        chat: String,
+        /// A database that runs the kitchen-sink module
+        #[arg(long, default_value = "kitchen-sink")]
+        kitchen_sink: String,
+    },
+    /// Check the rules that a compiler does not know
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Chore::Run(arguments) => run::run(&arguments),
+        Chore::Test => checks::run_all(),
+        Chore::Setup => setup::everything(),
+        Chore::BuildModules => setup::build_modules().map(|folder| {
+            process::say(&folder.display().to_string());
+        }),
+        Chore::TestTypescript {
+            server,
+            chat,
+            kitchen_sink,
+        } => setup::typescript_packages()
+            .and_then(|()| checks::typescript(&server, &chat, &kitchen_sink)),
+        Chore::Tidy => tidy::check(&repository_folder()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            process::say(&format!("Error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder with the workspace's `Cargo.toml`.
+fn repository_folder() -> PathBuf {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// The folder that native builds go to.
+fn target_folder() -> PathBuf {
+    let root = repository_folder();
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root.join(folder),
+        None => root.join("target"),
+    }
+}

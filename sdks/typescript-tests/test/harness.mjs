@@ -1,0 +1,92 @@
+// Connections, and waiting for callbacks. Every wait has an end: a test that hangs says nothing.
+
+import { WebSocket as NodeWebSocket } from 'undici';
+
+export const V2 = 'v2.bsatn.spacetimedb';
+export const V3 = 'v3.bsatn.spacetimedb';
+
+const WAIT_MS_MAX = 10_000;
+
+function required(name) {
+  const value = process.env[name];
+  if (!value) {
+    throw new Error(`${name} is not set; run the tests with \`cargo xtask test-typescript\``);
+  }
+  return value;
+}
+
+export const SERVER_URL = required('SERVER_URL');
+export const CHAT_DATABASE = required('CHAT_DATABASE');
+export const KITCHEN_SINK_DATABASE = required('KITCHEN_SINK_DATABASE');
+
+// The client takes the global WebSocket, which Node has only since 22. This one offers the server
+// the protocols that the running test wants, and remembers what the server chose.
+let offered = [V3, V2];
+let lastSocket;
+
+globalThis.WebSocket = class extends NodeWebSocket {
+  constructor(url, protocols) {
+    super(url, protocols.filter(protocol => offered.includes(protocol)));
+    lastSocket = this;
+  }
+};
+
+/** Fails if `promise` does not settle in time. */
+export function inTime(promise, what) {
+  let timer;
+  const timeout = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no ${what} in ${WAIT_MS_MAX} ms`)), WAIT_MS_MAX);
+  });
+  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+}
+
+/** The arguments of the next call of a callback for which `accept` is true. */
+export function next(register, what, accept = () => true) {
+  const called = new Promise(resolve => {
+    register((...args) => {
+      if (accept(...args)) {
+        resolve(args);
+      }
+    });
+  });
+  return inTime(called, what);
+}
+
+/**
+ * Connects, and resolves to the connection with the identity and token it was given, and the
+ * protocol that the server chose.
+ */
+export async function connect(DbConnection, database, options = {}) {
+  const { token, protocols = [V3, V2], compression = 'gzip', confirmedReads } = options;
+  offered = protocols;
+  const connected = new Promise((resolve, reject) => {
+    let builder = DbConnection.builder()
+      .withUri(SERVER_URL)
+      .withDatabaseName(database)
+      .withToken(token)
+      .withCompression(compression)
+      .onConnect((connection, identity, givenToken) => {
+        resolve({ connection, identity, token: givenToken, protocol: lastSocket.protocol });
+      })
+      .onConnectError((_, error) => reject(error));
+    if (confirmedReads !== undefined) {
+      builder = builder.withConfirmedReads(confirmedReads);
+    }
+    builder.build();
+  });
+  return inTime(connected, 'connection');
+}
+
+/** Subscribes, and resolves to the handle when the first rows are there. */
+export async function subscribe(connection, queries) {
+  let handle;
+  const applied = new Promise((resolve, reject) => {
+    handle = connection
+      .subscriptionBuilder()
+      .onApplied(resolve)
+      .onError((context, error) => reject(error ?? context.event))
+      .subscribe(queries);
+  });
+  await inTime(applied, 'applied subscription');
+  return handle;
+}

@@ -1,0 +1,134 @@
+//! `cargo xtask test`: every check and every test there is.
+//!
+//! Every step runs, also after one has failed; the end names each that did, and the exit status
+//! says whether any did. Nothing is skipped, retried or filtered.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{cargo, run, say};
+use crate::server::{Server, build_binary, free_address};
+use crate::{repository_folder, setup, target_folder, tidy};
+
+/// Where the tests find the modules, so that they need not ask cargo, each for itself.
+const MODULES_VARIABLE: &str = "SPACETIME_MODULES_DIR";
+
+type Step = (&'static str, fn() -> Result<()>);
+
+const STEPS: [Step; 9] = [
+    ("set up", setup::everything),
+    ("format", format),
+    ("tidy", || tidy::check(&repository_folder())),
+    ("modules", || setup::build_modules().map(drop)),
+    ("clippy", clippy),
+    ("clippy, modules", clippy_modules),
+    ("tests", tests),
+    ("TypeScript client", typescript_client),
+    ("documentation", documentation),
+];
+
+/// All steps, in order.
+pub fn run_all() -> Result<()> {
+    let start = Instant::now();
+    let mut outcomes: Vec<(&str, Duration, Result<()>)> = Vec::new();
+    for (name, step) in STEPS {
+        say(&format!("\n=== {name}"));
+        let start = Instant::now();
+        let result = step();
+        if let Err(error) = &result {
+            say(&format!("Error: {error:#}"));
+        }
+        outcomes.push((name, start.elapsed(), result));
+    }
+    say("");
+    for (name, took, result) in &outcomes {
+        let outcome = if result.is_ok() { "ok" } else { "FAILED" };
+        say(&format!(
+            "{name:<20} {:>7.1} s  {outcome}",
+            took.as_secs_f64()
+        ));
+    }
+    say(&format!(
+        "{:<20} {:>7.1} s",
+        "together",
+        start.elapsed().as_secs_f64()
+    ));
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|(_, _, result)| result.is_err())
+        .map(|(name, _, _)| *name)
+        .collect();
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// The tests of the official TypeScript client against a running server.
+pub fn typescript(server: &str, chat: &str, kitchen_sink: &str) -> Result<()> {
+    run(Command::new("npm")
+        .args(["test", "--silent"])
+        .env("SERVER_URL", server)
+        .env("CHAT_DATABASE", chat)
+        .env("KITCHEN_SINK_DATABASE", kitchen_sink)
+        .current_dir(setup::typescript_folder()))
+}
+
+fn format() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(in_modules(&mut cargo()).args(["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<()> {
+    let what = ["clippy", "--locked", "--workspace", "--all-targets"];
+    run(cargo().args(what).args(["--", "-D", "warnings"]))
+}
+
+/// The modules' own lints. They are checked as native code, which needs no other compiler.
+fn clippy_modules() -> Result<()> {
+    let target = target_folder().join("modules-clippy");
+    run(in_modules(&mut cargo())
+        .args(["clippy", "--locked", "--workspace", "--", "-D", "warnings"])
+        .env("CARGO_TARGET_DIR", target))
+}
+
+fn tests() -> Result<()> {
+    let modules = target_folder().join("modules");
+    run(cargo()
+        .args(["test", "--locked", "--workspace"])
+        .env(MODULES_VARIABLE, modules))
+}
+
+fn documentation() -> Result<()> {
+    let mut doc = cargo();
+    doc.args(["doc", "--locked", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings");
+    run(&mut doc)
+}
+
+fn typescript_client() -> Result<()> {
+    let binary = build_binary(false)?;
+    let folder = std::env::temp_dir().join(format!("spacetime-typescript-{}", std::process::id()));
+    let result = typescript_client_in(&folder, &binary);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)
+            .with_context(|| format!("removing {}", folder.display()))?;
+    }
+    result
+}
+
+fn typescript_client_in(folder: &Path, binary: &Path) -> Result<()> {
+    let modules = target_folder().join("modules");
+    let server = Server::start(binary, folder, free_address()?)?;
+    server.publish("chat", &modules.join("chat.wasm"))?;
+    server.publish("kitchen-sink", &modules.join("kitchen_sink.wasm"))?;
+    typescript(&server.url(), "chat", "kitchen-sink")?;
+    server.stop()
+}
+
+fn in_modules(cargo: &mut Command) -> &mut Command {
+    cargo.current_dir(repository_folder().join("modules"))
+}

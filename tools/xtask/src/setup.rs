@@ -1,0 +1,74 @@
+//! What has to be on a machine before the project can be built, run and tested.
+//!
+//! Everything here is quick when there is nothing to do, and says what it installs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use spacetime_wasm_build::{Install, build_repository_modules, find_route};
+
+use crate::process::{output_of, run, say};
+use crate::repository_folder;
+
+/// The oldest Node that the TypeScript client is tested with.
+const NODE_MAJOR_MIN: u32 = 20;
+
+/// All of it.
+pub fn everything() -> Result<()> {
+    wasm_route()?;
+    typescript_packages()
+}
+
+/// Makes sure that modules can be built here.
+pub fn wasm_route() -> Result<()> {
+    let modules = repository_folder().join("modules");
+    let route = find_route(&modules, Install::IfMissing, &mut say)?;
+    say(&format!("building modules: {}", route.describe()));
+    Ok(())
+}
+
+/// Builds all modules; returns the folder with the `.wasm` files.
+pub fn build_modules() -> Result<PathBuf> {
+    Ok(build_repository_modules(Install::IfMissing, &mut say)?)
+}
+
+/// The folder of the tests that use the official TypeScript client.
+pub fn typescript_folder() -> PathBuf {
+    repository_folder().join("sdks").join("typescript-tests")
+}
+
+/// Installs the packages of the TypeScript tests, as the lock file has them.
+pub fn typescript_packages() -> Result<()> {
+    check_node()?;
+    let folder = typescript_folder();
+    if is_up_to_date(&folder) {
+        return Ok(());
+    }
+    say("installing: npm ci (in sdks/typescript-tests)");
+    let quiet = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+    run(Command::new("npm").args(quiet).current_dir(&folder))
+}
+
+fn check_node() -> Result<()> {
+    let needed = format!("Node {NODE_MAJOR_MIN} or newer, with npm, is needed for the tests");
+    let version = output_of(Command::new("node").arg("--version"))
+        .with_context(|| format!("{needed}; install it (Debian: apt-get install nodejs npm)"))?;
+    let major = version
+        .trim_start_matches('v')
+        .split('.')
+        .next()
+        .and_then(|n| n.parse().ok());
+    match major {
+        Some(major) if NODE_MAJOR_MIN <= major => Ok(()),
+        _ => bail!("{needed}; here it is {version:?}"),
+    }
+}
+
+/// Whether npm has installed exactly this lock file: it keeps a copy of what it installed.
+fn is_up_to_date(folder: &Path) -> bool {
+    let modified = |file: PathBuf| std::fs::metadata(file).and_then(|meta| meta.modified());
+    let wanted = modified(folder.join("package-lock.json"));
+    let installed = modified(folder.join("node_modules").join(".package-lock.json"));
+    matches!((wanted, installed), (Ok(wanted), Ok(installed)) if wanted <= installed)
+}

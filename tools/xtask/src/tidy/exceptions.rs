@@ -1,0 +1,14 @@
+//! Every exception to a house rule, with its reason.
+
+use super::Rule;
+
+/// One rule that one file may break.
+#[derive(Debug)]
+pub(crate) struct Exception {
+    pub rule: Rule,
+    pub path: &'static str,
+    pub reason: &'static str,
+}
+
+/// Sorted by path.
+pub(crate) const EXCEPTIONS: &[Exception] = &[];

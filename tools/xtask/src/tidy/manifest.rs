@@ -1,0 +1,143 @@
+//! Rules for `Cargo.toml`: which crate may depend on which, and what every crate must say.
+
+use toml::{Table, Value};
+
+use super::{Complaint, File, Rule};
+
+/// A crate of the workspace, and those that it may use. Dependencies point downwards only.
+/// Crates for tests alone (`dev-dependencies`) are not restricted.
+const ARROWS: [(&str, &[&str]); 15] = [
+    ("types", &[]),
+    ("page", &["types"]),
+    ("index", &["types", "page"]),
+    ("table", &["types", "page", "index"]),
+    ("commitlog", &["types"]),
+    ("snapshot", &["types"]),
+    ("durability", &["types", "commitlog", "snapshot"]),
+    ("query", &["types", "table"]),
+    (
+        "host",
+        &[
+            "types",
+            "table",
+            "commitlog",
+            "snapshot",
+            "durability",
+            "query",
+        ],
+    ),
+    ("api", &["types", "table", "query", "host"]),
+    (
+        "tools/cli",
+        &[
+            "types",
+            "table",
+            "commitlog",
+            "snapshot",
+            "durability",
+            "host",
+            "api",
+            "wasm-build",
+        ],
+    ),
+    ("tools/bench", &["types", "wasm-build"]),
+    (
+        "tools/sim",
+        &[
+            "types",
+            "table",
+            "commitlog",
+            "snapshot",
+            "durability",
+            "query",
+            "host",
+        ],
+    ),
+    ("tools/wasm-build", &[]),
+    ("tools/xtask", &["wasm-build"]),
+];
+
+/// Bought-in crates that have one place.
+const HOME_OF: [(&str, &[&str]); 4] = [
+    ("wasmtime", &["host"]),
+    ("axum", &["api"]),
+    ("sqlparser", &["query"]),
+    ("jsonwebtoken", &["api"]),
+];
+
+/// What every crate takes from the workspace.
+const INHERITED: [&str; 5] = ["version", "edition", "rust-version", "license", "publish"];
+
+pub(crate) fn check(file: &File<'_>, complaints: &mut Vec<Complaint>) {
+    let table: Table = match file.text.parse() {
+        Ok(table) => table,
+        Err(error) => {
+            let message = format!("not TOML: {}", error.message());
+            complaints.push(file.complain(0, Rule::Manifest, message));
+            return;
+        }
+    };
+    let folder = file
+        .path
+        .trim_end_matches("Cargo.toml")
+        .trim_end_matches('/');
+    // The modules are a workspace of their own, written as their authors would.
+    if folder.is_empty() || folder == "modules" || folder.starts_with("modules/") {
+        return;
+    }
+    check_inheritance(file, &table, complaints);
+    let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == folder) else {
+        let message = "a crate that the list of arrows does not know";
+        complaints.push(file.complain(0, Rule::Manifest, message));
+        return;
+    };
+    for name in dependencies(&table) {
+        let ours = name.strip_prefix("spacetime-");
+        if let Some(ours) = ours.filter(|ours| !allowed.contains(ours)) {
+            let message = format!("{folder} must not depend on {ours}");
+            complaints.push(file.complain(0, Rule::Manifest, message));
+        }
+        let home = HOME_OF.iter().find(|(bought, _)| *bought == name);
+        if let Some((bought, homes)) = home.filter(|(_, homes)| !homes.contains(&folder)) {
+            let message = format!("only {} may depend on {bought}", homes.join(", "));
+            complaints.push(file.complain(0, Rule::Manifest, message));
+        }
+    }
+}
+
+fn check_inheritance(file: &File<'_>, table: &Table, complaints: &mut Vec<Complaint>) {
+    let inherits = |value: Option<&Value>| {
+        value
+            .and_then(|value| value.get("workspace"))
+            .and_then(Value::as_bool)
+            == Some(true)
+    };
+    for key in INHERITED {
+        if !inherits(table.get("package").and_then(|package| package.get(key))) {
+            let message = format!("`{key}.workspace = true` is missing under [package]");
+            complaints.push(file.complain(0, Rule::Manifest, message));
+        }
+    }
+    let lints = table.get("lints").and_then(|lints| lints.get("workspace"));
+    if lints.and_then(Value::as_bool) != Some(true) {
+        let message = "`workspace = true` is missing under [lints]";
+        complaints.push(file.complain(0, Rule::Manifest, message));
+    }
+}
+
+/// Names of all dependencies, also those for one platform only.
+fn dependencies(table: &Table) -> Vec<String> {
+    let sections = |table: &Table| -> Vec<String> {
+        ["dependencies", "build-dependencies"]
+            .iter()
+            .filter_map(|section| table.get(*section).and_then(Value::as_table))
+            .flat_map(|section| section.keys().cloned())
+            .collect()
+    };
+    let mut names = sections(table);
+    let targets = table.get("target").and_then(Value::as_table);
+    for target in targets.into_iter().flat_map(|targets| targets.values()) {
+        names.extend(target.as_table().map(sections).unwrap_or_default());
+    }
+    names
+}
