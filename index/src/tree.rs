@@ -454,6 +454,9 @@ fn mend_child<K: Ord + Clone>(
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 /// Pointers of a range of a tree, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct TreeIter<'a, K> {

@@ -1,0 +1,389 @@
+//! Indexes of random types, against an ordered map of value trees.
+
+#[path = "../../page/tests/generate/mod.rs"]
+mod generate;
+
+use generate::{any_type, bsatn, columns, product, rows, value_of};
+use proptest::prelude::*;
+use proptest::sample::Index as At;
+use spacetime_index::{Algorithm, Index, Key, KeyShape, NotOrdered};
+use spacetime_page::RowPtr;
+use spacetime_types::{AlgebraicType, AlgebraicValue, ProductType};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+type Values = Vec<AlgebraicValue>;
+
+fn types_of(row_type: &ProductType) -> Vec<AlgebraicType> {
+    row_type
+        .elements
+        .iter()
+        .map(|element| element.algebraic_type.clone())
+        .collect()
+}
+
+fn encode(shape: &KeyShape, values: &[AlgebraicValue]) -> Key {
+    let parts: Vec<Vec<u8>> = values.iter().map(bsatn).collect();
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    let mut key = Key::default();
+    shape.encode(&parts, &mut key);
+    assert_eq!(shape.encode_bsatn_point(&parts.concat()), Ok(key.clone()));
+    key
+}
+
+struct Model {
+    index: Index,
+    expected: BTreeMap<Values, BTreeSet<RowPtr>>,
+}
+
+impl Model {
+    fn insert(&mut self, values: &[AlgebraicValue], ptr: RowPtr) {
+        let key = encode(self.index.shape(), values);
+        let holders = self.expected.entry(values.to_vec()).or_default();
+        match holders.first() {
+            Some(holder) if self.index.is_unique() => {
+                assert_eq!(self.index.insert(&key, ptr), Err(*holder));
+            }
+            _ => {
+                assert_eq!(self.index.insert(&key, ptr), Ok(()));
+                holders.insert(ptr);
+            }
+        }
+    }
+
+    fn remove(&mut self, values: &[AlgebraicValue], ptr: RowPtr) {
+        let key = encode(self.index.shape(), values);
+        let removed = match self.expected.get_mut(values) {
+            Some(holders) => {
+                let removed = holders.remove(&ptr);
+                if holders.is_empty() {
+                    self.expected.remove(values);
+                }
+                removed
+            }
+            None => false,
+        };
+        assert_eq!(self.index.remove(&key, ptr), removed);
+    }
+
+    fn check(&self, pool: &[Values]) {
+        let count: usize = self.expected.values().map(BTreeSet::len).sum();
+        assert_eq!(self.index.len(), u64::try_from(count).unwrap());
+        for values in pool {
+            let key = encode(self.index.shape(), values);
+            let found: Vec<RowPtr> = self.index.point(&key).collect();
+            let expected = self.expected.get(values).cloned().unwrap_or_default();
+            assert_eq!(found.iter().copied().collect::<BTreeSet<_>>(), expected);
+            assert_eq!(found.len(), expected.len());
+            assert_eq!(self.index.first(&key).is_some(), !expected.is_empty());
+        }
+        match self.index.iter_ordered() {
+            Ok(all) => {
+                let expected = self.expected.values().flatten().copied();
+                assert_eq!(all.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+            }
+            Err(NotOrdered) => assert_eq!(self.index.algorithm(), Algorithm::Hash),
+        }
+    }
+
+    /// A prefix of columns fixed, bounds on the next.
+    fn check_range(
+        &self,
+        prefix: &[AlgebraicValue],
+        start: Bound<&AlgebraicValue>,
+        end: Bound<&AlgebraicValue>,
+    ) {
+        let prefix_bsatn: Vec<u8> = prefix.iter().flat_map(bsatn).collect();
+        let (start_bsatn, end_bsatn) = (start.map(bsatn), end.map(bsatn));
+        let (start_bsatn, end_bsatn) = (
+            start_bsatn.as_ref().map(Vec::as_slice),
+            end_bsatn.as_ref().map(Vec::as_slice),
+        );
+        let shape = self.index.shape();
+        let range = shape
+            .range(&prefix_bsatn, prefix.len(), start_bsatn, end_bsatn)
+            .unwrap();
+        let is_within = |values: &&Values| {
+            let value = &values[prefix.len()];
+            values[..prefix.len()] == *prefix
+                && match start {
+                    Bound::Included(start) => value >= start,
+                    Bound::Excluded(start) => value > start,
+                    Bound::Unbounded => true,
+                }
+                && match end {
+                    Bound::Included(end) => value <= end,
+                    Bound::Excluded(end) => value < end,
+                    Bound::Unbounded => true,
+                }
+        };
+        for values in self.expected.keys() {
+            assert_eq!(
+                range.contains(&encode(shape, values)),
+                is_within(&values),
+                "{range:?}"
+            );
+        }
+        let keys = self.expected.keys().filter(is_within);
+        let expected: Vec<RowPtr> = keys.flat_map(|key| &self.expected[key]).copied().collect();
+        match self.index.range(&range) {
+            Ok(found) => assert_eq!(found.collect::<Vec<_>>(), expected),
+            Err(NotOrdered) => {
+                assert_eq!(self.index.algorithm(), Algorithm::Hash);
+                assert_eq!(range.as_point(), None);
+            }
+        }
+    }
+}
+
+fn bound(at: u8, value: &AlgebraicValue) -> Bound<&AlgebraicValue> {
+    match at % 5 {
+        0 | 1 => Bound::Included(value),
+        2 | 3 => Bound::Excluded(value),
+        _ => Bound::Unbounded,
+    }
+}
+
+/// Key types that direct indexes are for, as often as any others.
+fn key_rows() -> impl Strategy<Value = (ProductType, Vec<AlgebraicValue>)> {
+    use AlgebraicType as T;
+    let numbers = prop::sample::select(vec![T::U8, T::U16, T::U32, T::U64]);
+    let small = numbers.prop_flat_map(|number| {
+        let row_type = product(vec![number]);
+        let value = value_of(&T::Product(row_type.clone()), 1);
+        (Just(row_type), prop::collection::vec(value, 1..20))
+    });
+    prop_oneof![1 => small, 3 => rows(1..4, 1..16, 3)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_index_is_a_map_from_values_to_rows(
+        (row_type, pool) in key_rows(),
+        algorithm in prop::sample::select(vec![
+            Algorithm::BTree, Algorithm::Hash, Algorithm::Direct,
+        ]),
+        is_unique in any::<bool>(),
+        steps in prop::collection::vec((any::<At>(), 0..12u32, 0..3u8), 0..120),
+        ranges in prop::collection::vec(
+            (any::<At>(), any::<At>(), any::<At>(), any::<u8>(), any::<u8>(), any::<bool>()), 8,
+        ),
+    ) {
+        let shape = KeyShape::new(&types_of(&row_type)).unwrap();
+        let pool: Vec<Values> = pool.iter().map(|row| columns(row).to_vec()).collect();
+        let mut model = Model {
+            index: Index::new(algorithm, is_unique, shape),
+            expected: BTreeMap::new(),
+        };
+        let mut view = None;
+        for (step, (at, ptr, action)) in steps.iter().enumerate() {
+            let (values, ptr) = (at.get(&pool), RowPtr(*ptr));
+            let has = model.expected.get(values).is_some_and(|holders| holders.contains(&ptr));
+            match action {
+                0 => model.remove(values, ptr),
+                _ if has => {}
+                _ => model.insert(values, ptr),
+            }
+            model.expected.retain(|_, holders| !holders.is_empty());
+            if step == 40 {
+                view = Some(Model { index: model.index.clone(), expected: model.expected.clone() });
+            }
+        }
+        model.check(&pool);
+        if let Some(view) = view {
+            view.check(&pool);
+        }
+        for (column, low, high, start, end, is_point) in ranges {
+            let column = column.index(row_type.elements.len());
+            let (low, high) = (low.get(&pool), high.get(&pool));
+            let (prefix, low, high) = (&low[..column], &low[column], &high[column]);
+            let high = if is_point { low } else { high };
+            model.check_range(prefix, bound(start, low), bound(end, high));
+        }
+        model.index.clear();
+        prop_assert_eq!(model.index.len(), 0);
+    }
+
+    /// The order of keys is the order of values, for any types.
+    #[test]
+    fn keys_sort_as_values_do((row_type, values) in rows(1..4, 2..6, 4)) {
+        let shape = KeyShape::new(&types_of(&row_type)).unwrap();
+        for one in &values {
+            for other in &values {
+                let (a, b) = (encode(&shape, columns(one)), encode(&shape, columns(other)));
+                prop_assert_eq!(a.cmp(&b), one.cmp(other), "{:?} {:?}", a, b);
+            }
+        }
+    }
+
+    /// Whatever bytes a module sends: an error or a key, never a panic.
+    #[test]
+    fn damaged_keys_are_refused(
+        (types, bytes) in (prop::collection::vec(any_type(), 1..4), any::<Vec<u8>>()),
+        elems in 0..4usize,
+    ) {
+        let shape = KeyShape::new(&types).unwrap();
+        if let Ok(key) = shape.encode_bsatn_point(&bytes) {
+            let mut index = Index::new(Algorithm::BTree, true, shape.clone());
+            prop_assert_eq!(index.insert(&key, RowPtr(1)), Ok(()));
+        }
+        let (start, end) = bytes.split_at(bytes.len() / 2);
+        let range = shape.range(start, elems, Bound::Excluded(start), Bound::Included(end));
+        prop_assert!(elems < types.len() || range.is_err());
+    }
+}
+
+#[test]
+fn answers_the_ranges_of_the_abi() {
+    use AlgebraicType as T;
+    let shape = KeyShape::new(&[T::U8, T::U16, T::String]).unwrap();
+    let mut index = Index::new(Algorithm::BTree, false, shape);
+    let rows = [
+        (1u8, 2u16, "cc"),
+        (1, 2, "c"),
+        (1, 5, ""),
+        (1, 4, "x"),
+        (2, 2, "cc"),
+        (0, 9, ""),
+    ];
+    for (n, (a, b, c)) in (0..).zip(rows) {
+        let c = [&[u8::try_from(c.len()).unwrap(), 0, 0, 0], c.as_bytes()].concat();
+        let mut key = Key::default();
+        index
+            .shape()
+            .encode(&[&[a], &b.to_le_bytes(), &c], &mut key);
+        assert_eq!(index.insert(&key, RowPtr(n)), Ok(()));
+    }
+    let check = |prefix: &[u8], elems, start, end, expect: &[u32]| {
+        let range = index.shape().range(prefix, elems, start, end).unwrap();
+        let found: Vec<u32> = index.range(&range).unwrap().map(|ptr| ptr.0).collect();
+        assert_eq!(found, expect);
+    };
+    check(
+        b"junk",
+        0,
+        Bound::Included(&[1]),
+        Bound::Included(&[1]),
+        &[1, 0, 3, 2],
+    );
+    check(
+        &[1],
+        1,
+        Bound::Included(&[2, 0]),
+        Bound::Included(&[2, 0]),
+        &[1, 0],
+    );
+    check(
+        &[1],
+        1,
+        Bound::Included(&[2, 0]),
+        Bound::Excluded(&[5, 0]),
+        &[1, 0, 3],
+    );
+    check(
+        &[1],
+        1,
+        Bound::Included(&[5, 0]),
+        Bound::Excluded(&[2, 0]),
+        &[],
+    );
+    check(&[1], 1, Bound::Excluded(&[2, 0]), Bound::Unbounded, &[3, 2]);
+    let c: &[u8] = b"\x01\0\0\0c";
+    check(&[1, 2, 0], 2, Bound::Excluded(c), Bound::Unbounded, &[0]);
+    check(&[1, 2, 0], 2, Bound::Included(c), Bound::Included(c), &[1]);
+    let point = index
+        .shape()
+        .encode_bsatn_point(b"\x01\x02\0\x02\0\0\0cc")
+        .unwrap();
+    assert_eq!(index.point(&point).collect::<Vec<_>>(), [RowPtr(0)]);
+    let too_long = index
+        .shape()
+        .range(&[], 3, Bound::Unbounded, Bound::Unbounded);
+    assert!(too_long.is_err());
+}
+
+#[test]
+fn a_hash_index_answers_equal_bounds_and_refuses_other_ranges() {
+    let shape = KeyShape::new(&[AlgebraicType::U32]).unwrap();
+    let mut index = Index::new(Algorithm::Hash, true, shape);
+    assert_eq!(index.insert(&Key::U64(7), RowPtr(1)), Ok(()));
+    let seven = 7u32.to_le_bytes();
+    let (start, end) = (Bound::Included(&seven[..]), Bound::Included(&seven[..]));
+    let point = index.shape().range(&[], 0, start, end).unwrap();
+    assert_eq!(
+        index.range(&point).unwrap().collect::<Vec<_>>(),
+        [RowPtr(1)]
+    );
+    let open = index
+        .shape()
+        .range(&[], 0, start, Bound::Unbounded)
+        .unwrap();
+    assert!(index.range(&open).is_err());
+}
+
+#[test]
+fn many_rows_of_few_keys_and_few_rows_of_many_keys() {
+    for algorithm in [Algorithm::BTree, Algorithm::Hash] {
+        for keys in [3u64, 50_000] {
+            let shape = KeyShape::new(&[AlgebraicType::U64]).unwrap();
+            let mut index = Index::new(algorithm, false, shape);
+            let key_of = |n: u32| Key::U64(u64::from(n).wrapping_mul(0x9e37_79b9) % keys);
+            for n in 0..50_000 {
+                assert_eq!(index.insert(&key_of(n), RowPtr(n)), Ok(()));
+            }
+            let view = index.clone();
+            for n in (0..50_000).filter(|n| n % 7 != 0) {
+                assert!(index.remove(&key_of(n), RowPtr(n)));
+                assert!(!index.remove(&key_of(n), RowPtr(n)));
+            }
+            assert_eq!((index.len(), view.len()), (7_143, 50_000));
+            for n in (0..50_000).step_by(97) {
+                let expect = |step: u32| {
+                    let rows = (0..50_000u32).filter(move |n| n % step == 0);
+                    rows.filter(move |other| key_of(*other) == key_of(n))
+                        .map(RowPtr)
+                };
+                if keys > 3 || n < 300 {
+                    let mut found: Vec<RowPtr> = index.point(&key_of(n)).collect();
+                    found.sort();
+                    assert!(found.into_iter().eq(expect(7)));
+                    assert_eq!(view.point(&key_of(n)).count(), expect(1).count());
+                }
+            }
+            assert!(index.allocated_bytes() < view.allocated_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_direct_index_turns_into_a_tree_rather_than_waste_memory() {
+    let shape = KeyShape::new(&[AlgebraicType::U64]).unwrap();
+    let mut index = Index::new(Algorithm::Direct, true, shape);
+    for n in 0..1_000u64 {
+        assert_eq!(
+            index.insert(&Key::U64(n), RowPtr(u32::try_from(n).unwrap())),
+            Ok(())
+        );
+    }
+    assert!(
+        index.allocated_bytes() < 8_000,
+        "{} bytes",
+        index.allocated_bytes()
+    );
+    for far in [u64::from(u32::MAX), u64::MAX] {
+        assert_eq!(index.insert(&Key::U64(far), RowPtr(5)), Ok(()));
+        assert_eq!(index.insert(&Key::U64(far), RowPtr(6)), Err(RowPtr(5)));
+    }
+    assert!(
+        index.allocated_bytes() < 40_000,
+        "{} bytes",
+        index.allocated_bytes()
+    );
+    assert_eq!(index.len(), 1_002);
+    assert_eq!(index.first(&Key::U64(999)), Some(RowPtr(999)));
+    assert_eq!(index.first(&Key::U64(1_000)), None);
+    assert_eq!(index.first(&Key::U64(u64::MAX)), Some(RowPtr(5)));
+    assert_eq!(index.iter_ordered().unwrap().count(), 1_002);
+}
