@@ -46,6 +46,9 @@ fn text(n: u32) -> Key {
     Key::Bytes(format!("player {n:07}").as_bytes().into())
 }
 
+/// Name, algorithm, unique, column type, keys.
+type Case = (&'static str, Algorithm, bool, AlgebraicType, fn(u32) -> Key);
+
 fn benches(c: &mut Criterion) {
     use Algorithm::{BTree, Direct, Hash};
     let mut group = c.benchmark_group("index");
@@ -54,7 +57,7 @@ fn benches(c: &mut Criterion) {
         .measurement_time(Duration::from_secs(3))
         .warm_up_time(Duration::from_millis(300));
     group.sample_size(10);
-    let cases: [(&str, Algorithm, bool, AlgebraicType, fn(u32) -> Key); 8] = [
+    let cases: [Case; 8] = [
         (
             "tree u32, in order",
             BTree,
@@ -115,7 +118,7 @@ fn benches(c: &mut Criterion) {
     for (name, algorithm, unique, column, key_of) in cases {
         let empty = index(algorithm, unique, column);
         let full = fill(empty.clone(), key_of);
-        println!(
+        eprintln!(
             "{name}: {:.1} bytes a row",
             full.allocated_bytes() as f64 / f64::from(ROWS)
         );

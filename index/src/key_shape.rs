@@ -141,10 +141,10 @@ impl KeyShape {
     /// concatenated in index order. Everything must be there, and nothing else.
     #[inline]
     pub fn encode_bsatn_point(&self, concatenated: &[u8]) -> Result<Key, KeyError> {
-        if let (Some((len, sign)), true) = (self.single, self.columns[0].shape.is_plain()) {
-            if concatenated.len() == len {
-                return Ok(Key::U64(le_number(concatenated) ^ sign));
-            }
+        if let (Some((len, sign)), true) = (self.single, self.columns[0].shape.is_plain())
+            && concatenated.len() == len
+        {
+            return Ok(Key::U64(le_number(concatenated) ^ sign));
         }
         let mut buffer = Buffer::new();
         let used = self.put_columns(concatenated, self.columns.len(), &mut buffer)?;

@@ -129,7 +129,6 @@ impl<K: Ord + Clone> Node<K> {
 }
 
 /// A pair on its way into or out of the tree.
-#[derive(Clone, Copy)]
 struct Target<'a, K> {
     key: &'a K,
     ptr: RowPtr,
@@ -162,7 +161,7 @@ impl<K: Ord + Clone> Tree<K> {
             ptr,
             is_unique,
         };
-        if let Some(split) = insert_into(Arc::make_mut(&mut self.root), target, true)? {
+        if let Some(split) = insert_into(Arc::make_mut(&mut self.root), &target, true)? {
             let mut separators = Pairs::new();
             separators.insert(0, split.separator.0, split.separator.1);
             let left = std::mem::replace(&mut self.root, Arc::clone(&split.right));
@@ -182,7 +181,7 @@ impl<K: Ord + Clone> Tree<K> {
             ptr,
             is_unique,
         };
-        if !remove_from(Arc::make_mut(&mut self.root), target) {
+        if !remove_from(Arc::make_mut(&mut self.root), &target) {
             return false;
         }
         self.len -= 1;
@@ -301,7 +300,7 @@ fn node_bytes<K>(node: &Node<K>, outside: &impl Fn(&K) -> usize) -> usize {
 /// `at_right_edge`: no leaf follows those under this node.
 fn insert_into<K: Ord + Clone>(
     node: &mut Node<K>,
-    target: Target<'_, K>,
+    target: &Target<'_, K>,
     at_right_edge: bool,
 ) -> Result<Option<Split<K>>, RowPtr> {
     match node {
@@ -343,7 +342,7 @@ fn insert_into<K: Ord + Clone>(
 
 fn insert_into_leaf<K: Ord + Clone>(
     pairs: &mut Pairs<K>,
-    target: Target<'_, K>,
+    target: &Target<'_, K>,
     at_right_edge: bool,
 ) -> Result<Option<Split<K>>, RowPtr> {
     let at = pairs.lower(target.key, target.search_ptr());
@@ -381,7 +380,7 @@ fn insert_into_leaf<K: Ord + Clone>(
     }))
 }
 
-fn remove_from<K: Ord + Clone>(node: &mut Node<K>, target: Target<'_, K>) -> bool {
+fn remove_from<K: Ord + Clone>(node: &mut Node<K>, target: &Target<'_, K>) -> bool {
     match node {
         Node::Leaf(pairs) => {
             let at = pairs.lower(target.key, target.search_ptr());

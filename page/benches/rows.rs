@@ -46,7 +46,7 @@ fn bench_rows(c: &mut Criterion, name: &str, empty: &RowStore, rows: &[Vec<u8>])
     let mut blobs = BlobStore::default();
     let (full, ptrs) = filled(empty, rows, &mut blobs);
     let layout = Arc::clone(full.layout());
-    println!(
+    eprintln!(
         "{name}: {} bytes a row",
         full.allocated_bytes() / rows.len()
     );

@@ -211,7 +211,7 @@ impl RowLayout {
             return Err(LayoutError::TooWide { bytes });
         }
         let slots_max = u32::try_from(PAGE_SIZE / slot_size).unwrap_or(u32::MAX);
-        assert!(slots_max >= 1 && slots_max <= 1 << 16);
+        assert!((1..=1 << 16).contains(&slots_max));
         Ok(RowLayout {
             fixed_bsatn_len: row.fixed_len(),
             row,

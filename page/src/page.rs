@@ -261,6 +261,9 @@ impl Page {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 /// The length of the object of the row in this slot.
 #[inline]
 fn object_len(layout: &RowLayout, slot: &[u8]) -> usize {

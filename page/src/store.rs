@@ -221,6 +221,11 @@ impl RowStore {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn pages_for_tests(&self) -> impl Iterator<Item = &Page> {
+        self.pages.iter().filter_map(Option::as_deref)
+    }
+
     #[inline]
     fn page_of(&self, ptr: RowPtr) -> (&Page, u32) {
         let bits = self.layout.slot_bits;
