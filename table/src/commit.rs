@@ -17,6 +17,7 @@ impl Datastore {
         assert!(self.replay.is_none(), "no transaction during a replay");
         assert!(self.tx.ops.is_empty(), "the last transaction left nothing");
         self.tx.is_open = true;
+        self.tx.number += 1;
         self.tx.epoch += 1;
     }
 
@@ -93,7 +94,7 @@ impl Datastore {
     /// Undoes everything that the open transaction did.
     pub fn rollback(&mut self) {
         let start = Savepoint {
-            epoch: self.tx.epoch,
+            number: self.tx.number,
             ops: 0,
             inserted: 0,
             deleted: 0,
@@ -104,17 +105,16 @@ impl Datastore {
 
     /// The present state of the open transaction, to return to.
     #[must_use]
-    pub fn savepoint(&self) -> Savepoint {
+    pub fn savepoint(&mut self) -> Savepoint {
         assert!(self.tx.is_open, "a transaction is open");
         self.tx.savepoint()
     }
 
-    /// Undoes what the open transaction did since a savepoint. (Values that sequences handed out
-    /// since may stay used up.)
+    /// Undoes what the open transaction did since a savepoint.
     pub fn rollback_to(&mut self, savepoint: Savepoint) {
         assert!(self.tx.is_open, "a transaction is open");
         assert_eq!(
-            savepoint.epoch, self.tx.epoch,
+            savepoint.number, self.tx.number,
             "a savepoint of this transaction"
         );
         assert!(

@@ -75,7 +75,7 @@ impl Datastore {
         }
         for schema in &schemas {
             bootstrap_rows(schema, SYSTEM_SEQUENCE_ALLOCATED, |table, row| {
-                datastore.place(table, row)
+                datastore.place(table, row);
             });
         }
         datastore
@@ -156,16 +156,16 @@ impl Datastore {
     }
 
     /// Gives a table another schema, with the same indexes in the same order.
-    pub(crate) fn exchange_schema(&mut self, schema: Arc<TableSchema>) -> Arc<TableSchema> {
+    pub(crate) fn exchange_schema(&mut self, schema: &Arc<TableSchema>) -> Arc<TableSchema> {
         let table = self.tables.get_mut(&schema.id);
         let before = table.map(|table| {
-            let before = std::mem::replace(&mut table.schema, Arc::clone(&schema));
+            let before = std::mem::replace(&mut table.schema, Arc::clone(schema));
             table.note_sequences();
             before
         });
         let before = before.unwrap_or_else(|| panic!("table {} is registered", schema.id));
         self.leave_names(&before);
-        self.enter_names(&schema);
+        self.enter_names(schema);
         before
     }
 
@@ -214,7 +214,7 @@ impl Datastore {
 }
 
 /// Removes a name unless it means something else by now.
-fn remove_if<T: PartialEq>(names: &mut FxHashMap<Arc<str>, T>, name: &Arc<str>, meaning: T) {
+fn remove_if<T: Copy + PartialEq>(names: &mut FxHashMap<Arc<str>, T>, name: &Arc<str>, meaning: T) {
     if names.get(name) == Some(&meaning) {
         names.remove(name);
     }

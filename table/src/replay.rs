@@ -322,7 +322,7 @@ impl Datastore {
                     .superseded
                     .retain(|(table, _), _| *table != id);
             } else {
-                self.exchange_schema(Arc::new(schema));
+                self.exchange_schema(&Arc::new(schema));
             }
         }
         Ok(())

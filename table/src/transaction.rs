@@ -63,7 +63,10 @@ pub(crate) enum CatalogueOp {
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
     pub is_open: bool,
-    /// Counts transactions, so that a sequence knows whether this one recorded it.
+    /// Counts transactions.
+    pub number: u64,
+    /// Counts transactions and savepoints, so that a sequence knows whether its position was
+    /// recorded since the last.
     pub epoch: u64,
     pub ops: Vec<Op>,
     pub inserted: Vec<u8>,
@@ -73,7 +76,7 @@ pub(crate) struct Transaction {
 /// A point in the open transaction to return to.
 #[derive(Clone, Copy, Debug)]
 pub struct Savepoint {
-    pub(crate) epoch: u64,
+    pub(crate) number: u64,
     pub(crate) ops: usize,
     pub(crate) inserted: usize,
     pub(crate) deleted: usize,
@@ -81,9 +84,10 @@ pub struct Savepoint {
 
 impl Transaction {
     /// The present point.
-    pub fn savepoint(&self) -> Savepoint {
+    pub fn savepoint(&mut self) -> Savepoint {
+        self.epoch += 1;
         Savepoint {
-            epoch: self.epoch,
+            number: self.number,
             ops: self.ops.len(),
             inserted: self.inserted.len(),
             deleted: self.deleted.len(),
