@@ -1,1 +1,39 @@
-//! SQL to plans to rows, and subscriptions from transaction deltas.
+//! SQL text to typed plans to rows, and subscriptions maintained from transaction deltas.
+//!
+//! The way of a statement: [`compile`] lexes, parses, resolves names as the caller sees them and
+//! types the text into a [`Statement`]; [`execute_select`] and [`execute_change`] run it against a
+//! `Datastore`. The way of a subscription: [`SubscriptionPlan::compile`], then one
+//! [`SubscriptionSet`] per database evaluates every distinct query once per transaction.
+//!
+//! Filters run on the BSATN bytes of columns; no value tree is built per row.
+//! Not here: transactions (the caller opens and commits them), sockets, row-level security.
+
+mod access;
+mod ast;
+mod catalogue;
+mod change;
+mod column_kind;
+mod compile;
+mod error;
+mod execute;
+mod lexer;
+mod literal;
+mod number;
+mod parser;
+mod plan;
+mod planner;
+mod predicate;
+mod subscription;
+mod typing;
+
+pub use access::Access;
+pub use catalogue::Caller;
+pub use change::{ChangeStats, execute_change};
+pub use compile::{Statement, compile};
+pub use error::{ExecuteError, SqlError};
+pub use execute::{RowBuffer, RowSink, execute_select};
+pub use lexer::SQL_BYTES_MAX;
+pub use plan::{ChangePlan, Plan, SelectPlan};
+pub use subscription::{
+    Evaluation, QueryFailure, QueryHash, QueryId, QueryUpdate, SubscriptionPlan, SubscriptionSet,
+};

@@ -1,0 +1,102 @@
+//! Names as a caller sees them.
+//!
+//! Invariant: a table that the caller may not read behaves exactly like a missing one.
+
+use std::sync::Arc;
+
+use spacetime_table::{Datastore, TableAccess, TableSchema};
+use spacetime_types::Identity;
+
+use crate::error::SqlError;
+
+/// On whose behalf a statement is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The value of `:sender`.
+    pub identity: Identity,
+    /// Owners see private tables and may change rows.
+    pub is_owner: bool,
+}
+
+impl Caller {
+    pub(crate) fn may_read(&self, schema: &TableSchema) -> bool {
+        self.is_owner || schema.access == TableAccess::Public
+    }
+}
+
+/// The table that `name` means for the caller: canonical name first, then the program's name.
+pub(crate) fn find_table(
+    datastore: &Datastore,
+    caller: &Caller,
+    name: &str,
+) -> Result<Arc<TableSchema>, SqlError> {
+    let found = datastore
+        .table_id(name)
+        .and_then(|table| datastore.schema(table))
+        .filter(|schema| caller.may_read(schema));
+    match found {
+        Some(schema) => Ok(Arc::clone(schema)),
+        None => Err(SqlError::NoSuchTable {
+            table: name.to_owned(),
+            hint: hint(datastore, caller, name),
+        }),
+    }
+}
+
+/// A visible table whose name is close.
+fn hint(datastore: &Datastore, caller: &Caller, name: &str) -> String {
+    const NAME_MAX: usize = 64;
+    const TABLES_MAX: usize = 1_000;
+    if name.len() > NAME_MAX {
+        return String::new();
+    }
+    let visible = datastore
+        .tables()
+        .filter(|schema| caller.may_read(schema) && schema.name.len() <= NAME_MAX)
+        .take(TABLES_MAX);
+    let allowed = 1 + name.len() / 5;
+    let best = visible
+        .map(|schema| (distance(name, &schema.name), &schema.name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min();
+    match best {
+        Some((_, close)) => format!(" Did you mean `{close}`?"),
+        None => String::new(),
+    }
+}
+
+/// Edits between two names, ignoring the case of ASCII letters.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (position, from) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = position + 1;
+        for (column, to) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(!from.eq_ignore_ascii_case(to));
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+/// A column by the program's name, then by the canonical one.
+pub(crate) fn find_column(schema: &TableSchema, name: &str) -> Option<usize> {
+    let visible = || {
+        schema
+            .columns
+            .iter()
+            .enumerate()
+            .skip(hidden_columns(schema))
+    };
+    visible()
+        .find(|(_, column)| column.accessor.as_deref() == Some(name))
+        .or_else(|| visible().find(|(_, column)| &*column.name == name))
+        .map(|(position, _)| position)
+}
+
+/// Leading columns that cannot be named and are not returned: the instance hash of a view's table.
+pub(crate) fn hidden_columns(schema: &TableSchema) -> usize {
+    usize::from(schema.view.is_some())
+}

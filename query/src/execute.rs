@@ -1,0 +1,459 @@
+//! Plans to rows.
+//!
+//! Invariants
+//!   * A plan runs only against the schemas it was compiled for; otherwise nothing is read.
+//!   * Event tables hold no rows for queries.
+//!   * Every combination of rows is found once: results are exact bags.
+
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+use spacetime_table::{Datastore, RowList, RowListBuilder, RowPtr, TableSchema};
+
+use crate::access::Access;
+use crate::catalogue::hidden_columns;
+use crate::column_kind::ColumnKind;
+use crate::error::ExecuteError;
+use crate::plan::{KeyPart, Output, Plan, SelectPlan, Source};
+use crate::predicate::{OneRow, Predicate, Rows, Slot};
+
+/// Takes result rows as they are found.
+pub trait RowSink {
+    /// One row as BSATN of the result type. `Break` ends the query without an error.
+    fn row(&mut self, row: &[u8]) -> ControlFlow<()>;
+}
+
+/// Collects a result.
+#[derive(Debug, Default)]
+pub struct RowBuffer {
+    rows: RowListBuilder,
+}
+
+impl RowBuffer {
+    /// `fixed` is the length of every row, if the type says so.
+    #[must_use]
+    pub fn new(fixed: Option<usize>) -> Self {
+        RowBuffer {
+            rows: RowListBuilder::new(fixed),
+        }
+    }
+
+    /// The rows found.
+    #[must_use]
+    pub fn finish(self) -> RowList {
+        self.rows.finish()
+    }
+}
+
+impl RowSink for RowBuffer {
+    fn row(&mut self, row: &[u8]) -> ControlFlow<()> {
+        self.rows.push(row);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Goes on, or stops because the consumer has enough.
+pub(crate) type Flow = Result<ControlFlow<()>, ExecuteError>;
+
+const GO_ON: Flow = Ok(ControlFlow::Continue(()));
+
+/// Runs a SELECT on the present state, including the open transaction's changes.
+pub fn execute_select(
+    select: &SelectPlan,
+    datastore: &Datastore,
+    sink: &mut dyn RowSink,
+) -> Result<(), ExecuteError> {
+    check_current(&select.plan, datastore)?;
+    let limit = select.limit.unwrap_or(u64::MAX);
+    if limit == 0 {
+        return Ok(());
+    }
+    if select.output == Output::Count {
+        let count = count(&select.plan, datastore)?;
+        let _ = sink.row(&count.to_le_bytes());
+        return Ok(());
+    }
+    let mut left = limit;
+    let mut buffer = Vec::new();
+    run(&select.plan, datastore, &[], &mut |rows| {
+        let row = output_row(select, rows, &mut buffer);
+        left -= 1;
+        match sink.row(row) {
+            ControlFlow::Continue(()) if left > 0 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    })
+}
+
+fn check_current(plan: &Plan, datastore: &Datastore) -> Result<(), ExecuteError> {
+    match plan
+        .schemas
+        .iter()
+        .find(|schema| !crate::plan::is_current(schema, datastore))
+    {
+        Some(stale) => Err(ExecuteError::StalePlan(stale.name.to_string())),
+        None => Ok(()),
+    }
+}
+
+fn count(plan: &Plan, datastore: &Datastore) -> Result<u64, ExecuteError> {
+    if let ([schema], [step]) = (plan.schemas.as_slice(), plan.steps.as_slice())
+        && step.filter == Predicate::Always(true)
+        && !schema.is_event
+        && let Source::Stored(access) = &step.source
+    {
+        if *access == Access::Scan {
+            return Ok(datastore.row_count(schema.id).unwrap_or(0));
+        }
+        let mut count = 0;
+        let _ = pointers(datastore, schema, access, &mut |_| {
+            count += 1;
+            GO_ON
+        })?;
+        return Ok(count);
+    }
+    let mut count = 0;
+    run(plan, datastore, &[], &mut |_| {
+        count += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok(count)
+}
+
+fn output_row<'a>(
+    select: &SelectPlan,
+    rows: &'a JoinedRows<'_>,
+    buffer: &'a mut Vec<u8>,
+) -> &'a [u8] {
+    match &select.output {
+        Output::Table(table) => rows.visible_row(*table),
+        Output::Columns(slots) => {
+            buffer.clear();
+            for slot in slots {
+                buffer.extend_from_slice(rows.column(*slot));
+            }
+            buffer
+        }
+        Output::Count => &[],
+    }
+}
+
+/// The row without the columns that nobody sees.
+pub(crate) fn visible_part<'a>(schema: &TableSchema, row: &'a [u8]) -> &'a [u8] {
+    match hidden_columns(schema) {
+        0 => row,
+        hidden => &row[schema.layout.column_range(row, hidden - 1).end..],
+    }
+}
+
+/// Calls `visit` with each stored row that the access yields.
+fn pointers(
+    datastore: &Datastore,
+    schema: &TableSchema,
+    access: &Access,
+    visit: &mut dyn FnMut(RowPtr) -> Flow,
+) -> Flow {
+    if schema.is_event {
+        return GO_ON;
+    }
+    match access {
+        Access::Empty => GO_ON,
+        Access::Scan => match datastore.scan(schema.id) {
+            Some(rows) => visit_all(rows, visit),
+            None => Err(ExecuteError::StalePlan(schema.name.to_string())),
+        },
+        Access::Points { index, keys } => {
+            for key in keys {
+                let (_, rows) = datastore.index_point(*index, key)?;
+                if visit_all(rows, visit)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            GO_ON
+        }
+        Access::Range {
+            index,
+            prefix,
+            prefix_columns,
+            start,
+            end,
+        } => {
+            let (start, end) = (borrowed(start), borrowed(end));
+            let (_, rows) = datastore.index_range(*index, prefix, *prefix_columns, start, end)?;
+            visit_all(rows, visit)
+        }
+    }
+}
+
+fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    match bound {
+        Bound::Included(value) => Bound::Included(value),
+        Bound::Excluded(value) => Bound::Excluded(value),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
+fn visit_all(rows: impl Iterator<Item = RowPtr>, visit: &mut dyn FnMut(RowPtr) -> Flow) -> Flow {
+    for row in rows {
+        if visit(row)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    GO_ON
+}
+
+/// The stored rows that a plan over one table finds, with their places.
+pub(crate) fn find_rows(
+    plan: &Plan,
+    datastore: &Datastore,
+    visit: &mut dyn FnMut(RowPtr, &[u8]),
+) -> Result<(), ExecuteError> {
+    check_current(plan, datastore)?;
+    for (schema, step) in plan.schemas.iter().zip(&plan.steps) {
+        let Source::Stored(access) = &step.source else {
+            continue;
+        };
+        let mut row = Vec::new();
+        let _ = pointers(datastore, schema, access, &mut |ptr| {
+            row.clear();
+            datastore.read_row(schema.id, ptr, &mut row);
+            let one = OneRow {
+                bytes: &row,
+                schema,
+            };
+            if step.filter.holds(&one) {
+                visit(ptr, &row);
+            }
+            GO_ON
+        })?;
+    }
+    Ok(())
+}
+
+/// Rows that stand in for a table's stored ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stand<'a> {
+    /// Position in the FROM clause.
+    pub table: usize,
+    pub rows: &'a RowList,
+}
+
+/// One current row per table.
+#[derive(Debug)]
+pub(crate) struct JoinedRows<'a> {
+    schemas: &'a [Arc<TableSchema>],
+    rows: Vec<Vec<u8>>,
+}
+
+impl Rows for JoinedRows<'_> {
+    fn column(&self, slot: Slot) -> &[u8] {
+        let row = &self.rows[slot.table];
+        &row[self.schemas[slot.table]
+            .layout
+            .column_range(row, slot.column)]
+    }
+}
+
+impl JoinedRows<'_> {
+    /// The row of a table as a result shows it.
+    pub(crate) fn visible_row(&self, table: usize) -> &[u8] {
+        visible_part(&self.schemas[table], &self.rows[table])
+    }
+}
+
+/// Calls `emit` with every combination that the plan finds. Tables named in `stands` are replaced
+/// by the given rows.
+pub(crate) fn run(
+    plan: &Plan,
+    datastore: &Datastore,
+    stands: &[Stand<'_>],
+    emit: &mut dyn FnMut(&JoinedRows<'_>) -> ControlFlow<()>,
+) -> Result<(), ExecuteError> {
+    let mut run = Run {
+        plan,
+        datastore,
+        stands,
+        rows: JoinedRows {
+            schemas: &plan.schemas,
+            rows: vec![Vec::new(); plan.schemas.len()],
+        },
+        hashes: plan.steps.iter().map(|_| None).collect(),
+        key: Vec::new(),
+        emit,
+    };
+    let _ = run.step(0)?;
+    Ok(())
+}
+
+/// Places of rows by the canonical bytes of one column. A place is a pointer or, for rows that
+/// stand in, a position.
+type Places<P> = HashMap<Box<[u8]>, Vec<P>, FxBuildHasher>;
+
+enum Hashed {
+    Stored(Places<RowPtr>),
+    Given(Places<usize>),
+}
+
+struct Run<'a, 'e> {
+    plan: &'a Plan,
+    datastore: &'a Datastore,
+    stands: &'a [Stand<'a>],
+    rows: JoinedRows<'a>,
+    /// Per step, made when first needed.
+    hashes: Vec<Option<Arc<Hashed>>>,
+    key: Vec<u8>,
+    emit: &'e mut dyn FnMut(&JoinedRows<'_>) -> ControlFlow<()>,
+}
+
+impl Run<'_, '_> {
+    fn step(&mut self, depth: usize) -> Flow {
+        let plan = self.plan;
+        let Some(step) = plan.steps.get(depth) else {
+            return Ok((self.emit)(&self.rows));
+        };
+        if let Some(stand) = self.stands.iter().find(|stand| stand.table == step.table) {
+            return self.given(depth, stand.rows);
+        }
+        let datastore = self.datastore;
+        let schema = &plan.schemas[step.table];
+        match &step.source {
+            Source::Stored(access) => pointers(datastore, schema, access, &mut |ptr| {
+                self.stored_row(depth, ptr)
+            }),
+            Source::Probe { index, key } => {
+                let mut bytes = std::mem::take(&mut self.key);
+                bytes.clear();
+                for part in key {
+                    bytes.extend_from_slice(match part {
+                        KeyPart::Column(slot) => self.rows.column(*slot),
+                        KeyPart::Value(value) => value,
+                    });
+                }
+                let found = datastore.index_point(*index, &bytes);
+                self.key = bytes;
+                let (_, rows) = found?;
+                if schema.is_event {
+                    return GO_ON;
+                }
+                visit_all(rows, &mut |ptr| self.stored_row(depth, ptr))
+            }
+            Source::Hash => self.hashed(depth),
+        }
+    }
+
+    fn stored_row(&mut self, depth: usize, ptr: RowPtr) -> Flow {
+        let step = &self.plan.steps[depth];
+        let row = &mut self.rows.rows[step.table];
+        row.clear();
+        self.datastore
+            .read_row(self.plan.schemas[step.table].id, ptr, row);
+        match step.filter.holds(&self.rows) {
+            true => self.step(depth + 1),
+            false => GO_ON,
+        }
+    }
+
+    fn given_row(&mut self, depth: usize, bytes: &[u8]) -> Flow {
+        let step = &self.plan.steps[depth];
+        let row = &mut self.rows.rows[step.table];
+        row.clear();
+        row.extend_from_slice(bytes);
+        match step.whole_filter.holds(&self.rows) {
+            true => self.step(depth + 1),
+            false => GO_ON,
+        }
+    }
+
+    /// Rows that stand in for the stored ones; through a hash table where there is an equality.
+    fn given(&mut self, depth: usize, list: &RowList) -> Flow {
+        let step = &self.plan.steps[depth];
+        let Some((own, other)) = step.equality else {
+            for row in list.iter() {
+                if self.given_row(depth, row)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            return GO_ON;
+        };
+        if self.hashes[depth].is_none() {
+            let schema = &self.plan.schemas[step.table];
+            let mut places = Places::<usize>::default();
+            for (position, bytes) in list.iter().enumerate() {
+                let key = OneRow { bytes, schema }.canonical(own);
+                places.entry(key).or_default().push(position);
+            }
+            self.hashes[depth] = Some(Arc::new(Hashed::Given(places)));
+        }
+        let hashed = self.hashes[depth].clone();
+        let key = self.canonical(other);
+        if let Some(Hashed::Given(places)) = hashed.as_deref() {
+            for position in places.get(&key).into_iter().flatten() {
+                let row = list.row(*position).unwrap_or_default();
+                if self.given_row(depth, row)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        GO_ON
+    }
+
+    /// Stored rows through a hash table of the whole table.
+    fn hashed(&mut self, depth: usize) -> Flow {
+        let step = &self.plan.steps[depth];
+        let Some((own, other)) = step.equality else {
+            return GO_ON;
+        };
+        if self.hashes[depth].is_none() {
+            let schema = &self.plan.schemas[step.table];
+            let mut places = Places::<RowPtr>::default();
+            let mut row = Vec::new();
+            let _ = pointers(self.datastore, schema, &Access::Scan, &mut |ptr| {
+                row.clear();
+                self.datastore.read_row(schema.id, ptr, &mut row);
+                let key = OneRow {
+                    bytes: &row,
+                    schema,
+                }
+                .canonical(own);
+                places.entry(key).or_default().push(ptr);
+                GO_ON
+            })?;
+            self.hashes[depth] = Some(Arc::new(Hashed::Stored(places)));
+        }
+        let hashed = self.hashes[depth].clone();
+        let key = self.canonical(other);
+        if let Some(Hashed::Stored(places)) = hashed.as_deref() {
+            for ptr in places.get(&key).into_iter().flatten() {
+                if self.stored_row(depth, *ptr)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        GO_ON
+    }
+
+    fn canonical(&self, slot: Slot) -> Box<[u8]> {
+        let column = &self.plan.schemas[slot.table].columns[slot.column];
+        let order = ColumnKind::of(&column.column_type).map(ColumnKind::order);
+        canonical_bytes(order, self.rows.column(slot))
+    }
+}
+
+impl OneRow<'_> {
+    /// The bytes of a column, the same for equal values.
+    pub(crate) fn canonical(&self, column: usize) -> Box<[u8]> {
+        let ty = &self.schema.columns[column].column_type;
+        let order = ColumnKind::of(ty).map(ColumnKind::order);
+        canonical_bytes(order, self.column(Slot { table: 0, column }))
+    }
+}
+
+/// Bytes that are equal exactly for equal values.
+pub(crate) fn canonical_bytes(order: Option<crate::column_kind::Order>, bytes: &[u8]) -> Box<[u8]> {
+    match order {
+        Some(order) => order.canonical(bytes),
+        None => bytes.into(),
+    }
+}

@@ -1,0 +1,190 @@
+//! Compiled statements: tables, accesses and filters, with everything resolved.
+//!
+//! Invariants
+//!   * A plan holds the schemas it was compiled against. A schema change makes another
+//!     `Arc<TableSchema>`, so a stale plan is recognised by pointer.
+//!   * `Plan::steps` is in execution order; a step's filter mentions only its own table and tables
+//!     of earlier steps.
+
+use std::fmt;
+use std::sync::Arc;
+
+use spacetime_table::{Datastore, TableSchema};
+use spacetime_types::{IndexId, ProductType};
+
+use crate::access::Access;
+use crate::catalogue::hidden_columns;
+use crate::predicate::{Predicate, Slot};
+
+/// Where the rows of one table of a plan come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The stored rows that an access yields.
+    Stored(Access),
+    /// Index lookups with keys made of earlier rows' columns and constants.
+    Probe { index: IndexId, key: Vec<KeyPart> },
+    /// Stored rows whose column equals an earlier row's (the step's `equality`), found through a
+    /// hash table that is built when the step is first reached.
+    Hash,
+}
+
+/// One column of a probe's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyPart {
+    Column(Slot),
+    Value(Vec<u8>),
+}
+
+/// One table of a plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// Position in the FROM clause.
+    pub table: usize,
+    pub source: Source,
+    /// What the source does not guarantee.
+    pub filter: Predicate,
+    /// Everything that can be tested here: the filter for rows that do not come from the source.
+    pub whole_filter: Predicate,
+    /// An equality with an earlier row: own column, earlier column.
+    pub equality: Option<(usize, Slot)>,
+}
+
+/// Combinations of rows, one per table, that satisfy the conditions.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// In the order of the FROM clause.
+    pub(crate) schemas: Vec<Arc<TableSchema>>,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What becomes of a combination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// The whole row of one table.
+    Table(usize),
+    Columns(Vec<Slot>),
+    Count,
+}
+
+/// A compiled SELECT.
+#[derive(Clone, Debug)]
+pub struct SelectPlan {
+    pub(crate) plan: Plan,
+    pub(crate) output: Output,
+    pub(crate) limit: Option<u64>,
+    pub(crate) result_type: ProductType,
+}
+
+/// A compiled INSERT, UPDATE, DELETE or SET.
+#[derive(Clone, Debug)]
+pub struct ChangePlan {
+    pub(crate) schema: Arc<TableSchema>,
+    pub(crate) change: Change,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// Rows in BSATN.
+    Insert(Vec<Vec<u8>>),
+    Delete(Plan),
+    /// Columns, ascending and distinct, with their new BSATN.
+    Update(Plan, Vec<(usize, Vec<u8>)>),
+    /// Replaces the rows of the plan by one: a variable is set whether or not it was.
+    Replace(Plan, Vec<u8>),
+}
+
+impl Plan {
+    /// Whether every table still has the schema that the plan was compiled against.
+    #[must_use]
+    pub fn is_current(&self, datastore: &Datastore) -> bool {
+        self.schemas
+            .iter()
+            .all(|schema| is_current(schema, datastore))
+    }
+
+    /// The tables read, in the order of the FROM clause.
+    #[must_use]
+    pub fn tables(&self) -> &[Arc<TableSchema>] {
+        &self.schemas
+    }
+}
+
+pub(crate) fn is_current(schema: &Arc<TableSchema>, datastore: &Datastore) -> bool {
+    datastore
+        .schema(schema.id)
+        .is_some_and(|current| Arc::ptr_eq(current, schema))
+}
+
+impl SelectPlan {
+    /// Names and types of the result's columns.
+    #[must_use]
+    pub fn result_type(&self) -> &ProductType {
+        &self.result_type
+    }
+
+    /// Where the rows come from.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The table whose whole rows are returned, if that is what is returned.
+    #[must_use]
+    pub fn returned_table(&self) -> Option<&Arc<TableSchema>> {
+        match self.output {
+            Output::Table(table) => self.plan.schemas.get(table),
+            Output::Columns(_) | Output::Count => None,
+        }
+    }
+
+    /// Whether the table's stored rows are the result rows, byte for byte.
+    pub(crate) fn returns_stored_rows(&self) -> bool {
+        self.returned_table()
+            .is_some_and(|schema| hidden_columns(schema) == 0)
+    }
+}
+
+impl ChangePlan {
+    /// The table that is changed.
+    #[must_use]
+    pub fn table(&self) -> &Arc<TableSchema> {
+        &self.schema
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, step) in self.steps.iter().enumerate() {
+            if position > 0 {
+                f.write_str(" -> ")?;
+            }
+            let name = self
+                .schemas
+                .get(step.table)
+                .map_or("?", |schema| &schema.name);
+            match &step.source {
+                Source::Stored(Access::Empty) => write!(f, "nothing of {name}")?,
+                Source::Stored(Access::Scan) => write!(f, "scan {name}")?,
+                Source::Stored(Access::Points { index, keys }) => {
+                    write!(f, "lookup {} keys of {name} by index {index}", keys.len())?;
+                }
+                Source::Stored(Access::Range {
+                    index,
+                    prefix_columns,
+                    ..
+                }) => write!(
+                    f,
+                    "range of {name} by index {index} after {prefix_columns} columns"
+                )?,
+                Source::Probe { index, .. } => write!(f, "probe {name} by index {index}")?,
+                Source::Hash => write!(f, "hash {name}")?,
+            }
+            if step.filter != Predicate::Always(true) {
+                let mut text = String::new();
+                step.filter.write_normal(&mut text);
+                write!(f, " where {text}")?;
+            }
+        }
+        Ok(())
+    }
+}
