@@ -54,6 +54,8 @@ pub struct LastSegment {
     pub version: Version,
     /// Bytes up to the end of the last valid commit; 0 if even the header is incomplete.
     pub valid_len: u64,
+    /// Where the last valid commit begins; `valid_len` if there is none.
+    pub last_commit_at: u64,
     pub file_len: u64,
 }
 
@@ -89,6 +91,7 @@ struct Current {
     start: TxOffset,
     path: PathBuf,
     reader: SegmentReader,
+    last_commit_at: Option<u64>,
 }
 
 impl LogReader {
@@ -139,6 +142,7 @@ impl LogReader {
             let at = current.reader.position();
             match current.reader.step(self.end.next)? {
                 Step::Commit(header) => {
+                    current.last_commit_at = Some(at);
                     self.end.next = header.end().expect("checked when the header was read");
                     self.end.epoch = self.end.epoch.max(header.epoch);
                     if self.end.next > self.from {
@@ -181,6 +185,7 @@ impl LogReader {
                 start,
                 path,
                 reader,
+                last_commit_at: None,
             });
             return Ok(true);
         }
@@ -198,6 +203,7 @@ impl LogReader {
             start,
             version: Version::V1,
             valid_len: 0,
+            last_commit_at: 0,
             file_len,
         });
         Ok(false)
@@ -240,6 +246,7 @@ impl LogReader {
             start: current.start,
             version: reader.version(),
             valid_len: at,
+            last_commit_at: current.last_commit_at.unwrap_or(at),
             file_len: reader.file_len(),
         });
         Ok(())

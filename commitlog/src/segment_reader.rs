@@ -98,10 +98,7 @@ impl SegmentReader {
         if left == 0 {
             return Ok(Step::End);
         }
-        if left < header_len {
-            return Ok(Step::Bad);
-        }
-        let bytes = self.window.get(self.position, header_len)?;
+        let bytes = self.window.get(self.position, left.min(header_len))?;
         if bytes.iter().all(|&byte| byte == 0) {
             // Zeros at the front alone prove nothing: read as version 0, a version 1 commit of
             // transaction 0 begins with 14 of them.

@@ -7,7 +7,9 @@
 //!   * When a tail is cut, the cut is synced before anything is appended: old and new bytes
 //!     never mix.
 //!   * What was found in the log when it was opened is synced before it counts as durable: a
-//!     killed process may have left it in the page cache only.
+//!     killed process may have left it in the page cache only. The last commit is even written
+//!     again: if its sync had failed, the kernel may take its pages for clean, show them, and
+//!     never write them.
 //!   * After a failed write or sync the state of the file is unknown. The writer refuses
 //!     everything from then on.
 //!
@@ -97,6 +99,7 @@ impl LogWriter {
                 if last.file_len > last.valid_len {
                     file.set_len(last.valid_len)?;
                 }
+                rewrite(&*file, last.last_commit_at, last.valid_len)?;
                 file.sync_data()?;
                 storage.sync_dir(dir)?;
                 match last.version {
@@ -170,6 +173,21 @@ impl LogWriter {
         self.failed = false;
         Ok(result)
     }
+}
+
+/// Writes a range of a file again as it is.
+fn rewrite(file: &dyn StorageFile, begin: u64, end: u64) -> Result<(), StorageError> {
+    const PIECE_BYTES: usize = 1 << 20;
+    let mut piece = Vec::new();
+    let mut at = begin;
+    while at < end {
+        let len = usize::try_from(end - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+        piece.resize(len, 0);
+        file.read_exact_at(at, &mut piece)?;
+        file.write_all_at(at, &piece)?;
+        at += len as u64;
+    }
+    Ok(())
 }
 
 fn new_segment(

@@ -95,7 +95,8 @@ struct Disk {
     disk_full: bool,
     power_cut_at: Option<u64>,
     power_is_off: bool,
-    syncs_disabled: bool,
+    file_syncs_disabled: bool,
+    dir_syncs_disabled: bool,
     locks: Vec<PathBuf>,
 }
 
@@ -122,7 +123,8 @@ impl SimStorage {
                 disk_full: false,
                 power_cut_at: None,
                 power_is_off: false,
-                syncs_disabled: false,
+                file_syncs_disabled: false,
+                dir_syncs_disabled: false,
                 locks: Vec::new(),
             })),
         }
@@ -156,9 +158,23 @@ impl SimStorage {
         self.disk.lock().fault = Some(PlannedFault { kind, left: nth });
     }
 
-    /// From now on syncs report success and do nothing.
-    pub fn disable_syncs(&self) {
-        self.disk.lock().syncs_disabled = true;
+    /// The disk as a restarted process finds it: no faults planned, no locks held, and what is
+    /// pending is still pending. This one is dead afterwards.
+    #[must_use]
+    pub fn after_restart(&self) -> Self {
+        let mut disk = self.disk.lock();
+        disk.power_is_off = true;
+        SimStorage::with_image(disk.image.clone())
+    }
+
+    /// From now on file syncs report success and do nothing.
+    pub fn disable_file_syncs(&self) {
+        self.disk.lock().file_syncs_disabled = true;
+    }
+
+    /// From now on directory syncs report success and do nothing.
+    pub fn disable_dir_syncs(&self) {
+        self.disk.lock().dir_syncs_disabled = true;
     }
 
     /// What happened so far.
@@ -302,7 +318,7 @@ impl Storage for SimStorage {
         if disk.fires(Fault::SyncDirError) {
             return Err(io_error("sync directory", dir));
         }
-        if !disk.syncs_disabled {
+        if !disk.dir_syncs_disabled {
             disk.image.sync_dir(dir);
         }
         Ok(())

@@ -115,7 +115,7 @@ impl StorageFile for SimFile {
             disk.image.fail_sync(self.id);
             return Err(io_error("sync", &self.path));
         }
-        if !disk.syncs_disabled {
+        if !disk.file_syncs_disabled {
             disk.image.sync_file(self.id);
         }
         Ok(())

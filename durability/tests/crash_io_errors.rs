@@ -1,0 +1,100 @@
+//! The n-th operation of a kind fails, for every kind and every n.
+
+mod history;
+
+use history::{append, open, two_sessions};
+use spacetime_durability::storage::{Fault, SimStorage};
+
+const TRANSACTIONS: u64 = 40;
+
+/// Runs the workload with one fault, restarts, writes some more, and cuts the power.
+fn check(fault: Fault, nth: u64, seed: u64) -> bool {
+    let context = format!("{fault:?} {nth} seed {seed}");
+    let disk = SimStorage::new(seed);
+    disk.fail_nth(fault, nth);
+    let (mut acknowledged, result) = two_sessions(&disk, TRANSACTIONS);
+    if disk.counts().faults == 0 {
+        assert_eq!(result, Ok(()), "{context}");
+        return false;
+    }
+    match fault {
+        Fault::ShortWrite | Fault::ShortRead | Fault::Interrupted => {
+            assert_eq!(
+                result,
+                Ok(()),
+                "{context}: not an error, only an inconvenience"
+            );
+        }
+        _ => assert!(result.is_err(), "{context}: the error was swallowed"),
+    }
+
+    let disk = disk.after_restart();
+    let mut opened = open(&disk).unwrap_or_else(|e| panic!("{context}: {e}"));
+    let next = opened.check_prefix(&context);
+    assert!(next >= acknowledged, "{context}: lost at restart");
+    acknowledged = next;
+    append(&mut opened.group_commit, next + 3, &mut acknowledged)
+        .unwrap_or_else(|e| panic!("{context}: {e}"));
+    drop(opened);
+
+    let opened = open(&disk.after_power_cut()).unwrap_or_else(|e| panic!("{context}: {e}"));
+    let next = opened.check_prefix(&context);
+    assert!(next >= acknowledged, "{context}: lost at the power cut");
+    true
+}
+
+#[test]
+fn every_failing_operation_is_final_and_loses_nothing() {
+    for fault in Fault::ALL {
+        let mut fired = 0;
+        for nth in 0.. {
+            let mut any_fired = false;
+            for seed in 0..10 {
+                any_fired |= check(fault, nth, seed);
+            }
+            if !any_fired {
+                break;
+            }
+            fired += 1;
+        }
+        println!("{fault:?} fired at {fired} places");
+        let expected = if fault == Fault::SetLenError { 0 } else { 2 };
+        assert!(fired >= expected, "{fault:?} is idle");
+    }
+}
+
+#[test]
+fn a_failed_cut_of_a_torn_tail_is_tried_again() {
+    let disk = SimStorage::new(0);
+    let (acknowledged, _) = two_sessions(&disk, TRANSACTIONS);
+    let last = disk
+        .files()
+        .into_iter()
+        .rfind(|f| f.to_string_lossy().ends_with(".stdb.log"));
+    let last = last.expect("there are segments");
+    disk.damage(&last, |bytes| bytes.extend_from_slice(&[7; 100]));
+    let disk = disk.fork(0);
+    disk.fail_nth(Fault::SetLenError, 0);
+    assert!(open(&disk).is_err());
+    let opened = open(&disk).expect("the fault is over");
+    assert_eq!(opened.check_prefix("second try"), acknowledged);
+    assert_eq!(opened.found.cut.map(|cut| cut.byte_len), Some(100));
+}
+
+#[test]
+fn after_a_failed_sync_the_writer_refuses_everything() {
+    let disk = SimStorage::new(0);
+    let mut opened = open(&disk).expect("an empty disk");
+    let mut acknowledged = 0;
+    append(&mut opened.group_commit, 5, &mut acknowledged).expect("no fault is planned");
+    disk.fail_nth(Fault::SyncError, 0);
+    let first = append(&mut opened.group_commit, 9, &mut acknowledged);
+    assert!(first.is_err());
+    assert_eq!(acknowledged, 5);
+    let second = append(&mut opened.group_commit, 12, &mut acknowledged);
+    let message = second
+        .expect_err("the disk is fine again, the log is not")
+        .to_string();
+    assert!(message.contains("failed write or sync before"), "{message}");
+    assert_eq!(acknowledged, 5);
+}

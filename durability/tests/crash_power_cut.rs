@@ -1,0 +1,132 @@
+//! The power goes before every single operation; any part of what was not synced is lost.
+
+mod history;
+
+use history::{append, mix, open, two_sessions};
+use spacetime_durability::storage::SimStorage;
+
+const TRANSACTIONS: u64 = 60;
+const SEEDS_PER_CUT: u64 = 250;
+
+/// Images that one sweep looked at, and how many of them broke the promise.
+#[derive(Debug, Default)]
+struct Sweep {
+    images: u64,
+    torn_tails: u64,
+    refused: u64,
+    acknowledged_lost: u64,
+    sectors_lost: u64,
+    lengths_lost: u64,
+    entries_lost: u64,
+}
+
+fn sweep(seeds_per_cut: u64, prepare: impl Fn(&SimStorage)) -> Sweep {
+    let mut sweep = Sweep::default();
+    for cut in 0.. {
+        let mut reached = false;
+        for seed in 0..seeds_per_cut {
+            let disk = SimStorage::new(mix(cut << 32 | seed));
+            prepare(&disk);
+            disk.cut_power_before_change(cut);
+            let (acknowledged, _) = two_sessions(&disk, TRANSACTIONS);
+            reached |= disk.power_is_off();
+            let left = disk.after_power_cut();
+            let counts = disk.counts();
+            sweep.images += 1;
+            sweep.sectors_lost += counts.sectors_lost;
+            sweep.lengths_lost += counts.lengths_lost;
+            sweep.entries_lost += counts.entries_lost;
+            match open(&left) {
+                Err(_) => sweep.refused += 1,
+                Ok(opened) => {
+                    let next = opened.check_prefix(&format!("cut {cut} seed {seed}"));
+                    sweep.acknowledged_lost += u64::from(next < acknowledged);
+                    sweep.torn_tails += u64::from(opened.found.cut.is_some());
+                }
+            }
+        }
+        if !reached {
+            return sweep;
+        }
+    }
+    unreachable!("the workload ends")
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_is_refused() {
+    let sweep = sweep(SEEDS_PER_CUT, |_| {});
+    println!("{sweep:?}");
+    assert_eq!(sweep.acknowledged_lost, 0);
+    assert_eq!(sweep.refused, 0, "a legal crash image was refused");
+    assert!(sweep.images > 20_000);
+    assert!(sweep.torn_tails > 500, "tails are hardly ever torn");
+    let lost = [sweep.sectors_lost, sweep.lengths_lost, sweep.entries_lost];
+    assert!(lost.iter().all(|&count| count > 500), "a fault is idle");
+}
+
+#[test]
+fn without_file_syncs_losses_are_seen() {
+    let sweep = sweep(4, SimStorage::disable_file_syncs);
+    println!("{sweep:?}");
+    assert!(sweep.acknowledged_lost + sweep.refused > sweep.images / 10);
+}
+
+#[test]
+fn without_directory_syncs_losses_are_seen() {
+    let sweep = sweep(4, SimStorage::disable_dir_syncs);
+    println!("{sweep:?}");
+    assert!(sweep.acknowledged_lost + sweep.refused > sweep.images / 10);
+}
+
+#[test]
+fn recovery_can_be_interrupted_again_and_again() {
+    let mut interrupted = 0;
+    for seed in 0..3_000 {
+        let mut disk = SimStorage::new(seed);
+        disk.cut_power_before_change(mix(seed) % 150);
+        let (mut acknowledged, _) = two_sessions(&disk, TRANSACTIONS);
+        for attempt in 0..5 {
+            disk = disk.after_power_cut();
+            disk.cut_power_before_change(mix(seed + attempt) % 12);
+            match open(&disk) {
+                Err(error) => {
+                    assert!(
+                        disk.power_is_off(),
+                        "seed {seed} attempt {attempt}: {error}"
+                    );
+                    interrupted += 1;
+                }
+                Ok(mut opened) => {
+                    let next = opened.check_prefix(&format!("seed {seed} attempt {attempt}"));
+                    assert!(next >= acknowledged, "seed {seed} attempt {attempt}");
+                    // What recovery has shown must not go away either.
+                    acknowledged = next;
+                    let until = next + 10;
+                    let _ = append(&mut opened.group_commit, until, &mut acknowledged);
+                }
+            }
+        }
+        let opened = open(&disk.after_power_cut()).expect("no power cut is planned");
+        let next = opened.check_prefix(&format!("seed {seed}"));
+        assert!(next >= acknowledged, "seed {seed}");
+    }
+    assert!(
+        interrupted > 1_000,
+        "recovery was interrupted {interrupted} times only"
+    );
+}
+
+#[test]
+fn a_seed_is_one_trace() {
+    for seed in 0..20 {
+        let run = || {
+            let disk = SimStorage::new(seed);
+            disk.cut_power_before_change(seed * 7);
+            let acknowledged = two_sessions(&disk, TRANSACTIONS).0;
+            let left = disk.after_power_cut();
+            let files: Vec<_> = left.files().into_iter().map(|f| left.content(&f)).collect();
+            (acknowledged, files, disk.counts())
+        };
+        assert_eq!(run(), run());
+    }
+}
