@@ -130,39 +130,26 @@ pub fn insert_auto_inc_all(ctx: &ReducerContext, id: u32) -> Result<(), String> 
 #[reducer]
 pub fn insert_auto_inc(ctx: &ReducerContext, key_type: String, count: u32) -> Result<(), String> {
     for note in 0..count {
+        let db = &ctx.db;
         match key_type.as_str() {
-            "i8" => drop(ctx.db.auto_inc_i8().try_insert(AutoIncI8 { id: 0, note })?),
-            "u8" => drop(ctx.db.auto_inc_u8().try_insert(AutoIncU8 { id: 0, note })?),
-            "i32" => drop(
-                ctx.db
-                    .auto_inc_i32()
-                    .try_insert(AutoIncI32 { id: 0, note })?,
-            ),
-            "u32" => drop(
-                ctx.db
-                    .auto_inc_u32()
-                    .try_insert(AutoIncU32 { id: 0, note })?,
-            ),
-            "u64" => drop(
-                ctx.db
-                    .auto_inc_u64()
-                    .try_insert(AutoIncU64 { id: 0, note })?,
-            ),
-            "i128" => drop(
-                ctx.db
-                    .auto_inc_i128()
-                    .try_insert(AutoIncI128 { id: 0, note })?,
-            ),
+            "i8" => inserted(db.auto_inc_i8().try_insert(AutoIncI8 { id: 0, note })),
+            "u8" => inserted(db.auto_inc_u8().try_insert(AutoIncU8 { id: 0, note })),
+            "i32" => inserted(db.auto_inc_i32().try_insert(AutoIncI32 { id: 0, note })),
+            "u32" => inserted(db.auto_inc_u32().try_insert(AutoIncU32 { id: 0, note })),
+            "u64" => inserted(db.auto_inc_u64().try_insert(AutoIncU64 { id: 0, note })),
+            "i128" => inserted(db.auto_inc_i128().try_insert(AutoIncI128 { id: 0, note })),
             "u256" => {
                 let id = u256::from(0u8);
-                ctx.db
-                    .auto_inc_u256()
-                    .try_insert(AutoIncU256 { id, note })?;
+                inserted(db.auto_inc_u256().try_insert(AutoIncU256 { id, note }))
             }
-            other => return Err(format!("no table with a generated key of type {other}")),
-        }
+            other => Err(format!("no table with a generated key of type {other}")),
+        }?;
     }
     Ok(())
+}
+
+fn inserted<Row, Error: Into<String>>(result: Result<Row, Error>) -> Result<(), String> {
+    result.map(|_| ()).map_err(Into::into)
 }
 
 /// Inserts a row with a key that the caller chose: nothing is generated then.

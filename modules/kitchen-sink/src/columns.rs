@@ -278,7 +278,7 @@ fn sample_composite(ctx: &ReducerContext, id: u32) -> Composite {
         words: (0..id % 4).map(|word| format!("word {word}")).collect(),
         longs: (0..id % 5).map(|long| u64::from(long) << 40).collect(),
         floats: vec![0.0, -1.5, f64::INFINITY],
-        flags: vec![id % 2 == 0; 3],
+        flags: vec![id.is_multiple_of(2); 3],
         color: sample_color(id),
         size: size.clone(),
         shape: sample_shape(id, &size),
@@ -287,18 +287,18 @@ fn sample_composite(ctx: &ReducerContext, id: u32) -> Composite {
             sizes: vec![size.clone(); (id % 3) as usize],
             shape: Shape::Labelled(String::new()),
             color: sample_color(id + 1),
-            maybe_shape: (id % 2 == 0).then(|| sample_shape(id + 1, &size)),
-            outcome: if id % 2 == 0 {
+            maybe_shape: id.is_multiple_of(2).then(|| sample_shape(id + 1, &size)),
+            outcome: if id.is_multiple_of(2) {
                 Ok(size)
             } else {
                 Err("odd".to_owned())
             },
         },
         empty: Empty {},
-        maybe_int: (id % 2 == 0).then_some(-(id as i32)),
-        maybe_text: (id % 3 == 0).then(|| "some".to_owned()),
+        maybe_int: id.is_multiple_of(2).then_some(-(id as i32)),
+        maybe_text: id.is_multiple_of(3).then(|| "some".to_owned()),
         maybe_maybe: [None, Some(None), Some(Some(3))][(id % 3) as usize],
-        outcome: if id % 2 == 0 {
+        outcome: if id.is_multiple_of(2) {
             Ok(id)
         } else {
             Err(format!("error {id}"))

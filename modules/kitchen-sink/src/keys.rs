@@ -128,7 +128,7 @@ pub fn check_hash_indexes(ctx: &ReducerContext) -> Result<(), String> {
     for id in 0..300u32 {
         keys.insert(HashedKey {
             id,
-            flag: id % 2 == 0,
+            flag: id.is_multiple_of(2),
             int64: i64::from(id % 10) - 5,
             uint256: u256::from(id % 3) << 200,
             text: format!("hashed {id}"),
