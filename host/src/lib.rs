@@ -1,1 +1,45 @@
-//! A database as a running thing: writer thread, modules, control plane.
+//! Databases as running things.
+//!
+//! A [`Host`] owns the databases of one server. Each database is one writer thread that owns its
+//! tables and its module's wasm instance and takes [`Request`]s from a bounded queue; what it has
+//! to say to clients goes into their [`Outbox`]es. The control plane (names, owners) is a database
+//! of the same kind.
+//!
+//! Not here: HTTP, sockets and wire formats (see `spacetime-api`).
+
+mod clock;
+mod control;
+mod data_dir;
+mod database;
+mod host;
+mod limits;
+mod module;
+mod module_log;
+mod module_schema;
+mod outbox;
+mod publish;
+mod release;
+mod request;
+mod session_rows;
+mod sql;
+mod store;
+mod wasm;
+mod worker;
+
+pub use control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
+pub use data_dir::DataDirError;
+pub use database::{DatabaseHandle, StartError};
+pub use host::{Host, HostConfig, OpenHostError};
+pub use module_log::{Level, ModuleLog, Record};
+pub use outbox::{
+    CallInfo, ClientUpdate, EncodedOnce, Outbox, OutboxLimits, OutboxMessage, OutboxReceiver,
+    QuerySetId, ReducerOutcome, RequestId, TableChange, outbox,
+};
+pub use publish::{Publish, PublishError, PublishTarget, Published};
+pub use request::{
+    CallArgs, CallOutcome, CallReport, Caller, ClientId, Connect, ConnectError, DatabaseGone,
+    ReducerCall, Request,
+};
+pub use sql::{SqlError, SqlResult, SqlStats};
+pub use store::OpenStoreError;
+pub use wasm::{CallLimits, CreateInstanceError, LoadProgramError};

@@ -1,0 +1,325 @@
+//! A running database: a thread that owns it, and handles to talk to it.
+//!
+//! A panic of the writer thread (a broken assumption, or a bug) ends that thread's work and
+//! nothing else: what was committed is written out, clients are cut off, and the database is
+//! opened again from disk. One that keeps failing is given up, with its files untouched.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+use spacetime_types::module_def::ModuleDef;
+use spacetime_types::{Identity, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::limits::REQUEST_QUEUE_LEN_MAX;
+use crate::module::{LiveModule, prepare_module};
+use crate::module_log::{Level, ModuleLog, Record};
+use crate::publish::{PreparedModule, PublishError};
+use crate::release::ReleaseQueue;
+use crate::request::{
+    CallArgs, CallReport, Caller, ClientId, Connect, ConnectError, DatabaseGone, Request,
+};
+use crate::session_rows;
+use crate::sql::{SqlError, SqlResult};
+use crate::store::{OpenStoreError, Store};
+use crate::wasm::{CallLimits, WasmEngine};
+use crate::worker::Worker;
+
+/// A database that fails this often within [`FAILURE_WINDOW`] is given up.
+const FAILURES_MAX: usize = 5;
+const FAILURE_WINDOW: Duration = Duration::from_secs(60);
+
+/// The writer thread's stack; wasm runs on it too.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
+/// What the thread and the handles of one database share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    pub(crate) owner: Identity,
+    pub(crate) directory: PathBuf,
+    pub(crate) engine: Arc<WasmEngine>,
+    pub(crate) call_limits: CallLimits,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) log: Arc<ModuleLog>,
+    pub(crate) release: Arc<ReleaseQueue>,
+    definition: RwLock<Option<Arc<ModuleDef>>>,
+    next_client: AtomicU64,
+    /// Why the database is not running, once it is not.
+    gone: Mutex<Option<Box<str>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        identity: Identity,
+        owner: Identity,
+        directory: PathBuf,
+        engine: Arc<WasmEngine>,
+        call_limits: CallLimits,
+        runtime: tokio::runtime::Handle,
+    ) -> Shared {
+        let log = Arc::new(ModuleLog::new(directory.join("module_logs")));
+        Shared {
+            identity,
+            owner,
+            directory,
+            engine,
+            call_limits,
+            runtime,
+            log,
+            release: Arc::new(ReleaseQueue::default()),
+            definition: RwLock::new(None),
+            next_client: AtomicU64::new(1),
+            gone: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn set_definition(&self, definition: Arc<ModuleDef>) {
+        *self.definition.write() = Some(definition);
+    }
+
+    /// Never used twice, not even across a restart of the thread: a late request of a client that
+    /// was cut off must not reach another one.
+    pub(crate) fn take_client_id(&self) -> ClientId {
+        ClientId(self.next_client.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn gone(&self) -> DatabaseGone {
+        let reason = self.gone.lock().clone();
+        DatabaseGone { reason: reason.unwrap_or_else(|| "it has stopped".into()) }
+    }
+}
+
+/// Why a database could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] OpenStoreError),
+    #[error("the database holds no program")]
+    NoProgram,
+    #[error("the database belongs to {found}, not to {expected}; its directory was mixed up")]
+    WrongIdentity { expected: Identity, found: Identity },
+    #[error("its program cannot be started: {0}")]
+    Program(#[from] PublishError),
+    #[error("its thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+    #[error("it failed while it was starting")]
+    Panicked,
+}
+
+/// What to start with.
+pub(crate) enum Start {
+    /// Files that are there.
+    Existing,
+    /// An empty directory and the first module.
+    New(Box<PreparedModule>),
+}
+
+/// A way to talk to a running database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct DatabaseHandle {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+}
+
+impl DatabaseHandle {
+    /// Starts the thread and waits until it serves.
+    pub(crate) async fn start(
+        shared: Shared,
+        start: Start,
+    ) -> Result<DatabaseHandle, StartError> {
+        let shared = Arc::new(shared);
+        let (requests, receiver) = mpsc::channel(REQUEST_QUEUE_LEN_MAX);
+        let (ready, started) = oneshot::channel();
+        let thread_shared = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name(format!("db-{}", &shared.identity.to_abbreviated_hex()[4..12]))
+            .stack_size(STACK_BYTES)
+            .spawn(move || serve(&thread_shared, start, receiver, ready))?;
+        started.await.unwrap_or(Err(StartError::Panicked))?;
+        Ok(DatabaseHandle { shared, requests })
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.shared.identity
+    }
+
+    #[must_use]
+    pub fn owner(&self) -> Identity {
+        self.shared.owner
+    }
+
+    /// The definition of the module in place.
+    #[must_use]
+    pub fn module_def(&self) -> Arc<ModuleDef> {
+        let definition = self.shared.definition.read();
+        Arc::clone(definition.as_ref().expect("a handle exists only after the module was set"))
+    }
+
+    #[must_use]
+    pub fn log(&self) -> &Arc<ModuleLog> {
+        &self.shared.log
+    }
+
+    /// Lets a client in: runs `client_connected`.
+    pub async fn connect(&self, connect: Connect) -> Result<ClientId, ConnectError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Connect { connect, reply }).await?;
+        answer.await.map_err(|_| self.shared.gone())?
+    }
+
+    /// Queues a request. Waits while the queue is full.
+    pub async fn send(&self, request: Request) -> Result<(), DatabaseGone> {
+        self.requests.send(request).await.map_err(|_| self.shared.gone())
+    }
+
+    /// Queues a request if there is room at once; gives it back if there is not.
+    pub fn try_send(&self, request: Request) -> Result<(), mpsc::error::TrySendError<Request>> {
+        self.requests.try_send(request)
+    }
+
+    /// Calls a reducer from outside any connection.
+    pub async fn call_once(
+        &self,
+        caller: Caller,
+        name: &str,
+        args: CallArgs,
+    ) -> Result<CallReport, DatabaseGone> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::CallOnce { caller, name: name.into(), args, reply }).await?;
+        answer.await.map_err(|_| self.shared.gone())
+    }
+
+    /// Runs SQL statements.
+    pub async fn sql(
+        &self,
+        caller: Caller,
+        text: &str,
+        confirmed: bool,
+    ) -> Result<Vec<SqlResult>, SqlError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Sql { caller, text: text.into(), confirmed, reply }).await?;
+        answer.await.map_err(|_| self.shared.gone())?
+    }
+
+    pub(crate) async fn update(&self, module: PreparedModule) -> Result<(), PublishError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Update { module: Box::new(module), reply }).await?;
+        answer.await.map_err(|_| self.shared.gone())?
+    }
+
+    /// Compiles a module for this database, off its thread.
+    pub(crate) async fn prepare(&self, program: Bytes) -> Result<PreparedModule, PublishError> {
+        prepare(Arc::clone(&self.shared), program).await
+    }
+
+    /// Stops the database: clients are told, the log is synced, the files are closed.
+    pub(crate) async fn stop(&self, reason: &str) {
+        *self.shared.gone.lock() = Some(reason.into());
+        let (reply, answer) = oneshot::channel();
+        let stop = Request::Stop { reason: reason.into(), reply: Some(reply) };
+        if self.requests.send(stop).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+}
+
+/// Compiles a module on a thread that may wait.
+pub(crate) async fn prepare(
+    shared: Arc<Shared>,
+    program: Bytes,
+) -> Result<PreparedModule, PublishError> {
+    let task = tokio::task::spawn_blocking(move || {
+        let Shared { engine, identity, log, call_limits, .. } = &*shared;
+        let timestamp = Timestamp::UNIX_EPOCH;
+        prepare_module(engine, program, *identity, log, *call_limits, timestamp)
+    });
+    let panicked = |_| PublishError::Failed("the module could not be compiled".into());
+    task.await.map_err(panicked)?
+}
+
+type Ready = oneshot::Sender<Result<(), StartError>>;
+
+/// The thread: opens, serves, and opens again after a failure.
+fn serve(
+    shared: &Arc<Shared>,
+    start: Start,
+    mut requests: mpsc::Receiver<Request>,
+    ready: Ready,
+) {
+    let mut start = Some(start);
+    let mut ready = Some(ready);
+    let mut failures: Vec<Instant> = Vec::new();
+    loop {
+        let run = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut worker = open(shared, start.take().unwrap_or(Start::Existing))?;
+            if let Some(ready) = ready.take() {
+                let _ = ready.send(Ok(()));
+            }
+            worker.run(&mut requests);
+            Ok(())
+        }));
+        match run {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                tracing::error!(database = %shared.identity.to_hex(), %error, "cannot be opened");
+                *shared.gone.lock() = Some(error.to_string().into());
+                if let Some(ready) = ready.take() {
+                    let _ = ready.send(Err(error));
+                }
+                return;
+            }
+            Err(_panic) => {
+                shared.release.restart();
+                let now = Instant::now();
+                failures.retain(|failure| now - *failure < FAILURE_WINDOW);
+                failures.push(now);
+                let message = "the database failed and is opened again from its log";
+                shared.log.append(&Record::host(Level::Error, message));
+                tracing::error!(database = %shared.identity.to_hex(), "{message}");
+                if ready.is_some() || failures.len() > FAILURES_MAX {
+                    *shared.gone.lock() = Some("it failed repeatedly; see the server log".into());
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
+    let store = Store::open(&shared.directory, Some(Arc::clone(&shared.release)))?;
+    let live = |prepared: &PreparedModule| {
+        LiveModule::new(prepared, shared.identity, Arc::clone(&shared.log), shared.call_limits)
+    };
+    match start {
+        Start::New(prepared) => {
+            let mut worker = Worker::new(Arc::clone(shared), store, live(&prepared));
+            worker.initialize(&prepared)?;
+            shared.set_definition(Arc::clone(&prepared.definition));
+            Ok(worker)
+        }
+        Start::Existing => {
+            let row = session_rows::module(store.datastore()).ok_or(StartError::NoProgram)?;
+            if row.database_identity != shared.identity {
+                let (expected, found) = (shared.identity, row.database_identity);
+                return Err(StartError::WrongIdentity { expected, found });
+            }
+            let prepared = prepare_module(
+                &shared.engine,
+                row.program_bytes.into(),
+                shared.identity,
+                &shared.log,
+                shared.call_limits,
+                Timestamp::UNIX_EPOCH,
+            )?;
+            shared.set_definition(Arc::clone(&prepared.definition));
+            Ok(Worker::new(Arc::clone(shared), store, live(&prepared)))
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! All databases of one server: started when the server starts, made and changed by publishing.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use spacetime_types::{Hash, Identity};
+
+use crate::control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
+use crate::data_dir::{DataDir, DataDirError};
+use crate::database::{DatabaseHandle, Shared, Start, StartError, prepare};
+use crate::publish::{Publish, PublishError, PublishTarget, Published};
+use crate::request::DatabaseGone;
+use crate::wasm::{CallLimits, WasmEngine};
+
+/// Where a server keeps its data and what it allows.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    pub data_dir: PathBuf,
+    pub call_limits: CallLimits,
+}
+
+/// Why a server could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenHostError {
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error(transparent)]
+    Control(#[from] OpenControlError),
+    #[error("the wasm engine cannot be started: {0:#}")]
+    Wasm(wasmtime::Error),
+}
+
+/// A database that is registered: running, or not, and then why.
+type Slot = Result<DatabaseHandle, DatabaseGone>;
+
+/// The databases of a server and the control plane over them.
+#[derive(Debug)]
+pub struct Host {
+    data_dir: DataDir,
+    call_limits: CallLimits,
+    engine: Arc<WasmEngine>,
+    control: Arc<ControlDatabase>,
+    databases: RwLock<HashMap<Identity, Slot>>,
+    /// Publishing and deleting are rare and long: one at a time.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Host {
+    /// Opens the data directory and starts every database in it. One that does not open is
+    /// reported and stays as it is; the others are served.
+    pub async fn open(config: HostConfig) -> Result<Arc<Host>, OpenHostError> {
+        let data_dir = DataDir::open(&config.data_dir)?;
+        let control = ControlDatabase::open(&data_dir.control())?;
+        let host = Arc::new(Host {
+            data_dir,
+            call_limits: config.call_limits,
+            engine: WasmEngine::new().map_err(OpenHostError::Wasm)?,
+            control: Arc::new(control),
+            databases: RwLock::default(),
+            changing: tokio::sync::Mutex::default(),
+        });
+        for record in host.control.databases() {
+            let started = host.start(&record, Start::Existing).await;
+            let slot = started.map_err(|error| {
+                let identity = record.identity.to_hex();
+                tracing::error!(database = %identity, %error, "a database could not be started");
+                DatabaseGone { reason: error.to_string().into() }
+            });
+            host.databases.write().insert(record.identity, slot);
+        }
+        Ok(host)
+    }
+
+    /// The control plane's records.
+    #[must_use]
+    pub fn control(&self) -> &ControlDatabase {
+        &self.control
+    }
+
+    /// A running database; `None` if there is none of that identity.
+    #[must_use]
+    pub fn database(&self, identity: Identity) -> Option<Result<DatabaseHandle, DatabaseGone>> {
+        self.databases.read().get(&identity).cloned()
+    }
+
+    /// Databases that are registered but do not run.
+    #[must_use]
+    pub fn failed_databases(&self) -> Vec<(Identity, DatabaseGone)> {
+        let databases = self.databases.read();
+        let failed = databases.iter().filter_map(|(id, slot)| Some((*id, slot.as_ref().err()?)));
+        failed.map(|(identity, gone)| (identity, gone.clone())).collect()
+    }
+
+    fn shared(&self, identity: Identity, owner: Identity, replica: u64) -> Shared {
+        Shared::new(
+            identity,
+            owner,
+            self.data_dir.replica(replica),
+            Arc::clone(&self.engine),
+            self.call_limits,
+            tokio::runtime::Handle::current(),
+        )
+    }
+
+    async fn start(
+        &self,
+        record: &DatabaseRecord,
+        start: Start,
+    ) -> Result<DatabaseHandle, StartError> {
+        let shared = self.shared(record.identity, record.owner, record.replica);
+        DatabaseHandle::start(shared, start).await
+    }
+
+    /// Publishes a module: makes the database, or puts the module in place of the one it has.
+    pub async fn publish(&self, publish: Publish) -> Result<Published, PublishError> {
+        let _changing = self.changing.lock().await;
+        let (identity, name) = match &publish.target {
+            PublishTarget::New => (publish.new_identity, None),
+            PublishTarget::Identity(identity) => (*identity, None),
+            PublishTarget::Name(name) => {
+                let known = self.control.resolve(name);
+                (known.unwrap_or(publish.new_identity), Some(&**name))
+            }
+        };
+        match self.control.database(identity) {
+            Some(record) => self.publish_over(&record, &publish).await,
+            None => self.publish_new(identity, name, &publish).await,
+        }
+    }
+
+    async fn publish_new(
+        &self,
+        identity: Identity,
+        name: Option<&str>,
+        publish: &Publish,
+    ) -> Result<Published, PublishError> {
+        let owner = publish.caller.identity;
+        let taken = name.and_then(|name| self.control.name_owner(name));
+        if let (Some(name), Some(taken)) = (name, taken)
+            && taken != owner
+        {
+            return Err(PublishError::NameTaken(name.into()));
+        }
+        let (record, handle) = self.create(identity, owner, publish).await?;
+        let registered = self.blocking({
+            let (record, name) = (record.clone(), name.map(str::to_owned));
+            move |control| control.register(record, name.as_deref())
+        });
+        if let Err(error) = registered.await {
+            handle.stop("it could not be registered").await;
+            self.remove_files(record.replica);
+            return Err(not_registered(error));
+        }
+        self.databases.write().insert(identity, Ok(handle));
+        Ok(Published { database: identity, created: true })
+    }
+
+    /// Makes a database's files and runs its first transaction. Nothing is left of one that fails.
+    async fn create(
+        &self,
+        identity: Identity,
+        owner: Identity,
+        publish: &Publish,
+    ) -> Result<(DatabaseRecord, DatabaseHandle), PublishError> {
+        let mut replica = self.control.take_replica_number();
+        // A crash while a database was made leaves a directory that no record names.
+        while self.data_dir.replica(replica).exists() {
+            replica = self.control.take_replica_number();
+        }
+        let created = async {
+            let shared = Arc::new(self.shared(identity, owner, replica));
+            let prepared = prepare(shared, publish.program.clone()).await?;
+            let record = DatabaseRecord {
+                identity,
+                replica,
+                owner,
+                initial_program: prepared.hash,
+                locked: false,
+                deleted: false,
+            };
+            let handle = self.start(&record, Start::New(Box::new(prepared))).await;
+            let handle = handle.map_err(|error| match error {
+                StartError::Program(error) => error,
+                error => PublishError::Failed(error.to_string().into()),
+            })?;
+            Ok((record, handle))
+        }
+        .await;
+        if created.is_err() {
+            self.remove_files(replica);
+        }
+        created
+    }
+
+    async fn publish_over(
+        &self,
+        record: &DatabaseRecord,
+        publish: &Publish,
+    ) -> Result<Published, PublishError> {
+        let (caller, database) = (publish.caller.identity, record.identity);
+        if caller != record.owner {
+            return Err(PublishError::NotOwner { caller, database });
+        }
+        if record.locked && publish.clear {
+            return Err(PublishError::Locked);
+        }
+        if publish.clear {
+            self.replace(record, publish).await?;
+        } else {
+            let handle = self.database(database);
+            let handle = handle.unwrap_or_else(|| Err(not_running()))?;
+            let prepared = handle.prepare(publish.program.clone()).await?;
+            handle.update(prepared).await?;
+        }
+        Ok(Published { database, created: false })
+    }
+
+    /// A new, empty replica in place of the old one. The old one goes only when the new one is
+    /// registered.
+    async fn replace(
+        &self,
+        old: &DatabaseRecord,
+        publish: &Publish,
+    ) -> Result<(), PublishError> {
+        let (record, handle) = self.create(old.identity, old.owner, publish).await?;
+        let (identity, replica) = (record.identity, record.replica);
+        let initial_program: Hash = record.initial_program;
+        let changed = self.blocking(move |control| {
+            control.change(identity, |record| {
+                record.replica = replica;
+                record.initial_program = initial_program;
+            })
+        });
+        if let Err(error) = changed.await {
+            handle.stop("it could not be registered").await;
+            self.remove_files(replica);
+            return Err(not_registered(error));
+        }
+        let before = self.databases.write().insert(identity, Ok(handle));
+        if let Some(Ok(before)) = before {
+            before.stop("module exited").await;
+        }
+        self.remove_files(old.replica);
+        Ok(())
+    }
+
+    /// Deletes a database: its data goes, its names keep leading to its identity.
+    pub async fn delete(&self, identity: Identity, caller: Identity) -> Result<(), ControlError> {
+        let _changing = self.changing.lock().await;
+        let Some(record) = self.control.database(identity) else { return Ok(()) };
+        self.check_owner(&record, caller)?;
+        if record.locked {
+            return Err(ControlError::Locked);
+        }
+        let change = move |control: &ControlDatabase| {
+            control.change(identity, |record| record.deleted = true)
+        };
+        self.blocking(change).await?;
+        let handle = self.databases.write().remove(&identity);
+        if let Some(Ok(handle)) = handle {
+            handle.stop("module exited").await;
+        }
+        self.remove_files(record.replica);
+        Ok(())
+    }
+
+    /// Locks a database against deletion and clearing, or unlocks it.
+    pub async fn set_locked(
+        &self,
+        identity: Identity,
+        caller: Identity,
+        locked: bool,
+    ) -> Result<(), ControlError> {
+        let record = self.control.database(identity).ok_or(ControlError::NoSuchDatabase)?;
+        self.check_owner(&record, caller)?;
+        let change = move |control: &ControlDatabase| {
+            control.change(identity, |record| record.locked = locked).map(|_| ())
+        };
+        self.blocking(change).await
+    }
+
+    /// Replaces all names of a database.
+    pub async fn set_names(
+        &self,
+        identity: Identity,
+        caller: Identity,
+        names: Vec<String>,
+    ) -> Result<(), ControlError> {
+        let record = self.control.database(identity).ok_or(ControlError::NoSuchDatabase)?;
+        self.check_owner(&record, caller)?;
+        self.blocking(move |control| control.set_names(identity, caller, &names)).await
+    }
+
+    fn check_owner(&self, record: &DatabaseRecord, caller: Identity) -> Result<(), ControlError> {
+        let database = record.identity;
+        if caller == record.owner {
+            Ok(())
+        } else {
+            Err(ControlError::NotOwner { caller, database })
+        }
+    }
+
+    /// Runs a change of the control database, which waits for the disk, off the async threads.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&ControlDatabase) -> Result<T, ControlError> + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let control = Arc::clone(&self.control);
+        let task = tokio::task::spawn_blocking(move || change(&control));
+        task.await.unwrap_or_else(|_| Err(ControlError::NotDurable("it failed".into())))
+    }
+
+    /// Removes a replica's directory. What cannot be removed is only a waste of space.
+    fn remove_files(&self, replica: u64) {
+        let directory = self.data_dir.replica(replica);
+        if let Err(error) = std::fs::remove_dir_all(&directory)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(directory = %directory.display(), %error, "not removed");
+        }
+    }
+
+    /// Stops every database in good order.
+    pub async fn shutdown(&self) {
+        let _changing = self.changing.lock().await;
+        let databases: Vec<Slot> = self.databases.write().drain().map(|(_, slot)| slot).collect();
+        for database in databases.into_iter().flatten() {
+            database.stop("the server is shutting down").await;
+        }
+        let control = Arc::clone(&self.control);
+        let _ = tokio::task::spawn_blocking(move || control.close()).await;
+    }
+}
+
+fn not_running() -> DatabaseGone {
+    DatabaseGone { reason: "it has not been started".into() }
+}
+
+fn not_registered(error: ControlError) -> PublishError {
+    match error {
+        ControlError::NameTaken(name) => PublishError::NameTaken(name),
+        error => PublishError::NotDurable(error.to_string().into()),
+    }
+}

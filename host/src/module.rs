@@ -1,0 +1,152 @@
+//! The module that a database runs: its program, its definition, and the live instance.
+//!
+//! Invariant: the instance is there whenever a call can begin; one that trapped is thrown away and
+//! the next call makes a new one from the same program.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use spacetime_table::Datastore;
+use spacetime_types::module_def::{self, Lifecycle, ModuleDef, RawModuleDef, Visibility};
+use spacetime_types::{Hash, Identity, ProductType, Timestamp, Typespace};
+
+use crate::module_log::ModuleLog;
+use crate::publish::{PreparedModule, PublishError};
+use crate::wasm::{
+    CallEnd, CallLimits, CreateInstanceError, ImmediateCall, Instance, Program, ReducerInvocation,
+    WasmEngine,
+};
+
+/// A reducer as calls need it.
+#[derive(Debug)]
+pub(crate) struct Reducer {
+    pub(crate) id: u32,
+    pub(crate) name: Arc<str>,
+    pub(crate) params: ProductType,
+    pub(crate) typespace: Arc<Typespace>,
+    pub(crate) lifecycle: Option<Lifecycle>,
+    pub(crate) is_private: bool,
+}
+
+/// The module in place.
+#[derive(Debug)]
+pub(crate) struct LiveModule {
+    program: Program,
+    definition: Arc<ModuleDef>,
+    hash: Hash,
+    reducers: FxHashMap<Box<str>, Arc<Reducer>>,
+    instance: Option<Instance>,
+    limits: CallLimits,
+    log: Arc<ModuleLog>,
+    database: Identity,
+}
+
+impl LiveModule {
+    pub(crate) fn new(
+        prepared: &PreparedModule,
+        database: Identity,
+        log: Arc<ModuleLog>,
+        limits: CallLimits,
+    ) -> LiveModule {
+        LiveModule {
+            program: prepared.program.clone(),
+            definition: Arc::clone(&prepared.definition),
+            hash: prepared.hash,
+            reducers: reducers_by_name(&prepared.definition),
+            instance: None,
+            limits,
+            log,
+            database,
+        }
+    }
+
+    pub(crate) fn definition(&self) -> &Arc<ModuleDef> {
+        &self.definition
+    }
+
+    pub(crate) fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    pub(crate) fn reducer(&self, name: &str) -> Option<&Arc<Reducer>> {
+        self.reducers.get(name)
+    }
+
+    /// The reducer bound to a lifecycle event, if the module has one.
+    pub(crate) fn lifecycle(&self, event: Lifecycle) -> Option<Arc<Reducer>> {
+        let reducer = self.definition.lifecycle_reducer(event)?;
+        self.reducers.get(&*reducer.name).cloned()
+    }
+
+    /// Makes sure that there is an instance.
+    pub(crate) fn prepare(&mut self, timestamp: Timestamp) -> Result<(), CreateInstanceError> {
+        if self.instance.is_none() {
+            let (instance, _) =
+                Instance::create(&self.program, self.database, &self.log, self.limits, timestamp)?;
+            self.instance = Some(instance);
+        }
+        Ok(())
+    }
+
+    /// Calls a reducer. `prepare` must have succeeded before.
+    pub(crate) fn call(
+        &mut self,
+        invocation: &ReducerInvocation,
+        database: Box<Datastore>,
+    ) -> (CallEnd, Box<Datastore>, Vec<ImmediateCall>) {
+        let instance = self.instance.as_mut().expect("`prepare` made an instance");
+        let (end, database) = instance.call_reducer(invocation, database);
+        let immediate = instance.take_immediate_calls();
+        if matches!(end, CallEnd::Trapped { .. }) {
+            self.instance = None;
+        }
+        (end, database, immediate)
+    }
+}
+
+fn reducers_by_name(definition: &ModuleDef) -> FxHashMap<Box<str>, Arc<Reducer>> {
+    let mut typespaces: FxHashMap<Box<str>, Arc<Typespace>> = FxHashMap::default();
+    let mut reducers = FxHashMap::default();
+    for scoped in definition.all_reducers() {
+        let namespace: Box<str> = scoped.module.namespace().into();
+        let typespace = typespaces
+            .entry(namespace)
+            .or_insert_with(|| Arc::new(scoped.module.typespace().clone()));
+        let name = scoped.full_name();
+        let reducer = Reducer {
+            id: scoped.id,
+            name: (&*name).into(),
+            params: scoped.params.clone(),
+            typespace: Arc::clone(typespace),
+            lifecycle: scoped.lifecycle,
+            is_private: scoped.visibility == Visibility::Private,
+        };
+        reducers.insert(name, Arc::new(reducer));
+    }
+    reducers
+}
+
+/// Compiles a module, starts it once and reads its description. Takes long and runs foreign code:
+/// call it on a thread that may wait.
+pub(crate) fn prepare_module(
+    engine: &Arc<WasmEngine>,
+    bytes: Bytes,
+    database: Identity,
+    log: &Arc<ModuleLog>,
+    limits: CallLimits,
+    timestamp: Timestamp,
+) -> Result<PreparedModule, PublishError> {
+    let program = Program::load(engine, &bytes)?;
+    let (_, description) = Instance::create(&program, database, log, limits, timestamp)?;
+    let invalid = |error: String| PublishError::Definition(error.into());
+    let raw =
+        RawModuleDef::from_bsatn(&description).map_err(|error| invalid(error.to_string()))?;
+    let definition = module_def::validate(raw).map_err(|errors| invalid(errors.to_string()))?;
+    Ok(PreparedModule {
+        program,
+        hash: Hash::of(&bytes),
+        bytes,
+        definition: Arc::new(definition),
+    })
+}

@@ -1,0 +1,266 @@
+//! What a database says to one connected client, in core terms: no wire protocol here.
+//!
+//! Invariants
+//!   * Messages leave in the order in which the writer thread made them.
+//!   * A queue holds at most [`OutboxLimits`]; a client that does not read beyond that is cut off
+//!     (`overflowed`), it never slows the writer or another client down.
+//!
+//! Not here: encoding (the API does it, once per change and protocol), and holding messages back
+//! until they are durable (see `release`).
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use spacetime_table::RowList;
+use spacetime_types::{ConnectionId, Identity, TableId, Timestamp};
+use tokio::sync::mpsc;
+
+/// A client's own name for one of its query sets. The kinds are separate number spaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QuerySetId {
+    /// v2 and v3: a set of queries; rows are sent in full.
+    Set(u32),
+    /// v1: the one set that a legacy `Subscribe` replaces as a whole.
+    Legacy,
+    /// v1: one query.
+    Single(u32),
+    /// v1: several queries; only queries new to the client send rows.
+    Multi(u32),
+}
+
+/// The client's number for a request; echoed, never interpreted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u32);
+
+/// Rows of one query that came and went with one transaction, or a query's rows at one state
+/// (then `deletes` is empty). Shared by every client that asked the same.
+#[derive(Debug)]
+pub struct TableChange {
+    pub table_id: TableId,
+    pub table_name: Arc<str>,
+    pub is_event: bool,
+    pub inserts: RowList,
+    pub deletes: RowList,
+    /// Wire forms, filled in by the API.
+    pub encoded: EncodedOnce,
+}
+
+impl TableChange {
+    /// Rows without a wire form yet.
+    #[must_use]
+    pub fn new(
+        table_id: TableId,
+        table_name: Arc<str>,
+        is_event: bool,
+        inserts: RowList,
+        deletes: RowList,
+    ) -> Self {
+        let encoded = EncodedOnce::default();
+        TableChange { table_id, table_name, is_event, inserts, deletes, encoded }
+    }
+}
+
+/// Wire forms of one value, each made by whichever connection needs it first and then shared. The
+/// host never looks inside; what a slot means is the API's business.
+#[derive(Debug, Default)]
+pub struct EncodedOnce {
+    slots: [OnceLock<Bytes>; Self::SLOTS],
+}
+
+impl EncodedOnce {
+    /// Different wire forms of one value.
+    pub const SLOTS: usize = 4;
+
+    /// The form in `slot`, made by `encode` if nobody has yet.
+    pub fn get_or_init(&self, slot: usize, encode: impl FnOnce() -> Bytes) -> Bytes {
+        assert!(slot < Self::SLOTS, "no slot {slot}: there are {}", Self::SLOTS);
+        self.slots[slot].get_or_init(encode).clone()
+    }
+}
+
+/// The part of one transaction that concerns one client: query sets ascending, within a set the
+/// changes by table name.
+pub type ClientUpdate = Vec<(QuerySetId, Arc<TableChange>)>;
+
+/// How a reducer call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReducerOutcome {
+    Committed,
+    /// The reducer returned an error: its message.
+    Failed(Box<str>),
+    /// The call could not be made: no such reducer, bad arguments, not allowed.
+    Refused(Box<str>),
+    /// The module trapped, ran out of its time, or its memory.
+    Fatal(Box<str>),
+    /// The time or execution budget was used up.
+    OutOfBudget,
+}
+
+/// Who called which reducer: v1 clients are told.
+#[derive(Clone, Debug)]
+pub struct CallInfo {
+    pub reducer_name: Arc<str>,
+    pub reducer_id: u32,
+    pub args: Bytes,
+    pub request_id: RequestId,
+    pub caller: Identity,
+    pub connection_id: ConnectionId,
+    pub timestamp: Timestamp,
+    pub duration_micros: u64,
+}
+
+/// One message to a client.
+#[derive(Debug)]
+pub enum OutboxMessage {
+    SubscribeApplied {
+        request_id: RequestId,
+        query_set: QuerySetId,
+        rows: Vec<Arc<TableChange>>,
+        duration_micros: u64,
+    },
+    /// `rows` is `None` if the client did not ask for the dropped rows. They are in `inserts`.
+    UnsubscribeApplied {
+        request_id: RequestId,
+        query_set: QuerySetId,
+        rows: Option<Vec<Arc<TableChange>>>,
+        duration_micros: u64,
+    },
+    SubscriptionError {
+        request_id: Option<RequestId>,
+        query_set: Option<QuerySetId>,
+        error: Box<str>,
+        duration_micros: u64,
+    },
+    /// Another client's (or nobody's) transaction.
+    TransactionUpdate { update: ClientUpdate },
+    /// The client's own call; its update is in here and nowhere else.
+    ReducerResult { call: Box<CallInfo>, outcome: ReducerOutcome, update: ClientUpdate },
+    ProcedureResult {
+        request_id: RequestId,
+        /// BSATN of the return value, or what went wrong.
+        result: Result<Bytes, Box<str>>,
+        timestamp: Timestamp,
+        duration_micros: u64,
+    },
+    OneOffResult {
+        /// v2: the request id as four little-endian bytes; v1: the client's message id.
+        message_id: Bytes,
+        result: Result<Arc<TableChange>, Box<str>>,
+        duration_micros: u64,
+    },
+    /// The last message: the database is gone or the module changed too much for this client.
+    Closed { reason: Box<str> },
+}
+
+impl OutboxMessage {
+    /// A rough size for the byte bound of the queue.
+    fn weight(&self) -> usize {
+        let change = |c: &Arc<TableChange>| c.inserts.byte_len() + c.deletes.byte_len();
+        128 + match self {
+            OutboxMessage::SubscribeApplied { rows, .. } => rows.iter().map(change).sum(),
+            OutboxMessage::UnsubscribeApplied { rows, .. } => {
+                rows.iter().flatten().map(change).sum()
+            }
+            OutboxMessage::TransactionUpdate { update }
+            | OutboxMessage::ReducerResult { update, .. } => {
+                update.iter().map(|(_, c)| change(c)).sum()
+            }
+            OutboxMessage::ProcedureResult { result: Ok(bytes), .. } => bytes.len(),
+            OutboxMessage::OneOffResult { result: Ok(rows), .. } => change(rows),
+            _ => 0,
+        }
+    }
+}
+
+/// When a client counts as not reading.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxLimits {
+    pub messages_max: usize,
+    pub bytes_max: usize,
+}
+
+impl Default for OutboxLimits {
+    fn default() -> Self {
+        OutboxLimits { messages_max: 16 * 1024, bytes_max: 256 * 1024 * 1024 }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    limits: OutboxLimits,
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+    overflowed: AtomicBool,
+}
+
+/// The sending half, held by the database.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+    sender: mpsc::UnboundedSender<OutboxMessage>,
+}
+
+/// The receiving half, held by the connection.
+#[derive(Debug)]
+pub struct OutboxReceiver {
+    shared: Arc<Shared>,
+    receiver: mpsc::UnboundedReceiver<OutboxMessage>,
+}
+
+/// A client's queue.
+#[must_use]
+pub fn outbox(limits: OutboxLimits) -> (Outbox, OutboxReceiver) {
+    let shared = Arc::new(Shared {
+        limits,
+        messages: AtomicUsize::new(0),
+        bytes: AtomicUsize::new(0),
+        overflowed: AtomicBool::new(false),
+    });
+    // Unbounded as a channel, bounded by `send` below: by bytes as well as by count.
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (Outbox { shared: Arc::clone(&shared), sender }, OutboxReceiver { shared, receiver })
+}
+
+impl Outbox {
+    /// Queues a message. Past the limits it is dropped and the client marked as overflowed, after
+    /// which nothing more is queued: a client never sees a gap.
+    pub fn send(&self, message: OutboxMessage) {
+        if self.shared.overflowed.load(Ordering::Relaxed) {
+            return;
+        }
+        let weight = message.weight();
+        let messages = self.shared.messages.fetch_add(1, Ordering::Relaxed) + 1;
+        let bytes = self.shared.bytes.fetch_add(weight, Ordering::Relaxed) + weight;
+        let limits = self.shared.limits;
+        if messages > limits.messages_max || bytes > limits.bytes_max {
+            self.shared.overflowed.store(true, Ordering::Relaxed);
+            // Wakes the receiver, which sees the flag and hangs up.
+            let _ = self.sender.send(OutboxMessage::Closed { reason: OVERFLOW.into() });
+            return;
+        }
+        // The receiver is gone when the connection ended; its disconnect request is on its way.
+        let _ = self.sender.send(message);
+    }
+}
+
+const OVERFLOW: &str = "the client does not read its messages";
+
+impl OutboxReceiver {
+    /// Waits for at least one message and takes up to `max` of them. 0 means that the database
+    /// dropped its half.
+    pub async fn recv_many(&mut self, into: &mut Vec<OutboxMessage>, max: usize) -> usize {
+        let start = into.len();
+        let received = self.receiver.recv_many(into, max).await;
+        let weight: usize = into[start..].iter().map(OutboxMessage::weight).sum();
+        self.shared.messages.fetch_sub(received, Ordering::Relaxed);
+        self.shared.bytes.fetch_sub(weight, Ordering::Relaxed);
+        received
+    }
+
+    /// Whether the client was too slow; the connection has to be closed.
+    #[must_use]
+    pub fn overflowed(&self) -> bool {
+        self.shared.overflowed.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,141 @@
+//! Holds messages of confirmed clients back until what they tell is durable.
+//!
+//! Invariants
+//!   * Messages leave in the order in which they came in, whatever client they are for: a message
+//!     waits behind every earlier one, also if it needs nothing to be durable itself.
+//!   * Nothing that needs offset `n` leaves before `n` is durable; when durability has failed,
+//!     nothing leaves any more.
+//!
+//! The writer thread puts messages in, the durability thread lets them out: one lock, held for
+//! queue operations only.
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+use spacetime_types::TxOffset;
+
+use crate::outbox::{Outbox, OutboxMessage};
+
+#[derive(Debug)]
+struct Held {
+    /// The offset that must be durable first; `None` for the state before any transaction.
+    needs: Option<TxOffset>,
+    outbox: Outbox,
+    message: OutboxMessage,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    durable: Option<TxOffset>,
+    failed: bool,
+    held: VecDeque<Held>,
+}
+
+/// The queue between the writer thread and confirmed clients.
+#[derive(Debug, Default)]
+pub(crate) struct ReleaseQueue {
+    state: Mutex<State>,
+}
+
+impl ReleaseQueue {
+    pub(crate) fn new(durable: Option<TxOffset>) -> ReleaseQueue {
+        ReleaseQueue { state: Mutex::new(State { durable, ..State::default() }) }
+    }
+
+    /// Sends the messages of one batch, those that may go at once and those that have to wait.
+    pub(crate) fn push_all(
+        &self,
+        messages: impl IntoIterator<Item = (Option<TxOffset>, Outbox, OutboxMessage)>,
+    ) {
+        let mut state = self.state.lock();
+        for (needs, outbox, message) in messages {
+            if state.failed {
+                return;
+            }
+            if state.held.is_empty() && needs <= state.durable {
+                outbox.send(message);
+            } else {
+                state.held.push_back(Held { needs, outbox, message });
+            }
+        }
+    }
+
+    /// Lets go what `durable` covers.
+    pub(crate) fn advance(&self, durable: TxOffset) {
+        let mut state = self.state.lock();
+        state.durable = state.durable.max(Some(durable));
+        while let Some(next) = state.held.front() {
+            if next.needs > state.durable {
+                break;
+            }
+            let Some(next) = state.held.pop_front() else { break };
+            next.outbox.send(next.message);
+        }
+    }
+
+    /// Forgets everything: the database is opened again and its clients are gone.
+    pub(crate) fn restart(&self) {
+        *self.state.lock() = State::default();
+    }
+
+    /// Durability is lost for good: what is held will never be sent.
+    pub(crate) fn fail(&self) {
+        let mut state = self.state.lock();
+        state.failed = true;
+        for held in std::mem::take(&mut state.held) {
+            held.outbox.send(OutboxMessage::Closed { reason: "durability failed".into() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::{OutboxLimits, OutboxReceiver, outbox};
+
+    fn closed(reason: &str) -> OutboxMessage {
+        OutboxMessage::Closed { reason: reason.into() }
+    }
+
+    async fn received(receiver: &mut OutboxReceiver) -> Vec<String> {
+        let mut messages = Vec::new();
+        while let Ok(count) = tokio::time::timeout(
+            std::time::Duration::from_millis(20),
+            receiver.recv_many(&mut messages, 16),
+        )
+        .await
+        {
+            if count == 0 {
+                break;
+            }
+        }
+        messages
+            .into_iter()
+            .map(|message| match message {
+                OutboxMessage::Closed { reason } => reason.into(),
+                other => panic!("unexpected {other:?}"),
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn holds_messages_until_their_offset_is_durable_and_keeps_the_order() {
+        let queue = ReleaseQueue::new(None);
+        let (sender, mut receiver) = outbox(OutboxLimits::default());
+        let push = |needs: Option<u64>, text| {
+            queue.push_all([(needs.map(TxOffset), sender.clone(), closed(text))]);
+        };
+        push(None, "free");
+        push(Some(1), "one");
+        push(None, "behind one");
+        push(Some(3), "three");
+        assert_eq!(received(&mut receiver).await, ["free"]);
+        queue.advance(TxOffset(0));
+        assert!(received(&mut receiver).await.is_empty());
+        queue.advance(TxOffset(2));
+        assert_eq!(received(&mut receiver).await, ["one", "behind one"]);
+        queue.fail();
+        push(Some(0), "too late");
+        assert_eq!(received(&mut receiver).await, ["durability failed"]);
+    }
+}

@@ -1,0 +1,135 @@
+//! Everything that can be asked of a running database: one closed enum, taken in order by its
+//! writer thread from one bounded queue.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use spacetime_types::{ConnectionId, Identity};
+use tokio::sync::oneshot;
+
+use crate::outbox::{Outbox, QuerySetId, ReducerOutcome, RequestId};
+use crate::publish::{PreparedModule, PublishError};
+use crate::sql::{SqlError, SqlResult};
+
+/// A connected client, as its database numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub identity: Identity,
+    pub connection_id: ConnectionId,
+    /// The claims of the token that the caller logged in with, as JSON text.
+    pub claims_json: Arc<str>,
+}
+
+/// A client that wants to connect.
+#[derive(Debug)]
+pub struct Connect {
+    pub caller: Caller,
+    /// Hold messages back until what they tell is durable.
+    pub confirmed: bool,
+    /// v1 clients may not subscribe to event tables.
+    pub event_tables: bool,
+    pub outbox: Outbox,
+}
+
+/// Why a client was not let in.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The module's `client_connected` reducer said no, or broke.
+    #[error("{0}")]
+    Rejected(Box<str>),
+    #[error("the time budget of client_connected is used up")]
+    OutOfBudget,
+    #[error(transparent)]
+    Gone(#[from] DatabaseGone),
+}
+
+/// The database stopped, failed or was deleted.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the database is not running: {reason}")]
+pub struct DatabaseGone {
+    pub reason: Box<str>,
+}
+
+/// Arguments of a call.
+#[derive(Clone, Debug)]
+pub enum CallArgs {
+    /// The parameters' BSATN, concatenated.
+    Bsatn(Bytes),
+    /// SATS-JSON text: an array in order, or an object by name.
+    Json(Bytes),
+}
+
+/// What an HTTP caller learns of its call.
+#[derive(Clone, Debug)]
+pub struct CallReport {
+    pub outcome: CallOutcome,
+    pub duration_micros: u64,
+}
+
+/// How a call over HTTP ended.
+#[derive(Clone, Debug)]
+pub enum CallOutcome {
+    Reducer(ReducerOutcome),
+    /// A procedure's return value as JSON text.
+    Procedure(Box<str>),
+    /// Neither a reducer nor a procedure of that name, or a private one.
+    NoSuchFunction,
+    /// The arguments do not decode.
+    BadArgs(Box<str>),
+    /// A lifecycle reducer was called by name.
+    Lifecycle(Box<str>),
+    /// `client_connected` refused the caller.
+    Connect(ConnectError),
+}
+
+/// A message to the writer thread.
+#[derive(Debug)]
+pub enum Request {
+    Connect { connect: Connect, reply: oneshot::Sender<Result<ClientId, ConnectError>> },
+    Disconnect { client: ClientId },
+    CallReducer { client: ClientId, request_id: RequestId, call: ReducerCall },
+    CallProcedure { client: ClientId, request_id: RequestId, name: Box<str>, args: CallArgs },
+    Subscribe {
+        client: ClientId,
+        request_id: RequestId,
+        query_set: QuerySetId,
+        queries: Vec<Box<str>>,
+    },
+    Unsubscribe {
+        client: ClientId,
+        request_id: RequestId,
+        query_set: QuerySetId,
+        send_dropped_rows: bool,
+    },
+    OneOff { client: ClientId, message_id: Bytes, query: Box<str> },
+    /// A call from outside any connection: connect, call, disconnect.
+    CallOnce {
+        caller: Caller,
+        name: Box<str>,
+        args: CallArgs,
+        reply: oneshot::Sender<CallReport>,
+    },
+    Sql {
+        caller: Caller,
+        text: Box<str>,
+        confirmed: bool,
+        reply: oneshot::Sender<Result<Vec<SqlResult>, SqlError>>,
+    },
+    /// Puts another module in place of the running one.
+    Update { module: Box<PreparedModule>, reply: oneshot::Sender<Result<(), PublishError>> },
+    /// Drains, syncs, and ends the thread.
+    Stop { reason: Box<str>, reply: Option<oneshot::Sender<()>> },
+}
+
+/// A reducer call of a connected client.
+#[derive(Debug)]
+pub struct ReducerCall {
+    pub reducer: Box<str>,
+    pub args: CallArgs,
+    /// v1's `NoSuccessNotify`: the caller gets its update like any other client and nothing else.
+    pub quiet: bool,
+}

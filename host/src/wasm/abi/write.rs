@@ -1,0 +1,204 @@
+//! Inserts, updates and deletes.
+
+use smallvec::SmallVec;
+use spacetime_page::RowPtr;
+use spacetime_table::Datastore;
+use spacetime_table::error::WriteError;
+use spacetime_types::{IndexId, TableId};
+use wasmtime::{Caller, Linker};
+
+use super::guest_memory::GuestMemory;
+use super::scan::RangeParams;
+use super::{Env, Stop, errno, finish, split};
+
+impl From<WriteError> for Stop {
+    fn from(error: WriteError) -> Self {
+        Stop::Errno(match error {
+            WriteError::NoSuchTable(_) => errno::NO_SUCH_TABLE,
+            WriteError::NoSuchIndex { .. } => errno::NO_SUCH_INDEX,
+            WriteError::InvalidRow { .. } => errno::BSATN_DECODE_ERROR,
+            WriteError::UniqueViolation { .. } => errno::UNIQUE_ALREADY_EXISTS,
+            WriteError::IndexNotUnique(_) => errno::INDEX_NOT_UNIQUE,
+            WriteError::NoSuchRow { .. } => errno::NO_SUCH_ROW,
+            WriteError::AutoIncOverflow { .. } => errno::AUTO_INC_OVERFLOW,
+            WriteError::Protected(_) => errno::TRANSACTION_IS_READ_ONLY,
+            WriteError::SequenceExhausted(_) | WriteError::NoRoom { .. } => {
+                errno::HOST_CALL_FAILURE
+            }
+        })
+    }
+}
+
+pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
+    linker
+        .func_wrap("spacetime_10.0", "datastore_insert_bsatn", insert)?
+        .func_wrap("spacetime_10.0", "datastore_update_bsatn", update)?
+        .func_wrap(
+            "spacetime_10.0",
+            "datastore_delete_by_index_scan_range_bsatn",
+            delete_by_index_range,
+        )?
+        .func_wrap("spacetime_10.0", "datastore_delete_by_btree_scan_bsatn", delete_by_index_range)?
+        .func_wrap(
+            "spacetime_10.4",
+            "datastore_delete_by_index_scan_point_bsatn",
+            delete_by_index_point,
+        )?
+        .func_wrap("spacetime_10.0", "datastore_delete_all_by_eq_bsatn", delete_all_by_eq)?
+        .func_wrap("spacetime_10.5", "datastore_clear", clear)?;
+    Ok(())
+}
+
+/// Writes the generated columns over the start of the row and their length over the row's.
+fn write_back(
+    memory: &mut GuestMemory<'_>,
+    row: u32,
+    row_len: u32,
+    generated: &[u8],
+) -> Result<i32, Stop> {
+    if !generated.is_empty() {
+        memory.write(row, generated)?;
+    }
+    memory.write_u32(row_len, u32::try_from(generated.len()).expect("no longer than the row"))?;
+    Ok(0)
+}
+
+fn insert(
+    mut caller: Caller<'_, Env>,
+    table: u32,
+    row: u32,
+    row_len: u32,
+) -> wasmtime::Result<i32> {
+    finish((|| {
+        let (mut memory, env) = split(&mut caller)?;
+        let len = memory.read_u32(row_len)?;
+        let database = env.database_mut()?;
+        let inserted = database.insert(TableId(table), memory.bytes(row, len)?)?;
+        write_back(&mut memory, row, row_len, &inserted.generated)
+    })())
+}
+
+fn update(
+    mut caller: Caller<'_, Env>,
+    table: u32,
+    index: u32,
+    row: u32,
+    row_len: u32,
+) -> wasmtime::Result<i32> {
+    finish((|| {
+        let (mut memory, env) = split(&mut caller)?;
+        let len = memory.read_u32(row_len)?;
+        let database = env.database_mut()?;
+        let updated =
+            database.update(TableId(table), IndexId(index), memory.bytes(row, len)?)?;
+        write_back(&mut memory, row, row_len, &updated.generated)
+    })())
+}
+
+/// Rows found before anything is deleted: a scan must not see its own deletes.
+type Found = SmallVec<[RowPtr; 8]>;
+
+fn delete_found(database: &mut Datastore, table: TableId, found: &Found) -> Result<u32, Stop> {
+    for &row in found {
+        database.delete(table, row)?;
+    }
+    Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))
+}
+
+fn delete_by_index_point(
+    mut caller: Caller<'_, Env>,
+    index: u32,
+    point: u32,
+    point_len: u32,
+    out: u32,
+) -> wasmtime::Result<i32> {
+    finish((|| {
+        let (mut memory, env) = split(&mut caller)?;
+        let database = env.database_mut()?;
+        let (table, rows) =
+            database.index_point(IndexId(index), memory.bytes(point, point_len)?)?;
+        let found: Found = rows.collect();
+        let deleted = delete_found(database, table, &found)?;
+        memory.write_u32(out, deleted)?;
+        Ok(0)
+    })())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the ABI's signature")]
+fn delete_by_index_range(
+    mut caller: Caller<'_, Env>,
+    index: u32,
+    prefix: u32,
+    prefix_len: u32,
+    prefix_elems: u32,
+    start: u32,
+    start_len: u32,
+    end: u32,
+    end_len: u32,
+    out: u32,
+) -> wasmtime::Result<i32> {
+    let params = RangeParams {
+        prefix: (prefix, prefix_len),
+        prefix_elems,
+        start: (start, start_len),
+        end: (end, end_len),
+    };
+    finish((|| {
+        let (mut memory, env) = split(&mut caller)?;
+        let database = env.database_mut()?;
+        let range = params.read(&memory)?;
+        let (table, rows) = database.index_range(
+            IndexId(index),
+            range.prefix,
+            range.prefix_elems,
+            range.start,
+            range.end,
+        )?;
+        let found: Found = rows.collect();
+        let deleted = delete_found(database, table, &found)?;
+        memory.write_u32(out, deleted)?;
+        Ok(0)
+    })())
+}
+
+fn delete_all_by_eq(
+    mut caller: Caller<'_, Env>,
+    table: u32,
+    relation: u32,
+    relation_len: u32,
+    out: u32,
+) -> wasmtime::Result<i32> {
+    finish((|| {
+        let (mut memory, env) = split(&mut caller)?;
+        let database = env.database_mut()?;
+        let table = TableId(table);
+        let schema =
+            database.schema(table).ok_or(Stop::Errno(errno::NO_SUCH_TABLE))?.clone();
+        let relation = memory.bytes(relation, relation_len)?;
+        let malformed = || Stop::Errno(errno::BSATN_DECODE_ERROR);
+        let (count, mut rows) = relation.split_first_chunk::<4>().ok_or_else(malformed)?;
+        let mut deleted = 0u32;
+        for _ in 0..u32::from_le_bytes(*count) {
+            let len = schema.layout.row_len(rows).map_err(|_| malformed())?;
+            let (row, rest) = rows.split_at(len);
+            deleted += u32::from(database.delete_eq(table, row)?);
+            // Rows of no bytes are all equal: the first one did it, and a count of 2^32 of them
+            // must not keep the host busy.
+            if rest.len() == rows.len() {
+                break;
+            }
+            rows = rest;
+        }
+        memory.write_u32(out, deleted)?;
+        Ok(0)
+    })())
+}
+
+fn clear(mut caller: Caller<'_, Env>, table: u32, out: u32) -> wasmtime::Result<i32> {
+    finish((|| {
+        let (mut memory, env) = split(&mut caller)?;
+        let cleared = env.database_mut()?.clear(TableId(table))?;
+        memory.write_u64(out, cleared)?;
+        Ok(0)
+    })())
+}

@@ -1,0 +1,80 @@
+//! What a module's imports work on: the database of the running call, and the handles that the
+//! module holds.
+//!
+//! Invariant: `database` is there exactly while a call runs inside a transaction; the instance
+//! puts it in before the call and takes it out after, also after a trap.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use spacetime_table::Datastore;
+use spacetime_types::{Identity, Timestamp};
+use wasmtime::{Memory, StoreLimits};
+
+use super::abi::{ByteSinks, ByteSources, ConsoleTimers, RowIterators};
+use crate::module_log::ModuleLog;
+
+/// What is running, for log records and for what the function may do.
+#[derive(Clone, Debug)]
+pub struct CallContext {
+    /// The function's name; `None` while the instance is being made.
+    pub function: Option<Arc<str>>,
+    pub timestamp: Timestamp,
+}
+
+/// A reducer that a module asked to run soon, outside its transaction.
+#[derive(Clone, Debug)]
+pub struct ImmediateCall {
+    pub reducer: Box<str>,
+    pub args: Bytes,
+}
+
+/// Most calls that one function may queue with `volatile_nonatomic_schedule_immediate`.
+pub(super) const IMMEDIATE_CALLS_MAX: usize = 1024;
+
+/// The host's side of one instance.
+#[derive(Debug)]
+pub struct Env {
+    pub(super) memory: Option<Memory>,
+    pub(super) database: Option<Box<Datastore>>,
+    pub(super) database_identity: Identity,
+    pub(super) context: CallContext,
+    pub(super) log: Arc<ModuleLog>,
+    pub(super) limits: StoreLimits,
+    pub(super) iterators: RowIterators,
+    pub(super) sources: ByteSources,
+    pub(super) sinks: ByteSinks,
+    pub(super) timers: ConsoleTimers,
+    pub(super) immediate: Vec<ImmediateCall>,
+}
+
+impl Env {
+    pub(super) fn new(
+        database_identity: Identity,
+        log: Arc<ModuleLog>,
+        limits: StoreLimits,
+        timestamp: Timestamp,
+    ) -> Env {
+        Env {
+            memory: None,
+            database: None,
+            database_identity,
+            context: CallContext { function: None, timestamp },
+            log,
+            limits,
+            iterators: RowIterators::default(),
+            sources: ByteSources::default(),
+            sinks: ByteSinks::default(),
+            timers: ConsoleTimers::default(),
+            immediate: Vec::new(),
+        }
+    }
+
+    /// Drops everything that a call may have left open.
+    pub(super) fn end_call(&mut self) {
+        self.sources.clear();
+        self.sinks.clear();
+        self.iterators.clear();
+        self.timers.clear();
+    }
+}

@@ -1,0 +1,239 @@
+//! One instance of a module: made, described once, then called.
+//!
+//! Invariant: `__describe_module__` has run exactly once on every instance before any call; guests
+//! build their function tables in it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use spacetime_table::Datastore;
+use spacetime_types::{ConnectionId, Identity, Timestamp};
+use wasmtime::{Store, StoreLimitsBuilder, Trap, TypedFunc};
+
+use super::engine::CallLimits;
+use super::env::{CallContext, Env, ImmediateCall};
+use super::program::Program;
+use crate::module_log::{Level, ModuleLog, Record};
+
+/// Largest module description, in bytes.
+const DESCRIPTION_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+type CallReducerFn = TypedFunc<(u32, u64, u64, u64, u64, u64, u64, i64, u32, u32), u32>;
+
+/// Why an instance could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateInstanceError {
+    #[error("failed to instantiate the module: {0:#}")]
+    Instantiate(wasmtime::Error),
+    #[error("initialiser `{function}` failed: {cause:#}")]
+    Initialise { function: String, cause: wasmtime::Error },
+    #[error("setup failed: {0}")]
+    Setup(String),
+    #[error("the module's description has more than {DESCRIPTION_BYTES_MAX} bytes")]
+    DescriptionTooLarge,
+}
+
+/// One reducer call.
+#[derive(Clone, Debug)]
+pub struct ReducerInvocation {
+    pub id: u32,
+    pub name: Arc<str>,
+    pub sender: Identity,
+    pub connection_id: ConnectionId,
+    pub timestamp: Timestamp,
+    pub args: Bytes,
+}
+
+/// How a call of the module ended.
+#[derive(Debug)]
+pub enum CallEnd {
+    /// The function returned 0.
+    Returned,
+    /// The function returned an error: its message.
+    UserError(Box<str>),
+    /// The function broke its contract; the instance is still good.
+    BadReturn(u32),
+    /// The function was stopped; the instance must not be used again.
+    Trapped { message: Box<str>, out_of_time: bool },
+}
+
+/// A live instance.
+#[derive(Debug)]
+pub struct Instance {
+    store: Store<Env>,
+    call_reducer: CallReducerFn,
+    limits: CallLimits,
+}
+
+impl Instance {
+    /// Makes an instance and returns the module's description with it.
+    pub fn create(
+        program: &Program,
+        database: Identity,
+        log: &Arc<ModuleLog>,
+        limits: CallLimits,
+        timestamp: Timestamp,
+    ) -> Result<(Instance, Vec<u8>), CreateInstanceError> {
+        let store_limits = StoreLimitsBuilder::new()
+            .memory_size(limits.memory_bytes_max)
+            .instances(1)
+            .memories(1)
+            .build();
+        let env = Env::new(database, Arc::clone(log), store_limits, timestamp);
+        let mut store = Store::new(program.engine.engine(), env);
+        store.limiter(|env| &mut env.limits);
+        store.epoch_deadline_trap();
+        store.set_epoch_deadline(limits.deadline_ticks());
+        let instance = program
+            .instance_pre
+            .instantiate(&mut store)
+            .map_err(CreateInstanceError::Instantiate)?;
+        store.data_mut().memory = instance.get_memory(&mut store, "memory");
+
+        if program.has_initialize {
+            run_plain(&mut store, &instance, "_initialize")?;
+        }
+        for name in program.preinits.iter() {
+            run_plain(&mut store, &instance, name)?;
+        }
+        if program.has_setup {
+            run_setup(&mut store, &instance)?;
+        }
+        let description = describe(&mut store, &instance)?;
+        let call_reducer = instance
+            .get_typed_func(&mut store, "__call_reducer__")
+            .map_err(CreateInstanceError::Instantiate)?;
+        Ok((Instance { store, call_reducer, limits }, description))
+    }
+
+    /// Calls a reducer inside the database's open transaction. Committing or rolling back is the
+    /// caller's business.
+    pub fn call_reducer(
+        &mut self,
+        invocation: &ReducerInvocation,
+        database: Box<Datastore>,
+    ) -> (CallEnd, Box<Datastore>) {
+        let env = self.store.data_mut();
+        assert!(env.database.is_none(), "a database is bound to the instance between calls");
+        env.database = Some(database);
+        env.context = CallContext {
+            function: Some(Arc::clone(&invocation.name)),
+            timestamp: invocation.timestamp,
+        };
+        let args = env.sources.add(invocation.args.clone());
+        let error_sink = env.sinks.add(crate::limits::ERROR_MESSAGE_BYTES_MAX);
+        self.store.set_epoch_deadline(self.limits.deadline_ticks());
+
+        let sender = words_of(&invocation.sender.to_le_bytes());
+        let connection = words_of(&invocation.connection_id.to_le_bytes());
+        let result = self.call_reducer.call(
+            &mut self.store,
+            (
+                invocation.id,
+                sender[0],
+                sender[1],
+                sender[2],
+                sender[3],
+                connection[0],
+                connection[1],
+                invocation.timestamp.micros,
+                args,
+                error_sink,
+            ),
+        );
+
+        let env = self.store.data_mut();
+        let message = env.sinks.take(error_sink);
+        env.end_call();
+        let end = match result {
+            Ok(0) => CallEnd::Returned,
+            Ok(1) => CallEnd::UserError(String::from_utf8_lossy(&message).into()),
+            Ok(code) => CallEnd::BadReturn(code),
+            Err(error) => trapped(env, &error),
+        };
+        let database = env.database.take();
+        (end, database.expect("the database that this call was given is still bound"))
+    }
+
+    /// Calls that the module asked for during the last call.
+    pub fn take_immediate_calls(&mut self) -> Vec<ImmediateCall> {
+        std::mem::take(&mut self.store.data_mut().immediate)
+    }
+}
+
+fn words_of<const BYTES: usize>(bytes: &[u8; BYTES]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        *word = u64::from_le_bytes(chunk.try_into().expect("chunks of exactly eight bytes"));
+    }
+    words
+}
+
+/// Records the trap in the module's log: a guest without a panic hook says nothing itself.
+fn trapped(env: &Env, error: &wasmtime::Error) -> CallEnd {
+    let trap = error.downcast_ref::<Trap>().copied();
+    let out_of_time = trap == Some(Trap::Interrupt);
+    let message: Box<str> = match trap {
+        Some(Trap::Interrupt) => "the time limit of the call is used up".into(),
+        Some(trap) => trap.to_string().into(),
+        None => error.root_cause().to_string().into(),
+    };
+    env.log.append(&Record {
+        level: Level::Panic,
+        target: None,
+        filename: None,
+        line_number: None,
+        function: env.context.function.as_deref(),
+        message: &message,
+    });
+    CallEnd::Trapped { message, out_of_time }
+}
+
+fn run_plain(
+    store: &mut Store<Env>,
+    instance: &wasmtime::Instance,
+    name: &str,
+) -> Result<(), CreateInstanceError> {
+    instance
+        .get_typed_func::<(), ()>(&mut *store, name)
+        .and_then(|function| function.call(&mut *store, ()))
+        .map_err(|cause| CreateInstanceError::Initialise { function: name.to_owned(), cause })
+}
+
+fn run_setup(
+    store: &mut Store<Env>,
+    instance: &wasmtime::Instance,
+) -> Result<(), CreateInstanceError> {
+    let sink = store.data_mut().sinks.add(crate::limits::ERROR_MESSAGE_BYTES_MAX);
+    let result = instance
+        .get_typed_func::<u32, u32>(&mut *store, "__setup__")
+        .and_then(|function| function.call(&mut *store, sink))
+        .map_err(|cause| CreateInstanceError::Initialise { function: "__setup__".into(), cause })?;
+    let message = store.data_mut().sinks.take(sink);
+    store.data_mut().end_call();
+    match result {
+        0 => Ok(()),
+        _ => Err(CreateInstanceError::Setup(String::from_utf8_lossy(&message).into_owned())),
+    }
+}
+
+fn describe(
+    store: &mut Store<Env>,
+    instance: &wasmtime::Instance,
+) -> Result<Vec<u8>, CreateInstanceError> {
+    let sink = store.data_mut().sinks.add(DESCRIPTION_BYTES_MAX);
+    instance
+        .get_typed_func::<u32, ()>(&mut *store, "__describe_module__")
+        .and_then(|function| function.call(&mut *store, sink))
+        .map_err(|cause| CreateInstanceError::Initialise {
+            function: "__describe_module__".into(),
+            cause,
+        })?;
+    let overflowed = store.data().sinks.overflowed(sink);
+    let description = store.data_mut().sinks.take(sink);
+    store.data_mut().end_call();
+    if overflowed {
+        return Err(CreateInstanceError::DescriptionTooLarge);
+    }
+    Ok(description)
+}

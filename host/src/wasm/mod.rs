@@ -1,0 +1,16 @@
+//! WebAssembly modules: compiling, linking, and calling them.
+//!
+//! The only place that knows the wasm runtime. A module can do no harm from here: its memory, its
+//! stack and its time are bounded, a pointer that it hands over is checked before it is used, and
+//! whatever goes wrong inside a call ends that call only.
+
+mod abi;
+mod engine;
+mod env;
+mod instance;
+mod program;
+
+pub use engine::{CallLimits, WasmEngine};
+pub use env::{CallContext, Env, ImmediateCall};
+pub use instance::{CallEnd, CreateInstanceError, Instance, ReducerInvocation};
+pub use program::{LoadProgramError, Program};

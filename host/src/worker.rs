@@ -1,0 +1,200 @@
+//! The writer thread of one database: it owns the rows, the module's instance and the
+//! subscriptions, and takes requests one by one, in the order in which they came.
+//!
+//! Invariants
+//!   * Between two requests no transaction is open.
+//!   * What a request has to say to clients is collected and handed out after the batch it came
+//!     in, in the order of the requests, so a client's task wakes once a batch.
+//!   * A panic here ends this thread only; see `database` for what happens next.
+//!
+//! Not here: waiting for the disk (the durability thread), and encoding (the API).
+
+mod calls;
+mod clients;
+mod module_swap;
+mod queries;
+mod schedule;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use spacetime_query::SubscriptionSet;
+use spacetime_types::{Identity, TxOffset};
+use tokio::sync::mpsc::{self, error::TryRecvError};
+
+use self::clients::Client;
+use self::schedule::Schedule;
+use crate::clock::Clock;
+use crate::database::Shared;
+use crate::limits::REQUEST_BATCH_LEN_MAX;
+use crate::module::LiveModule;
+use crate::outbox::{Outbox, OutboxMessage};
+use crate::request::{ClientId, Request};
+use crate::store::Store;
+
+/// Nobody can send requests any more.
+struct AllHandlesGone;
+
+/// The state of a running database.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) store: Store,
+    pub(crate) module: LiveModule,
+    pub(crate) clock: Clock,
+    clients: FxHashMap<ClientId, Client>,
+    subscriptions: SubscriptionSet,
+    schedule: Schedule,
+    /// Messages of the running batch: those for confirmed clients and those for the others.
+    held: Vec<(Option<TxOffset>, Outbox, OutboxMessage)>,
+    free: Vec<(Outbox, OutboxMessage)>,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, store: Store, module: LiveModule) -> Worker {
+        Worker {
+            shared,
+            store,
+            module,
+            clock: Clock::default(),
+            clients: FxHashMap::default(),
+            subscriptions: SubscriptionSet::default(),
+            schedule: Schedule::default(),
+            held: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Cleans up after the last run, then serves requests until told to stop.
+    pub(crate) fn run(&mut self, requests: &mut mpsc::Receiver<Request>) {
+        self.disconnect_stale_clients();
+        let now = self.clock.now();
+        self.schedule.reload(self.store.datastore(), now);
+        let mut batch = Vec::with_capacity(REQUEST_BATCH_LEN_MAX);
+        loop {
+            if self.wait(requests, &mut batch).is_err() {
+                self.stop("the server has stopped");
+                return;
+            }
+            for request in batch.drain(..) {
+                if let Request::Stop { reason, reply } = request {
+                    self.hand_out();
+                    self.stop(&reason);
+                    if let Some(reply) = reply {
+                        let _ = reply.send(());
+                    }
+                    return;
+                }
+                self.handle(request);
+            }
+            self.run_immediate_calls();
+            self.run_due();
+            self.hand_out();
+        }
+    }
+
+    /// Waits for requests, or until a scheduled row is due. Fails when every handle is gone.
+    fn wait(
+        &self,
+        requests: &mut mpsc::Receiver<Request>,
+        batch: &mut Vec<Request>,
+    ) -> Result<(), AllHandlesGone> {
+        let received = if self.schedule.has_immediate() {
+            match requests.try_recv() {
+                Ok(request) => batch.push(request),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(AllHandlesGone),
+            }
+            1
+        } else if let Some(due) = self.schedule.next_due() {
+            let wait = crate::clock::until(due);
+            let receive = requests.recv_many(batch, REQUEST_BATCH_LEN_MAX);
+            // A runtime's timer, because the channel has no wait with a deadline for threads.
+            match self.shared.runtime.block_on(async { tokio::time::timeout(wait, receive).await })
+            {
+                Ok(received) => received,
+                Err(_due) => return Ok(()),
+            }
+        } else {
+            requests.blocking_recv_many(batch, REQUEST_BATCH_LEN_MAX)
+        };
+        if received == 0 { Err(AllHandlesGone) } else { Ok(()) }
+    }
+
+    /// One arm for everything that can happen. A reply that nobody waits for any more is dropped:
+    /// whoever asked has gone away.
+    fn handle(&mut self, request: Request) {
+        assert!(!self.store.datastore().in_tx(), "a transaction is open between requests");
+        match request {
+            Request::Connect { connect, reply } => {
+                let client = self.connect(connect);
+                if let Err(Ok(client)) = reply.send(client) {
+                    self.disconnect(client);
+                }
+            }
+            Request::Disconnect { client } => self.disconnect(client),
+            Request::CallReducer { client, request_id, call } => {
+                self.call_reducer(client, request_id, &call);
+            }
+            Request::CallProcedure { client, request_id, name, args: _ } => {
+                self.call_procedure(client, request_id, &name);
+            }
+            Request::Subscribe { client, request_id, query_set, queries } => {
+                self.subscribe(client, request_id, query_set, &queries);
+            }
+            Request::Unsubscribe { client, request_id, query_set, send_dropped_rows } => {
+                self.unsubscribe(client, request_id, query_set, send_dropped_rows);
+            }
+            Request::OneOff { client, message_id, query } => {
+                self.one_off(client, message_id, &query);
+            }
+            Request::CallOnce { caller, name, args, reply } => {
+                let _ = reply.send(self.call_once(&caller, &name, &args));
+            }
+            Request::Sql { caller, text, confirmed, reply } => {
+                self.sql(&caller, &text, confirmed, reply);
+            }
+            Request::Update { module, reply } => {
+                let _ = reply.send(self.update(*module));
+            }
+            Request::Stop { .. } => unreachable!("`run` takes Stop itself"),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.shared.identity
+    }
+
+    /// Queues a message for a client; it leaves with the batch.
+    fn send(&mut self, client: ClientId, message: OutboxMessage) {
+        let Some(client) = self.clients.get(&client) else { return };
+        if client.confirmed {
+            let needs = self.store.last_offset();
+            self.held.push((needs, client.outbox.clone(), message));
+        } else {
+            self.free.push((client.outbox.clone(), message));
+        }
+    }
+
+    fn hand_out(&mut self) {
+        if !self.held.is_empty() {
+            self.shared.release.push_all(self.held.drain(..));
+        }
+        for (outbox, message) in self.free.drain(..) {
+            outbox.send(message);
+        }
+    }
+
+    /// Tells every client that it is over. Their tasks close the connections.
+    pub(crate) fn close_clients(&mut self, reason: &str) {
+        let clients: Vec<ClientId> = self.clients.keys().copied().collect();
+        for client in clients {
+            self.send(client, OutboxMessage::Closed { reason: reason.into() });
+        }
+        self.hand_out();
+    }
+
+    fn stop(&mut self, reason: &str) {
+        self.close_clients(reason);
+        self.store.close();
+    }
+}

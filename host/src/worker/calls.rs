@@ -1,0 +1,406 @@
+//! Running functions of the module in transactions, and telling everybody what they changed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use spacetime_table::error::{SchemaError, WriteError};
+use spacetime_table::{Datastore, TxDelta};
+use spacetime_types::module_def::Lifecycle;
+use spacetime_types::{ConnectionId, Identity, Timestamp, Typespace, bsatn, json};
+
+use super::Worker;
+use crate::module::Reducer;
+use crate::module_log::{Level, Record};
+use crate::outbox::{CallInfo, ClientUpdate, OutboxMessage, ReducerOutcome, RequestId};
+use crate::request::{
+    CallArgs, CallOutcome, CallReport, Caller, ClientId, ReducerCall,
+};
+use crate::store::CommitInputs;
+use crate::wasm::{CallEnd, ReducerInvocation};
+
+/// What clients are told when the module broke; the module's log has the details.
+const FATAL: &str = "The instance encountered a fatal error.";
+
+/// One transaction to run.
+pub(super) struct Transaction<'a> {
+    pub(super) sender: Identity,
+    pub(super) connection_id: ConnectionId,
+    /// The reducer to run, if any, and its arguments.
+    pub(super) reducer: Option<&'a Arc<Reducer>>,
+    pub(super) args: Bytes,
+    /// The name under which the transaction is logged.
+    pub(super) log_name: &'a str,
+}
+
+/// How a transaction ended.
+pub(super) struct Ran {
+    pub(super) outcome: ReducerOutcome,
+    pub(super) delta: Option<Arc<TxDelta>>,
+    pub(super) timestamp: Timestamp,
+    pub(super) duration_micros: u64,
+}
+
+/// Why a write that a transaction makes beside its reducer's did not work.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct StepError(Box<str>);
+
+impl From<WriteError> for StepError {
+    fn from(error: WriteError) -> Self {
+        StepError(error.to_string().into())
+    }
+}
+
+impl From<SchemaError> for StepError {
+    fn from(error: SchemaError) -> Self {
+        StepError(error.to_string().into())
+    }
+}
+
+type Step = Result<(), StepError>;
+
+impl Worker {
+    /// Runs one transaction: `before`, the reducer, `after`. It commits if all succeed and leaves
+    /// no trace if one does not. Subscribers are not told yet: see `publish_delta`.
+    pub(super) fn run(
+        &mut self,
+        transaction: &Transaction<'_>,
+        before: impl FnOnce(&mut Datastore) -> Step,
+        after: impl FnOnce(&mut Datastore) -> Step,
+    ) -> Ran {
+        let timestamp = self.clock.now();
+        let started = Instant::now();
+        let outcome = self.run_in_transaction(transaction, timestamp, before, after);
+        let (outcome, delta) = match outcome {
+            ReducerOutcome::Committed => self.commit(transaction, timestamp),
+            failed => {
+                self.store.datastore_mut().rollback();
+                (failed, None)
+            }
+        };
+        if let (ReducerOutcome::Failed(message), Some(reducer)) = (&outcome, transaction.reducer) {
+            self.shared.log.append(&Record::host_for(Level::Error, &reducer.name, message));
+        }
+        let micros = started.elapsed().as_micros();
+        let duration_micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        Ran { outcome, delta, timestamp, duration_micros }
+    }
+
+    fn run_in_transaction(
+        &mut self,
+        transaction: &Transaction<'_>,
+        timestamp: Timestamp,
+        before: impl FnOnce(&mut Datastore) -> Step,
+        after: impl FnOnce(&mut Datastore) -> Step,
+    ) -> ReducerOutcome {
+        self.store.datastore_mut().begin_tx();
+        if let Err(error) = self.store.check_writable() {
+            return ReducerOutcome::Fatal(error.to_string().into());
+        }
+        if let Err(error) = before(self.store.datastore_mut()) {
+            return ReducerOutcome::Fatal(error.to_string().into());
+        }
+        if let Some(reducer) = transaction.reducer {
+            let outcome = self.run_reducer(transaction, reducer, timestamp);
+            if outcome != ReducerOutcome::Committed {
+                return outcome;
+            }
+        }
+        match after(self.store.datastore_mut()) {
+            Ok(()) => ReducerOutcome::Committed,
+            Err(error) => ReducerOutcome::Fatal(error.to_string().into()),
+        }
+    }
+
+    fn run_reducer(
+        &mut self,
+        transaction: &Transaction<'_>,
+        reducer: &Reducer,
+        timestamp: Timestamp,
+    ) -> ReducerOutcome {
+        if let Err(error) = self.module.prepare(timestamp) {
+            let message = error.to_string();
+            self.shared.log.append(&Record::host(Level::Error, &message));
+            return ReducerOutcome::Fatal(FATAL.into());
+        }
+        let invocation = ReducerInvocation {
+            id: reducer.id,
+            name: Arc::clone(&reducer.name),
+            sender: transaction.sender,
+            connection_id: transaction.connection_id,
+            timestamp,
+            args: transaction.args.clone(),
+        };
+        let datastore = self.store.take_datastore();
+        let (end, datastore, immediate) = self.module.call(&invocation, datastore);
+        self.store.put_datastore(datastore);
+        self.schedule.queue_immediate(immediate);
+        match end {
+            CallEnd::Returned => ReducerOutcome::Committed,
+            CallEnd::UserError(message) => ReducerOutcome::Failed(message),
+            CallEnd::BadReturn(code) => {
+                let message = format!("the reducer returned {code}, which is not a result");
+                self.shared.log.append(&Record::host_for(Level::Error, &reducer.name, &message));
+                ReducerOutcome::Fatal(FATAL.into())
+            }
+            CallEnd::Trapped { out_of_time: true, .. } => ReducerOutcome::OutOfBudget,
+            CallEnd::Trapped { .. } => ReducerOutcome::Fatal(FATAL.into()),
+        }
+    }
+
+    fn commit(
+        &mut self,
+        transaction: &Transaction<'_>,
+        timestamp: Timestamp,
+    ) -> (ReducerOutcome, Option<Arc<TxDelta>>) {
+        let inputs = CommitInputs {
+            reducer: transaction.log_name.into(),
+            caller: transaction.sender,
+            connection_id: transaction.connection_id,
+            timestamp,
+            args: transaction.args.clone(),
+        };
+        match self.store.commit(Some(inputs)) {
+            Ok(committed) => (ReducerOutcome::Committed, Some(committed.delta)),
+            Err(error) => (ReducerOutcome::Fatal(error.to_string().into()), None),
+        }
+    }
+
+    /// Tells every subscriber what a transaction changed, all but `caller`, whose part is returned.
+    pub(super) fn publish_delta(
+        &mut self,
+        delta: Option<Arc<TxDelta>>,
+        caller: Option<ClientId>,
+    ) -> ClientUpdate {
+        let Some(delta) = delta else { return ClientUpdate::new() };
+        let now = self.clock.now();
+        self.schedule.note_changes(&delta, now);
+        let mut own = ClientUpdate::new();
+        for (client, update) in self.client_updates(&delta) {
+            if caller == Some(client) {
+                own = update;
+            } else {
+                self.send(client, OutboxMessage::TransactionUpdate { update });
+            }
+        }
+        own
+    }
+
+    /// A connected client calls a reducer.
+    pub(super) fn call_reducer(
+        &mut self,
+        client: ClientId,
+        request_id: RequestId,
+        call: &ReducerCall,
+    ) {
+        let Some(caller) = self.clients.get(&client).map(|client| client.caller.clone()) else {
+            return;
+        };
+        let (reducer, args) = match self.find_reducer(&caller, &call.reducer, &call.args) {
+            Ok(found) => found,
+            Err(refusal) => {
+                let info = self.refused_call(&caller, call, request_id);
+                let outcome = ReducerOutcome::Refused(refusal.client_text(&call.reducer));
+                self.send_result(client, info, outcome, ClientUpdate::new());
+                return;
+            }
+        };
+        let ran = self.run(
+            &Transaction {
+                sender: caller.identity,
+                connection_id: caller.connection_id,
+                reducer: Some(&reducer),
+                args: args.clone(),
+                log_name: &reducer.name,
+            },
+            |_| Ok(()),
+            |_| Ok(()),
+        );
+        if call.quiet {
+            self.publish_delta(ran.delta, None);
+            return;
+        }
+        let update = self.publish_delta(ran.delta, Some(client));
+        let info = CallInfo {
+            reducer_name: Arc::clone(&reducer.name),
+            reducer_id: reducer.id,
+            args,
+            request_id,
+            caller: caller.identity,
+            connection_id: caller.connection_id,
+            timestamp: ran.timestamp,
+            duration_micros: ran.duration_micros,
+        };
+        self.send_result(client, info, ran.outcome, update);
+    }
+
+    fn send_result(
+        &mut self,
+        client: ClientId,
+        call: CallInfo,
+        outcome: ReducerOutcome,
+        update: ClientUpdate,
+    ) {
+        let call = Box::new(call);
+        self.send(client, OutboxMessage::ReducerResult { call, outcome, update });
+    }
+
+    fn refused_call(
+        &mut self,
+        caller: &Caller,
+        call: &ReducerCall,
+        request_id: RequestId,
+    ) -> CallInfo {
+        let known = self.module.reducer(&call.reducer);
+        CallInfo {
+            reducer_name: call.reducer.as_ref().into(),
+            reducer_id: known.map_or(u32::MAX, |reducer| reducer.id),
+            args: Bytes::new(),
+            request_id,
+            caller: caller.identity,
+            connection_id: caller.connection_id,
+            timestamp: self.clock.now(),
+            duration_micros: 0,
+        }
+    }
+
+    /// Looks a reducer up as the caller sees it and brings the arguments into BSATN.
+    fn find_reducer(
+        &self,
+        caller: &Caller,
+        name: &str,
+        args: &CallArgs,
+    ) -> Result<(Arc<Reducer>, Bytes), Refusal> {
+        let is_owner = caller.identity == self.shared.owner;
+        let reducer = self.module.reducer(name).filter(|reducer| {
+            !reducer.is_private || is_owner || reducer.lifecycle.is_some()
+        });
+        let Some(reducer) = reducer else {
+            let text = format!(
+                "External attempt to call nonexistent reducer \"{name}\" failed. \
+                 Have you run `spacetime generate` recently?"
+            );
+            self.shared.log.append(&Record::host_for(Level::Error, name, &text));
+            return Err(Refusal::NoSuchReducer);
+        };
+        if let Some(lifecycle) = reducer.lifecycle {
+            return Err(Refusal::Lifecycle(lifecycle));
+        }
+        match decode_args(&reducer.typespace, reducer, args) {
+            Ok(args) => Ok((Arc::clone(reducer), args)),
+            Err(reason) => {
+                let text = format!(
+                    "External attempt to call reducer \"{name}\" failed, invalid arguments.\n\
+                     This is likely due to a mismatched client schema, \
+                     have you run `spacetime generate` recently?\n{reason}"
+                );
+                self.shared.log.append(&Record::host_for(Level::Error, name, &text));
+                Err(Refusal::BadArgs(reason.into()))
+            }
+        }
+    }
+
+    /// A call over HTTP: connect, call, disconnect.
+    pub(super) fn call_once(
+        &mut self,
+        caller: &Caller,
+        name: &str,
+        args: &CallArgs,
+    ) -> CallReport {
+        let report = |outcome| CallReport { outcome, duration_micros: 0 };
+        let (reducer, args) = match self.find_reducer(caller, name, args) {
+            Ok(found) => found,
+            Err(refusal) => return report(refusal.call_outcome(name)),
+        };
+        if let Err(error) = self.run_connected(caller) {
+            return report(CallOutcome::Connect(error));
+        }
+        let ran = self.run(
+            &Transaction {
+                sender: caller.identity,
+                connection_id: caller.connection_id,
+                reducer: Some(&reducer),
+                args,
+                log_name: &reducer.name,
+            },
+            |_| Ok(()),
+            |_| Ok(()),
+        );
+        self.publish_delta(ran.delta, None);
+        self.run_disconnected(caller);
+        CallReport {
+            outcome: CallOutcome::Reducer(ran.outcome),
+            duration_micros: ran.duration_micros,
+        }
+    }
+
+    /// Procedures are declared by modules but not run by this server.
+    pub(super) fn call_procedure(&mut self, client: ClientId, request_id: RequestId, name: &str) {
+        let exists = self.module.definition().procedure(name).is_some();
+        let error = if exists { PROCEDURES_UNSUPPORTED } else { "No such procedure" };
+        let message = OutboxMessage::ProcedureResult {
+            request_id,
+            result: Err(error.into()),
+            timestamp: Timestamp::from_micros(0),
+            duration_micros: 0,
+        };
+        self.send(client, message);
+    }
+}
+
+pub(super) const PROCEDURES_UNSUPPORTED: &str = "procedures are not supported by this server";
+
+/// Why a call is not made at all.
+enum Refusal {
+    NoSuchReducer,
+    BadArgs(Box<str>),
+    Lifecycle(Lifecycle),
+}
+
+impl Refusal {
+    fn client_text(&self, name: &str) -> Box<str> {
+        match self {
+            Refusal::NoSuchReducer => "no such reducer".into(),
+            Refusal::BadArgs(reason) => {
+                format!("invalid arguments for reducer {name}: {reason}").into()
+            }
+            Refusal::Lifecycle(event) => {
+                format!("can't directly call special {event:?} lifecycle reducer").into()
+            }
+        }
+    }
+
+    fn call_outcome(&self, name: &str) -> CallOutcome {
+        match self {
+            Refusal::NoSuchReducer => CallOutcome::NoSuchFunction,
+            Refusal::BadArgs(_) => CallOutcome::BadArgs(self.client_text(name)),
+            Refusal::Lifecycle(_) => CallOutcome::Lifecycle(self.client_text(name)),
+        }
+    }
+}
+
+/// The arguments as BSATN, checked against the parameters: a module must never see bytes that do
+/// not decode.
+fn decode_args(
+    typespace: &Typespace,
+    reducer: &Reducer,
+    args: &CallArgs,
+) -> Result<Bytes, String> {
+    match args {
+        CallArgs::Bsatn(bytes) => {
+            let mut reader = bsatn::Reader::new(bytes);
+            for param in &reducer.params.elements {
+                bsatn::skip_value(typespace, &param.algebraic_type, &mut reader)
+                    .map_err(|error| error.to_string())?;
+            }
+            reader.finish().map_err(|error| error.to_string())?;
+            Ok(bytes.clone())
+        }
+        CallArgs::Json(text) => {
+            let args = json::product_args_from_json(typespace, &reducer.params, text)
+                .map_err(|error| error.to_string())?;
+            Ok(args.into())
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Rows that are calls to be made later, and calls that a module queued for right after its own.
+//!
+//! Invariants
+//!   * Every committed row of a scheduled table has exactly one entry here, with the time that the
+//!     row says (an interval counts from when the row was seen).
+//!   * A one-shot row is removed in the transaction of its reducer; if that fails, in one of its
+//!     own. It never runs twice, not even across a crash after the commit.
+//!
+//! Not here: waiting (the worker's loop sleeps until `next_due`).
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use spacetime_table::{Datastore, TableSchema, TxDelta};
+use spacetime_types::bsatn::Encode;
+use spacetime_types::{ConnectionId, TableId, Timestamp};
+
+use super::Worker;
+use super::calls::{PROCEDURES_UNSUPPORTED, Transaction};
+use crate::module_log::{Level, Record};
+use crate::outbox::ReducerOutcome;
+use crate::wasm::ImmediateCall;
+
+/// Immediate calls that wait at most; a module that queues more loses them, with a log record.
+const IMMEDIATE_QUEUE_LEN_MAX: usize = 64 * 1024;
+/// Immediate calls run after one request, so that a call that queues itself starves nobody.
+const IMMEDIATE_BATCH_LEN_MAX: usize = 64;
+
+/// A row of a scheduled table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
+    table: TableId,
+    row_id: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    by_time: BTreeSet<(Timestamp, Key)>,
+    by_key: FxHashMap<Key, Timestamp>,
+    immediate: VecDeque<ImmediateCall>,
+}
+
+/// When a row wants to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Every so many microseconds.
+    Interval(i64),
+    /// Once.
+    Time(Timestamp),
+}
+
+impl At {
+    fn of(schema: &TableSchema, row: &[u8]) -> Option<At> {
+        let column = schema.schedule.as_ref()?.at_column;
+        let bytes = &row[schema.layout.column_range(row, usize::from(column.0))];
+        let (tag, micros) = bytes.split_first()?;
+        let micros = i64::from_le_bytes(micros.try_into().ok()?);
+        Some(match tag {
+            0 => At::Interval(micros.checked_abs().unwrap_or(i64::MAX)),
+            _ => At::Time(Timestamp::from_micros(micros)),
+        })
+    }
+
+    fn first_run(self, now: Timestamp) -> Timestamp {
+        match self {
+            At::Interval(every) => Timestamp::from_micros(now.micros.saturating_add(every)),
+            At::Time(time) => time,
+        }
+    }
+}
+
+/// The first tick after `now`, counted from the time that the last run was meant for.
+fn next_tick(intended: Timestamp, every: i64, now: Timestamp) -> Timestamp {
+    if every <= 0 {
+        return now;
+    }
+    let passed = now.micros.saturating_sub(intended.micros).max(0);
+    let ticks = passed / every + 1;
+    Timestamp::from_micros(intended.micros.saturating_add(ticks.saturating_mul(every)))
+}
+
+fn row_id_of(schema: &TableSchema, row: &[u8]) -> Option<u64> {
+    let key = schema.primary_key?;
+    let bytes = &row[schema.layout.column_range(row, usize::from(key.0))];
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+impl Schedule {
+    /// Forgets everything and registers all rows anew.
+    pub(super) fn reload(&mut self, datastore: &Datastore, now: Timestamp) {
+        self.by_time.clear();
+        self.by_key.clear();
+        let mut row = Vec::new();
+        for schema in datastore.tables().filter(|schema| schema.schedule.is_some()) {
+            for pointer in datastore.scan(schema.id).into_iter().flatten() {
+                row.clear();
+                datastore.read_row(schema.id, pointer, &mut row);
+                self.register(schema, &row, now);
+            }
+        }
+    }
+
+    /// Follows what a committed transaction did to scheduled tables, whoever wrote it.
+    pub(super) fn note_changes(&mut self, delta: &TxDelta, now: Timestamp) {
+        for table in delta.tables.iter().filter(|table| table.schema.schedule.is_some()) {
+            for row in table.deletes.iter() {
+                if let Some(row_id) = row_id_of(&table.schema, row) {
+                    self.unregister(Key { table: table.table, row_id });
+                }
+            }
+            for row in table.inserts.iter() {
+                self.register(&table.schema, row, now);
+            }
+        }
+    }
+
+    fn register(&mut self, schema: &TableSchema, row: &[u8], now: Timestamp) {
+        let (Some(at), Some(row_id)) = (At::of(schema, row), row_id_of(schema, row)) else {
+            return;
+        };
+        self.set(Key { table: schema.id, row_id }, at.first_run(now));
+    }
+
+    fn set(&mut self, key: Key, time: Timestamp) {
+        if let Some(old) = self.by_key.insert(key, time) {
+            self.by_time.remove(&(old, key));
+        }
+        self.by_time.insert((time, key));
+        assert_eq!(self.by_time.len(), self.by_key.len(), "one time for each key");
+    }
+
+    fn unregister(&mut self, key: Key) {
+        if let Some(time) = self.by_key.remove(&key) {
+            self.by_time.remove(&(time, key));
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.by_time.first().map(|(time, _)| *time)
+    }
+
+    fn take_due(&mut self, now: Timestamp) -> Option<(Timestamp, Key)> {
+        let (time, key) = *self.by_time.first().filter(|(time, _)| *time <= now)?;
+        self.unregister(key);
+        Some((time, key))
+    }
+
+    pub(super) fn queue_immediate(&mut self, calls: Vec<ImmediateCall>) {
+        let room = IMMEDIATE_QUEUE_LEN_MAX - self.immediate.len();
+        self.immediate.extend(calls.into_iter().take(room));
+    }
+
+    pub(super) fn has_immediate(&self) -> bool {
+        !self.immediate.is_empty()
+    }
+}
+
+impl Worker {
+    /// Runs what is due, one row after the other; what becomes due meanwhile waits for the next
+    /// round, after the requests that came in.
+    pub(super) fn run_due(&mut self) {
+        let now = self.clock.now();
+        while let Some((intended, key)) = self.schedule.take_due(now) {
+            self.run_scheduled(intended, key, now);
+        }
+    }
+
+    fn run_scheduled(&mut self, intended: Timestamp, key: Key, now: Timestamp) {
+        let datastore = self.store.datastore();
+        let Some(schema) = datastore.schema(key.table).map(Arc::clone) else { return };
+        let Some(row) = scheduled_row(datastore, &schema, key) else { return };
+        let (Some(schedule), Some(at)) = (&schema.schedule, At::of(&schema, &row)) else {
+            return;
+        };
+        if let At::Interval(every) = at {
+            self.schedule.set(key, next_tick(intended, every, now));
+        }
+        let reducer = self.module.reducer(&schedule.function).map(Arc::clone);
+        if reducer.is_none() {
+            let message = format!("scheduled function not run: {PROCEDURES_UNSUPPORTED}");
+            let record = Record::host_for(Level::Error, &schedule.function, &message);
+            self.shared.log.append(&record);
+        }
+        let is_one_shot = matches!(at, At::Time(_));
+        let remove_row = |datastore: &mut Datastore| {
+            if is_one_shot {
+                datastore.delete_eq(key.table, &row)?;
+            }
+            Ok(())
+        };
+        let mut transaction = Transaction {
+            sender: self.identity(),
+            connection_id: ConnectionId::default(),
+            reducer: reducer.as_ref(),
+            args: Bytes::copy_from_slice(&row),
+            log_name: &schedule.function,
+        };
+        let mut ran = self.run(&transaction, |_| Ok(()), remove_row);
+        if ran.outcome != ReducerOutcome::Committed && is_one_shot {
+            transaction.reducer = None;
+            ran = self.run(&transaction, |_| Ok(()), remove_row);
+        }
+        self.publish_delta(ran.delta, None);
+    }
+
+    /// Runs calls that the module queued, each in a transaction of its own.
+    pub(super) fn run_immediate_calls(&mut self) {
+        for _ in 0..IMMEDIATE_BATCH_LEN_MAX {
+            let Some(call) = self.schedule.immediate.pop_front() else { return };
+            let Some(reducer) = self.module.reducer(&call.reducer).map(Arc::clone) else {
+                let message = "an immediate call names no reducer of this module";
+                self.shared.log.append(&Record::host_for(Level::Error, &call.reducer, message));
+                continue;
+            };
+            let transaction = Transaction {
+                sender: self.identity(),
+                connection_id: ConnectionId::default(),
+                reducer: Some(&reducer),
+                args: call.args,
+                log_name: &reducer.name,
+            };
+            let ran = self.run(&transaction, |_| Ok(()), |_| Ok(()));
+            self.publish_delta(ran.delta, None);
+        }
+    }
+}
+
+/// The row as it is now.
+fn scheduled_row(datastore: &Datastore, schema: &TableSchema, key: Key) -> Option<Vec<u8>> {
+    let index = schema.primary_key_index()?;
+    let mut point = Vec::new();
+    key.row_id.encode(&mut point);
+    let (table, mut rows) = datastore.index_point(index.id, &point).ok()?;
+    let mut row = Vec::new();
+    datastore.read_row(table, rows.next()?, &mut row);
+    Some(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_tick_counts_from_the_intended_time_and_skips_missed_ones() {
+        let tick = |intended, every, now| {
+            let at = Timestamp::from_micros;
+            next_tick(at(intended), every, at(now)).micros
+        };
+        assert_eq!(tick(1000, 100, 1350), 1400);
+        assert_eq!(tick(1000, 100, 1300), 1400);
+        assert_eq!(tick(1000, 100, 950), 1100);
+        assert_eq!(tick(1000, 0, 1300), 1300);
+        assert_eq!(tick(0, i64::MAX, 5), i64::MAX);
+    }
+
+    #[test]
+    fn a_key_has_one_time_and_the_earliest_is_due_first() {
+        let mut schedule = Schedule::default();
+        let key = |row_id| Key { table: TableId(4096), row_id };
+        let at = Timestamp::from_micros;
+        schedule.set(key(1), at(30));
+        schedule.set(key(2), at(20));
+        schedule.set(key(1), at(10));
+        assert_eq!(schedule.next_due(), Some(at(10)));
+        assert_eq!(schedule.take_due(at(15)), Some((at(10), key(1))));
+        assert_eq!(schedule.take_due(at(15)), None);
+        schedule.unregister(key(2));
+        assert_eq!(schedule.next_due(), None);
+    }
+}
