@@ -15,7 +15,7 @@ use bytes::Bytes;
 use spacetime_commitlog::txdata::{self, Call, Changes, Inputs, RowSet, TxVisitor};
 use spacetime_durability::storage::OsStorage;
 use spacetime_durability::{
-    Durability, EnqueueError, Options, Record, RecoverError, Status, Subscription, Transaction,
+    Durability, DurableOffset, EnqueueError, Options, Record, RecoverError, Status, Subscription, Transaction,
     WaitError,
 };
 use spacetime_table::error::ReplayError;
@@ -168,11 +168,21 @@ impl Store {
         Ok(Committed { offset: self.last_offset(), delta })
     }
 
+    /// Whether a transaction is on disk already.
+    pub(crate) fn is_durable(&self, offset: TxOffset) -> bool {
+        let durable = self.durability.as_ref().and_then(|log| log.durable_offset().get().offset);
+        durable >= Some(offset)
+    }
+
+    /// Waits on another thread.
+    pub(crate) fn durable_waiter(&self) -> DurableWaiter {
+        DurableWaiter { durable: self.durability.as_ref().map(Durability::durable_offset) }
+    }
+
     /// Waits until a transaction is on disk.
     pub(crate) fn wait_durable(&self, offset: Option<TxOffset>) -> Result<(), StoreError> {
         let Some(offset) = offset else { return Ok(()) };
-        let durability = self.durability.as_ref().ok_or(StoreError::Closed)?;
-        Ok(durability.durable_offset().wait_for(offset, DURABLE_WAIT_MAX)?)
+        self.durable_waiter().wait(offset)
     }
 
     /// Writes what is queued and closes the files. Nothing can be committed after.
@@ -182,6 +192,18 @@ impl Store {
         {
             tracing::error!(%failure, "the log could not be closed in good order");
         }
+    }
+}
+
+/// Waits for the disk without holding the database.
+pub(crate) struct DurableWaiter {
+    durable: Option<DurableOffset>,
+}
+
+impl DurableWaiter {
+    pub(crate) fn wait(&self, offset: TxOffset) -> Result<(), StoreError> {
+        let durable = self.durable.as_ref().ok_or(StoreError::Closed)?;
+        Ok(durable.wait_for(offset, DURABLE_WAIT_MAX)?)
     }
 }
 

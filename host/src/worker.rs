@@ -23,6 +23,7 @@ use spacetime_types::{Identity, TxOffset};
 use tokio::sync::mpsc::{self, error::TryRecvError};
 
 use self::clients::Client;
+use self::queries::Subscriber;
 use self::schedule::Schedule;
 use crate::clock::Clock;
 use crate::database::Shared;
@@ -42,7 +43,7 @@ pub(crate) struct Worker {
     pub(crate) module: LiveModule,
     pub(crate) clock: Clock,
     clients: FxHashMap<ClientId, Client>,
-    subscriptions: SubscriptionSet,
+    subscriptions: SubscriptionSet<Subscriber>,
     schedule: Schedule,
     /// Messages of the running batch: those for confirmed clients and those for the others.
     held: Vec<(Option<TxOffset>, Outbox, OutboxMessage)>,

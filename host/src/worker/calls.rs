@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use spacetime_query::ExecuteError;
 use spacetime_table::error::{SchemaError, WriteError};
 use spacetime_table::{Datastore, TxDelta};
 use spacetime_types::module_def::Lifecycle;
@@ -54,6 +55,12 @@ impl From<WriteError> for StepError {
 
 impl From<SchemaError> for StepError {
     fn from(error: SchemaError) -> Self {
+        StepError(error.to_string().into())
+    }
+}
+
+impl From<ExecuteError> for StepError {
+    fn from(error: ExecuteError) -> Self {
         StepError(error.to_string().into())
     }
 }

@@ -80,6 +80,7 @@ impl Worker {
             self.shared.call_limits,
         );
         self.shared.set_definition(prepared.definition.clone());
+        self.refresh_subscriptions();
         let now = self.clock.now();
         self.schedule.reload(self.store.datastore(), now);
         Ok(())
