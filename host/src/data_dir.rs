@@ -16,10 +16,12 @@ const FORMAT_VERSION: &str = "2.10.1";
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     #[error("{action} {path}: {cause}")]
-    Io { action: &'static str, path: PathBuf, cause: std::io::Error },
-    #[error(
-        "another server (process {pid}) runs on {path}; stop it or choose another --data-dir"
-    )]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        cause: std::io::Error,
+    },
+    #[error("another server (process {pid}) runs on {path}; stop it or choose another --data-dir")]
     InUse { path: PathBuf, pid: String },
     #[error(
         "{path} was written by version {found}, which this server ({FORMAT_VERSION}) cannot open"
@@ -39,7 +41,11 @@ impl DataDir {
     pub(crate) fn open(root: &Path) -> Result<DataDir, DataDirError> {
         create_dir(root)?;
         let path = root.join("spacetime.pid");
-        let io = |action, cause| DataDirError::Io { action, path: path.clone(), cause };
+        let io = |action, cause| DataDirError::Io {
+            action,
+            path: path.clone(),
+            cause,
+        };
         let mut pid_file = File::options()
             .read(true)
             .write(true)
@@ -52,8 +58,15 @@ impl DataDir {
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
                 let _ = pid_file.take(32).read_to_string(&mut pid);
-                let pid = if pid.is_empty() { "unknown".into() } else { pid };
-                return Err(DataDirError::InUse { path: root.to_owned(), pid });
+                let pid = if pid.is_empty() {
+                    "unknown".into()
+                } else {
+                    pid
+                };
+                return Err(DataDirError::InUse {
+                    path: root.to_owned(),
+                    pid,
+                });
             }
             Err(TryLockError::Error(cause)) => return Err(io("cannot lock", cause)),
         }
@@ -63,7 +76,10 @@ impl DataDir {
             .and_then(|_| pid_file.write_all(std::process::id().to_string().as_bytes()))
             .and_then(|()| pid_file.sync_data())
             .map_err(|cause| io("cannot write", cause))?;
-        let directory = DataDir { root: root.to_owned(), pid_file };
+        let directory = DataDir {
+            root: root.to_owned(),
+            pid_file,
+        };
         directory.check_version()?;
         create_dir(&directory.replicas())?;
         Ok(directory)
@@ -72,7 +88,11 @@ impl DataDir {
     /// Refuses data of another major version; stamps a new directory.
     fn check_version(&self) -> Result<(), DataDirError> {
         let path = self.root.join("metadata.toml");
-        let io = |action, cause| DataDirError::Io { action, path: path.clone(), cause };
+        let io = |action, cause| DataDirError::Io {
+            action,
+            path: path.clone(),
+            cause,
+        };
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let found = version_in(&text).unwrap_or_else(|| "an unknown version".into());
@@ -85,9 +105,8 @@ impl DataDir {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(cause) => return Err(io("cannot read", cause)),
         }
-        let text = format!(
-            "{METADATA_HEAD}version = \"{FORMAT_VERSION}\"\nedition = \"standalone\"\n"
-        );
+        let text =
+            format!("{METADATA_HEAD}version = \"{FORMAT_VERSION}\"\nedition = \"standalone\"\n");
         // Through a second file, so that a crash never leaves an empty stamp behind.
         let fresh = self.root.join("metadata.toml.new");
         let write = || {
@@ -122,14 +141,22 @@ impl Drop for DataDir {
 }
 
 fn create_dir(path: &Path) -> Result<(), DataDirError> {
-    let io = |cause| DataDirError::Io { action: "cannot create", path: path.to_owned(), cause };
+    let io = |cause| DataDirError::Io {
+        action: "cannot create",
+        path: path.to_owned(),
+        cause,
+    };
     std::fs::create_dir_all(path).map_err(io)
 }
 
 /// The value of the line `version = "..."`.
 fn version_in(text: &str) -> Option<String> {
     let value = text.lines().find_map(|line| {
-        line.trim().strip_prefix("version")?.trim_start().strip_prefix('=').map(str::trim)
+        line.trim()
+            .strip_prefix("version")?
+            .trim_start()
+            .strip_prefix('=')
+            .map(str::trim)
     })?;
     Some(value.trim_matches('"').to_owned())
 }
@@ -158,8 +185,12 @@ mod tests {
         drop(DataDir::open(directory.path()).expect("opens"));
         drop(DataDir::open(directory.path()).expect("opens its own stamp"));
         let stamp = directory.path().join("metadata.toml");
-        std::fs::write(&stamp, "version = \"3.0.0\"\nedition = \"standalone\"\n").expect("writable");
+        std::fs::write(&stamp, "version = \"3.0.0\"\nedition = \"standalone\"\n")
+            .expect("writable");
         let refused = DataDir::open(directory.path());
-        assert!(matches!(refused, Err(DataDirError::OtherVersion { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(DataDirError::OtherVersion { .. })),
+            "{refused:?}"
+        );
     }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
+use spacetime_types::Identity;
 use spacetime_types::module_def::ModuleDef;
-use spacetime_types::{Identity, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::limits::REQUEST_QUEUE_LEN_MAX;
@@ -91,7 +91,9 @@ impl Shared {
 
     fn gone(&self) -> DatabaseGone {
         let reason = self.gone.lock().clone();
-        DatabaseGone { reason: reason.unwrap_or_else(|| "it has stopped".into()) }
+        DatabaseGone {
+            reason: reason.unwrap_or_else(|| "it has stopped".into()),
+        }
     }
 }
 
@@ -129,16 +131,16 @@ pub struct DatabaseHandle {
 
 impl DatabaseHandle {
     /// Starts the thread and waits until it serves.
-    pub(crate) async fn start(
-        shared: Shared,
-        start: Start,
-    ) -> Result<DatabaseHandle, StartError> {
+    pub(crate) async fn start(shared: Shared, start: Start) -> Result<DatabaseHandle, StartError> {
         let shared = Arc::new(shared);
         let (requests, receiver) = mpsc::channel(REQUEST_QUEUE_LEN_MAX);
         let (ready, started) = oneshot::channel();
         let thread_shared = Arc::clone(&shared);
         std::thread::Builder::new()
-            .name(format!("db-{}", &shared.identity.to_abbreviated_hex()[4..12]))
+            .name(format!(
+                "db-{}",
+                &shared.identity.to_abbreviated_hex()[4..12]
+            ))
             .stack_size(STACK_BYTES)
             .spawn(move || serve(&thread_shared, start, receiver, ready))?;
         started.await.unwrap_or(Err(StartError::Panicked))?;
@@ -159,7 +161,11 @@ impl DatabaseHandle {
     #[must_use]
     pub fn module_def(&self) -> Arc<ModuleDef> {
         let definition = self.shared.definition.read();
-        Arc::clone(definition.as_ref().expect("a handle exists only after the module was set"))
+        Arc::clone(
+            definition
+                .as_ref()
+                .expect("a handle exists only after the module was set"),
+        )
     }
 
     #[must_use]
@@ -176,7 +182,10 @@ impl DatabaseHandle {
 
     /// Queues a request. Waits while the queue is full.
     pub async fn send(&self, request: Request) -> Result<(), DatabaseGone> {
-        self.requests.send(request).await.map_err(|_| self.shared.gone())
+        self.requests
+            .send(request)
+            .await
+            .map_err(|_| self.shared.gone())
     }
 
     /// Queues a request if there is room at once; gives it back if there is not.
@@ -192,7 +201,13 @@ impl DatabaseHandle {
         args: CallArgs,
     ) -> Result<CallReport, DatabaseGone> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::CallOnce { caller, name: name.into(), args, reply }).await?;
+        self.send(Request::CallOnce {
+            caller,
+            name: name.into(),
+            args,
+            reply,
+        })
+        .await?;
         answer.await.map_err(|_| self.shared.gone())
     }
 
@@ -204,13 +219,23 @@ impl DatabaseHandle {
         confirmed: bool,
     ) -> Result<Vec<SqlResult>, SqlError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Sql { caller, text: text.into(), confirmed, reply }).await?;
+        self.send(Request::Sql {
+            caller,
+            text: text.into(),
+            confirmed,
+            reply,
+        })
+        .await?;
         answer.await.map_err(|_| self.shared.gone())?
     }
 
     pub(crate) async fn update(&self, module: PreparedModule) -> Result<(), PublishError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Update { module: Box::new(module), reply }).await?;
+        self.send(Request::Update {
+            module: Box::new(module),
+            reply,
+        })
+        .await?;
         answer.await.map_err(|_| self.shared.gone())?
     }
 
@@ -223,7 +248,10 @@ impl DatabaseHandle {
     pub(crate) async fn stop(&self, reason: &str) {
         *self.shared.gone.lock() = Some(reason.into());
         let (reply, answer) = oneshot::channel();
-        let stop = Request::Stop { reason: reason.into(), reply: Some(reply) };
+        let stop = Request::Stop {
+            reason: reason.into(),
+            reply: Some(reply),
+        };
         if self.requests.send(stop).await.is_ok() {
             let _ = answer.await;
         }
@@ -236,9 +264,14 @@ pub(crate) async fn prepare(
     program: Bytes,
 ) -> Result<PreparedModule, PublishError> {
     let task = tokio::task::spawn_blocking(move || {
-        let Shared { engine, identity, log, call_limits, .. } = &*shared;
-        let timestamp = Timestamp::UNIX_EPOCH;
-        prepare_module(engine, program, *identity, log, *call_limits, timestamp)
+        let Shared {
+            engine,
+            identity,
+            log,
+            call_limits,
+            ..
+        } = &*shared;
+        prepare_module(engine, program, *identity, log, *call_limits)
     });
     let panicked = |_| PublishError::Failed("the module could not be compiled".into());
     task.await.map_err(panicked)?
@@ -247,17 +280,12 @@ pub(crate) async fn prepare(
 type Ready = oneshot::Sender<Result<(), StartError>>;
 
 /// The thread: opens, serves, and opens again after a failure.
-fn serve(
-    shared: &Arc<Shared>,
-    start: Start,
-    mut requests: mpsc::Receiver<Request>,
-    ready: Ready,
-) {
+fn serve(shared: &Arc<Shared>, start: Start, mut requests: mpsc::Receiver<Request>, ready: Ready) {
     let mut start = Some(start);
     let mut ready = Some(ready);
     let mut failures: Vec<Instant> = Vec::new();
     loop {
-        let run = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let run = std::panic::catch_unwind(AssertUnwindSafe(|| -> Result<(), StartError> {
             let mut worker = open(shared, start.take().unwrap_or(Start::Existing))?;
             if let Some(ready) = ready.take() {
                 let _ = ready.send(Ok(()));
@@ -295,7 +323,12 @@ fn serve(
 fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
     let store = Store::open(&shared.directory, Some(Arc::clone(&shared.release)))?;
     let live = |prepared: &PreparedModule| {
-        LiveModule::new(prepared, shared.identity, Arc::clone(&shared.log), shared.call_limits)
+        LiveModule::new(
+            prepared,
+            shared.identity,
+            Arc::clone(&shared.log),
+            shared.call_limits,
+        )
     };
     match start {
         Start::New(prepared) => {
@@ -316,7 +349,6 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
                 shared.identity,
                 &shared.log,
                 shared.call_limits,
-                Timestamp::UNIX_EPOCH,
             )?;
             shared.set_definition(Arc::clone(&prepared.definition));
             Ok(Worker::new(Arc::clone(shared), store, live(&prepared)))

@@ -66,7 +66,9 @@ impl Host {
             let slot = started.map_err(|error| {
                 let identity = record.identity.to_hex();
                 tracing::error!(database = %identity, %error, "a database could not be started");
-                DatabaseGone { reason: error.to_string().into() }
+                DatabaseGone {
+                    reason: error.to_string().into(),
+                }
             });
             host.databases.write().insert(record.identity, slot);
         }
@@ -89,8 +91,12 @@ impl Host {
     #[must_use]
     pub fn failed_databases(&self) -> Vec<(Identity, DatabaseGone)> {
         let databases = self.databases.read();
-        let failed = databases.iter().filter_map(|(id, slot)| Some((*id, slot.as_ref().err()?)));
-        failed.map(|(identity, gone)| (identity, gone.clone())).collect()
+        let failed = databases
+            .iter()
+            .filter_map(|(id, slot)| Some((*id, slot.as_ref().err()?)));
+        failed
+            .map(|(identity, gone)| (identity, gone.clone()))
+            .collect()
     }
 
     fn shared(&self, identity: Identity, owner: Identity, replica: u64) -> Shared {
@@ -154,7 +160,10 @@ impl Host {
             return Err(not_registered(error));
         }
         self.databases.write().insert(identity, Ok(handle));
-        Ok(Published { database: identity, created: true })
+        Ok(Published {
+            database: identity,
+            created: true,
+        })
     }
 
     /// Makes a database's files and runs its first transaction. Nothing is left of one that fails.
@@ -214,16 +223,15 @@ impl Host {
             let prepared = handle.prepare(publish.program.clone()).await?;
             handle.update(prepared).await?;
         }
-        Ok(Published { database, created: false })
+        Ok(Published {
+            database,
+            created: false,
+        })
     }
 
     /// A new, empty replica in place of the old one. The old one goes only when the new one is
     /// registered.
-    async fn replace(
-        &self,
-        old: &DatabaseRecord,
-        publish: &Publish,
-    ) -> Result<(), PublishError> {
+    async fn replace(&self, old: &DatabaseRecord, publish: &Publish) -> Result<(), PublishError> {
         let (record, handle) = self.create(old.identity, old.owner, publish).await?;
         let (identity, replica) = (record.identity, record.replica);
         let initial_program: Hash = record.initial_program;
@@ -249,7 +257,9 @@ impl Host {
     /// Deletes a database: its data goes, its names keep leading to its identity.
     pub async fn delete(&self, identity: Identity, caller: Identity) -> Result<(), ControlError> {
         let _changing = self.changing.lock().await;
-        let Some(record) = self.control.database(identity) else { return Ok(()) };
+        let Some(record) = self.control.database(identity) else {
+            return Ok(());
+        };
         self.check_owner(&record, caller)?;
         if record.locked {
             return Err(ControlError::Locked);
@@ -273,10 +283,15 @@ impl Host {
         caller: Identity,
         locked: bool,
     ) -> Result<(), ControlError> {
-        let record = self.control.database(identity).ok_or(ControlError::NoSuchDatabase)?;
+        let record = self
+            .control
+            .database(identity)
+            .ok_or(ControlError::NoSuchDatabase)?;
         self.check_owner(&record, caller)?;
         let change = move |control: &ControlDatabase| {
-            control.change(identity, |record| record.locked = locked).map(|_| ())
+            control
+                .change(identity, |record| record.locked = locked)
+                .map(|_| ())
         };
         self.blocking(change).await
     }
@@ -288,9 +303,13 @@ impl Host {
         caller: Identity,
         names: Vec<String>,
     ) -> Result<(), ControlError> {
-        let record = self.control.database(identity).ok_or(ControlError::NoSuchDatabase)?;
+        let record = self
+            .control
+            .database(identity)
+            .ok_or(ControlError::NoSuchDatabase)?;
         self.check_owner(&record, caller)?;
-        self.blocking(move |control| control.set_names(identity, caller, &names)).await
+        self.blocking(move |control| control.set_names(identity, caller, &names))
+            .await
     }
 
     fn check_owner(&self, record: &DatabaseRecord, caller: Identity) -> Result<(), ControlError> {
@@ -309,7 +328,8 @@ impl Host {
     ) -> Result<T, ControlError> {
         let control = Arc::clone(&self.control);
         let task = tokio::task::spawn_blocking(move || change(&control));
-        task.await.unwrap_or_else(|_| Err(ControlError::NotDurable("it failed".into())))
+        task.await
+            .unwrap_or_else(|_| Err(ControlError::NotDurable("it failed".into())))
     }
 
     /// Removes a replica's directory. What cannot be removed is only a waste of space.
@@ -325,7 +345,12 @@ impl Host {
     /// Stops every database in good order.
     pub async fn shutdown(&self) {
         let _changing = self.changing.lock().await;
-        let databases: Vec<Slot> = self.databases.write().drain().map(|(_, slot)| slot).collect();
+        let databases: Vec<Slot> = self
+            .databases
+            .write()
+            .drain()
+            .map(|(_, slot)| slot)
+            .collect();
         for database in databases.into_iter().flatten() {
             database.stop("the server is shutting down").await;
         }
@@ -335,7 +360,9 @@ impl Host {
 }
 
 fn not_running() -> DatabaseGone {
-    DatabaseGone { reason: "it has not been started".into() }
+    DatabaseGone {
+        reason: "it has not been started".into(),
+    }
 }
 
 fn not_registered(error: ControlError) -> PublishError {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use spacetime_table::Datastore;
-use spacetime_types::module_def::{self, Lifecycle, ModuleDef, RawModuleDef, Visibility};
-use spacetime_types::{Hash, Identity, ProductType, Timestamp, Typespace};
+use spacetime_types::module_def::{Lifecycle, ModuleDef, Visibility};
+use spacetime_types::{Hash, Identity, ProductType, Typespace};
 
 use crate::module_log::ModuleLog;
 use crate::publish::{PreparedModule, PublishError};
@@ -34,7 +34,6 @@ pub(crate) struct Reducer {
 pub(crate) struct LiveModule {
     program: Program,
     definition: Arc<ModuleDef>,
-    hash: Hash,
     reducers: FxHashMap<Box<str>, Arc<Reducer>>,
     instance: Option<Instance>,
     limits: CallLimits,
@@ -52,7 +51,6 @@ impl LiveModule {
         LiveModule {
             program: prepared.program.clone(),
             definition: Arc::clone(&prepared.definition),
-            hash: prepared.hash,
             reducers: reducers_by_name(&prepared.definition),
             instance: None,
             limits,
@@ -63,10 +61,6 @@ impl LiveModule {
 
     pub(crate) fn definition(&self) -> &Arc<ModuleDef> {
         &self.definition
-    }
-
-    pub(crate) fn hash(&self) -> Hash {
-        self.hash
     }
 
     pub(crate) fn reducer(&self, name: &str) -> Option<&Arc<Reducer>> {
@@ -80,10 +74,10 @@ impl LiveModule {
     }
 
     /// Makes sure that there is an instance.
-    pub(crate) fn prepare(&mut self, timestamp: Timestamp) -> Result<(), CreateInstanceError> {
+    pub(crate) fn prepare(&mut self) -> Result<(), CreateInstanceError> {
         if self.instance.is_none() {
             let (instance, _) =
-                Instance::create(&self.program, self.database, &self.log, self.limits, timestamp)?;
+                Instance::create(&self.program, self.database, &self.log, self.limits)?;
             self.instance = Some(instance);
         }
         Ok(())
@@ -135,14 +129,12 @@ pub(crate) fn prepare_module(
     database: Identity,
     log: &Arc<ModuleLog>,
     limits: CallLimits,
-    timestamp: Timestamp,
 ) -> Result<PreparedModule, PublishError> {
     let program = Program::load(engine, &bytes)?;
-    let (_, description) = Instance::create(&program, database, log, limits, timestamp)?;
+    let (_, description) = Instance::create(&program, database, log, limits)?;
     let invalid = |error: String| PublishError::Definition(error.into());
-    let raw =
-        RawModuleDef::from_bsatn(&description).map_err(|error| invalid(error.to_string()))?;
-    let definition = module_def::validate(raw).map_err(|errors| invalid(errors.to_string()))?;
+    let definition =
+        ModuleDef::from_bsatn(&description).map_err(|error| invalid(error.to_string()))?;
     Ok(PreparedModule {
         program,
         hash: Hash::of(&bytes),

@@ -107,7 +107,11 @@ impl ModuleLog {
     #[must_use]
     pub fn new(directory: PathBuf) -> ModuleLog {
         let (feed, _) = broadcast::channel(FOLLOWER_LAG_MAX);
-        ModuleLog { directory, open: Mutex::new(None), feed }
+        ModuleLog {
+            directory,
+            open: Mutex::new(None),
+            feed,
+        }
     }
 
     /// Adds a record, now.
@@ -153,7 +157,8 @@ impl ModuleLog {
 
     fn path_of(&self, day: Date) -> PathBuf {
         let (year, month, day) = day.to_calendar_date();
-        self.directory.join(format!("{year:04}-{:02}-{day:02}.log", u8::from(month)))
+        self.directory
+            .join(format!("{year:04}-{:02}-{day:02}.log", u8::from(month)))
     }
 
     fn open_file(&self, day: Date) -> Result<OpenFile, std::io::Error> {
@@ -192,7 +197,9 @@ impl ModuleLog {
             .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
             .collect();
         names.sort_unstable();
-        let Some(newest) = names.pop() else { return Ok(Vec::new()) };
+        let Some(newest) = names.pop() else {
+            return Ok(Vec::new());
+        };
         let mut file = File::open(newest)?;
         let len = file.metadata()?.len();
         let skipped = len.saturating_sub(TAIL_BYTES_MAX);
@@ -209,7 +216,11 @@ impl ModuleLog {
 
 fn start_of_last_lines(text: &[u8], count: usize) -> usize {
     let body = text.strip_suffix(b"\n").unwrap_or(text);
-    let breaks = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+    let breaks = body
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, byte)| **byte == b'\n');
     breaks.map(|(at, _)| at + 1).nth(count - 1).unwrap_or(0)
 }
 

@@ -12,8 +12,10 @@ use spacetime_types::{AlgebraicType, ProductType};
 /// Every table of the module, then every backing table of its views, each sorted by full name:
 /// the order in which they are made.
 pub(crate) fn table_defs(definition: &ModuleDef) -> Vec<TableDef> {
-    let mut tables: Vec<TableDef> =
-        definition.all_tables().map(|table| table_def(table.module, table.def)).collect();
+    let mut tables: Vec<TableDef> = definition
+        .all_tables()
+        .map(|table| table_def(table.module, table.def))
+        .collect();
     tables.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut views: Vec<TableDef> = definition.all_views().map(view_table_def).collect();
     views.sort_unstable_by(|a, b| a.name.cmp(&b.name));

@@ -57,7 +57,14 @@ impl TableChange {
         deletes: RowList,
     ) -> Self {
         let encoded = EncodedOnce::default();
-        TableChange { table_id, table_name, is_event, inserts, deletes, encoded }
+        TableChange {
+            table_id,
+            table_name,
+            is_event,
+            inserts,
+            deletes,
+            encoded,
+        }
     }
 }
 
@@ -74,7 +81,11 @@ impl EncodedOnce {
 
     /// The form in `slot`, made by `encode` if nobody has yet.
     pub fn get_or_init(&self, slot: usize, encode: impl FnOnce() -> Bytes) -> Bytes {
-        assert!(slot < Self::SLOTS, "no slot {slot}: there are {}", Self::SLOTS);
+        assert!(
+            slot < Self::SLOTS,
+            "no slot {slot}: there are {}",
+            Self::SLOTS
+        );
         self.slots[slot].get_or_init(encode).clone()
     }
 }
@@ -135,7 +146,11 @@ pub enum OutboxMessage {
     /// Another client's (or nobody's) transaction.
     TransactionUpdate { update: ClientUpdate },
     /// The client's own call; its update is in here and nowhere else.
-    ReducerResult { call: Box<CallInfo>, outcome: ReducerOutcome, update: ClientUpdate },
+    ReducerResult {
+        call: Box<CallInfo>,
+        outcome: ReducerOutcome,
+        update: ClientUpdate,
+    },
     ProcedureResult {
         request_id: RequestId,
         /// BSATN of the return value, or what went wrong.
@@ -156,7 +171,7 @@ pub enum OutboxMessage {
 impl OutboxMessage {
     /// A rough size for the byte bound of the queue.
     fn weight(&self) -> usize {
-        let change = |c: &Arc<TableChange>| c.inserts.byte_len() + c.deletes.byte_len();
+        let change = |c: &Arc<TableChange>| c.inserts.bytes().len() + c.deletes.bytes().len();
         128 + match self {
             OutboxMessage::SubscribeApplied { rows, .. } => rows.iter().map(change).sum(),
             OutboxMessage::UnsubscribeApplied { rows, .. } => {
@@ -166,8 +181,12 @@ impl OutboxMessage {
             | OutboxMessage::ReducerResult { update, .. } => {
                 update.iter().map(|(_, c)| change(c)).sum()
             }
-            OutboxMessage::ProcedureResult { result: Ok(bytes), .. } => bytes.len(),
-            OutboxMessage::OneOffResult { result: Ok(rows), .. } => change(rows),
+            OutboxMessage::ProcedureResult {
+                result: Ok(bytes), ..
+            } => bytes.len(),
+            OutboxMessage::OneOffResult {
+                result: Ok(rows), ..
+            } => change(rows),
             _ => 0,
         }
     }
@@ -182,7 +201,10 @@ pub struct OutboxLimits {
 
 impl Default for OutboxLimits {
     fn default() -> Self {
-        OutboxLimits { messages_max: 16 * 1024, bytes_max: 256 * 1024 * 1024 }
+        OutboxLimits {
+            messages_max: 16 * 1024,
+            bytes_max: 256 * 1024 * 1024,
+        }
     }
 }
 
@@ -219,7 +241,13 @@ pub fn outbox(limits: OutboxLimits) -> (Outbox, OutboxReceiver) {
     });
     // Unbounded as a channel, bounded by `send` below: by bytes as well as by count.
     let (sender, receiver) = mpsc::unbounded_channel();
-    (Outbox { shared: Arc::clone(&shared), sender }, OutboxReceiver { shared, receiver })
+    (
+        Outbox {
+            shared: Arc::clone(&shared),
+            sender,
+        },
+        OutboxReceiver { shared, receiver },
+    )
 }
 
 impl Outbox {
@@ -236,7 +264,9 @@ impl Outbox {
         if messages > limits.messages_max || bytes > limits.bytes_max {
             self.shared.overflowed.store(true, Ordering::Relaxed);
             // Wakes the receiver, which sees the flag and hangs up.
-            let _ = self.sender.send(OutboxMessage::Closed { reason: OVERFLOW.into() });
+            let _ = self.sender.send(OutboxMessage::Closed {
+                reason: OVERFLOW.into(),
+            });
             return;
         }
         // The receiver is gone when the connection ended; its disconnect request is on its way.

@@ -44,7 +44,10 @@ pub struct Published {
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     #[error("Identity {caller} is not authorized to perform this action on database {database}")]
-    NotOwner { caller: Identity, database: Identity },
+    NotOwner {
+        caller: Identity,
+        database: Identity,
+    },
     #[error("the name `{0}` belongs to another identity")]
     NameTaken(Box<str>),
     #[error("the database is locked; unlock it first")]

@@ -38,10 +38,6 @@ pub(crate) struct ReleaseQueue {
 }
 
 impl ReleaseQueue {
-    pub(crate) fn new(durable: Option<TxOffset>) -> ReleaseQueue {
-        ReleaseQueue { state: Mutex::new(State { durable, ..State::default() }) }
-    }
-
     /// Sends the messages of one batch, those that may go at once and those that have to wait.
     pub(crate) fn push_all(
         &self,
@@ -55,7 +51,11 @@ impl ReleaseQueue {
             if state.held.is_empty() && needs <= state.durable {
                 outbox.send(message);
             } else {
-                state.held.push_back(Held { needs, outbox, message });
+                state.held.push_back(Held {
+                    needs,
+                    outbox,
+                    message,
+                });
             }
         }
     }
@@ -68,7 +68,9 @@ impl ReleaseQueue {
             if next.needs > state.durable {
                 break;
             }
-            let Some(next) = state.held.pop_front() else { break };
+            let Some(next) = state.held.pop_front() else {
+                break;
+            };
             next.outbox.send(next.message);
         }
     }
@@ -83,7 +85,9 @@ impl ReleaseQueue {
         let mut state = self.state.lock();
         state.failed = true;
         for held in std::mem::take(&mut state.held) {
-            held.outbox.send(OutboxMessage::Closed { reason: "durability failed".into() });
+            held.outbox.send(OutboxMessage::Closed {
+                reason: "durability failed".into(),
+            });
         }
     }
 }
@@ -94,7 +98,9 @@ mod tests {
     use crate::outbox::{OutboxLimits, OutboxReceiver, outbox};
 
     fn closed(reason: &str) -> OutboxMessage {
-        OutboxMessage::Closed { reason: reason.into() }
+        OutboxMessage::Closed {
+            reason: reason.into(),
+        }
     }
 
     async fn received(receiver: &mut OutboxReceiver) -> Vec<String> {
@@ -120,7 +126,7 @@ mod tests {
 
     #[tokio::test]
     async fn holds_messages_until_their_offset_is_durable_and_keeps_the_order() {
-        let queue = ReleaseQueue::new(None);
+        let queue = ReleaseQueue::default();
         let (sender, mut receiver) = outbox(OutboxLimits::default());
         let push = |needs: Option<u64>, text| {
             queue.push_all([(needs.map(TxOffset), sender.clone(), closed(text))]);

@@ -89,10 +89,24 @@ pub enum CallOutcome {
 /// A message to the writer thread.
 #[derive(Debug)]
 pub enum Request {
-    Connect { connect: Connect, reply: oneshot::Sender<Result<ClientId, ConnectError>> },
-    Disconnect { client: ClientId },
-    CallReducer { client: ClientId, request_id: RequestId, call: ReducerCall },
-    CallProcedure { client: ClientId, request_id: RequestId, name: Box<str>, args: CallArgs },
+    Connect {
+        connect: Connect,
+        reply: oneshot::Sender<Result<ClientId, ConnectError>>,
+    },
+    Disconnect {
+        client: ClientId,
+    },
+    CallReducer {
+        client: ClientId,
+        request_id: RequestId,
+        call: ReducerCall,
+    },
+    CallProcedure {
+        client: ClientId,
+        request_id: RequestId,
+        name: Box<str>,
+        args: CallArgs,
+    },
     Subscribe {
         client: ClientId,
         request_id: RequestId,
@@ -105,7 +119,11 @@ pub enum Request {
         query_set: QuerySetId,
         send_dropped_rows: bool,
     },
-    OneOff { client: ClientId, message_id: Bytes, query: Box<str> },
+    OneOff {
+        client: ClientId,
+        message_id: Bytes,
+        query: Box<str>,
+    },
     /// A call from outside any connection: connect, call, disconnect.
     CallOnce {
         caller: Caller,
@@ -120,9 +138,15 @@ pub enum Request {
         reply: oneshot::Sender<Result<Vec<SqlResult>, SqlError>>,
     },
     /// Puts another module in place of the running one.
-    Update { module: Box<PreparedModule>, reply: oneshot::Sender<Result<(), PublishError>> },
+    Update {
+        module: Box<PreparedModule>,
+        reply: oneshot::Sender<Result<(), PublishError>>,
+    },
     /// Drains, syncs, and ends the thread.
-    Stop { reason: Box<str>, reply: Option<oneshot::Sender<()>> },
+    Stop {
+        reason: Box<str>,
+        reply: Option<oneshot::Sender<()>>,
+    },
 }
 
 /// A reducer call of a connected client.

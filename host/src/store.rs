@@ -13,13 +13,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use spacetime_commitlog::txdata::{self, Call, Changes, Inputs, RowSet, TxVisitor};
-use spacetime_durability::storage::OsStorage;
+use spacetime_durability::storage::{OsStorage, Storage};
 use spacetime_durability::{
-    Durability, DurableOffset, EnqueueError, Options, Record, RecoverError, Status, Subscription, Transaction,
-    WaitError,
+    Durability, DurableOffset, EnqueueError, Options, Record, RecoverError, Status, Subscription,
+    Transaction, WaitError,
 };
-use spacetime_table::error::ReplayError;
-use spacetime_table::{Datastore, RowList, TxDelta};
+use spacetime_table::{Datastore, ReplayError, RowList, TxDelta};
 use spacetime_types::bsatn::Reader;
 use spacetime_types::{ConnectionId, Identity, TableId, Timestamp, TxOffset};
 
@@ -96,13 +95,17 @@ impl Store {
         })?;
         let mut datastore = Box::new(Datastore::new());
         datastore.replay_begin();
-        let mut replay = Replay { datastore: &mut datastore };
+        let mut replay = Replay {
+            datastore: &mut datastore,
+        };
         let options = Options::default();
-        let storage = Arc::new(OsStorage);
+        let storage: Arc<dyn Storage> = Arc::new(OsStorage);
         let (recovered, durability) =
-            spacetime_durability::open(storage, directory, &options, &mut replay)
+            spacetime_durability::open(&storage, directory, &options, &mut replay)
                 .map_err(|error| OpenStoreError::Recover(Box::new(error)))?;
-        datastore.finish_replay().map_err(OpenStoreError::Inconsistent)?;
+        datastore
+            .finish_replay()
+            .map_err(OpenStoreError::Inconsistent)?;
         if let Some(cut) = &recovered.cut {
             tracing::warn!(directory = %directory.display(), ?cut, "cut an interrupted write off");
         }
@@ -123,16 +126,22 @@ impl Store {
     }
 
     pub(crate) fn datastore(&self) -> &Datastore {
-        self.datastore.as_deref().expect("the module has given the rows back")
+        self.datastore
+            .as_deref()
+            .expect("the module has given the rows back")
     }
 
     pub(crate) fn datastore_mut(&mut self) -> &mut Datastore {
-        self.datastore.as_deref_mut().expect("the module has given the rows back")
+        self.datastore
+            .as_deref_mut()
+            .expect("the module has given the rows back")
     }
 
     /// Lends the rows to the module's instance.
     pub(crate) fn take_datastore(&mut self) -> Box<Datastore> {
-        self.datastore.take().expect("the rows are lent once at a time")
+        self.datastore
+            .take()
+            .expect("the rows are lent once at a time")
     }
 
     pub(crate) fn put_datastore(&mut self, datastore: Box<Datastore>) {
@@ -160,23 +169,34 @@ impl Store {
         let delta = self.datastore_mut().commit();
         let always = |inputs: &CommitInputs| ALWAYS_LOGGED.contains(&&*inputs.reducer);
         if delta.consumes_offset || inputs.as_ref().is_some_and(always) {
-            let record = TxRecord { inputs, delta: Arc::clone(&delta) };
+            let record = TxRecord {
+                inputs,
+                delta: Arc::clone(&delta),
+            };
             let durability = self.durability.as_ref().ok_or(StoreError::Closed)?;
             durability.append(Transaction::new(self.next, record))?;
             self.next = TxOffset(self.next.0 + 1);
         }
-        Ok(Committed { offset: self.last_offset(), delta })
+        Ok(Committed {
+            offset: self.last_offset(),
+            delta,
+        })
     }
 
     /// Whether a transaction is on disk already.
     pub(crate) fn is_durable(&self, offset: TxOffset) -> bool {
-        let durable = self.durability.as_ref().and_then(|log| log.durable_offset().get().offset);
+        let durable = self
+            .durability
+            .as_ref()
+            .and_then(|log| log.durable_offset().get().offset);
         durable >= Some(offset)
     }
 
     /// Waits on another thread.
     pub(crate) fn durable_waiter(&self) -> DurableWaiter {
-        DurableWaiter { durable: self.durability.as_ref().map(Durability::durable_offset) }
+        DurableWaiter {
+            durable: self.durability.as_ref().map(Durability::durable_offset),
+        }
     }
 
     /// Waits until a transaction is on disk.
@@ -255,7 +275,10 @@ impl Record for TxRecord {
     fn encode(&self, out: &mut Vec<u8>) {
         let (mut inserts, mut deletes, mut truncates) = (Vec::new(), Vec::new(), Vec::new());
         for table in self.delta.logged_tables() {
-            let rows = |rows| LoggedRows { table: table.table, rows };
+            let rows = |rows| LoggedRows {
+                table: table.table,
+                rows,
+            };
             if table.truncated {
                 truncates.push(table.table);
                 continue;
@@ -267,28 +290,37 @@ impl Record for TxRecord {
                 deletes.push(rows(&table.deletes));
             }
         }
-        let changes =
-            Changes { inserts: &inserts, deletes: &deletes, truncates: &truncates };
+        let changes = Changes {
+            inserts: &inserts,
+            deletes: &deletes,
+            truncates: &truncates,
+        };
         let arguments = self.inputs.as_ref().map(|inputs| {
             let call = Call {
                 caller: inputs.caller.to_le_bytes(),
-                connection: inputs.connection_id.to_le_bytes(),
+                connection: inputs.connection_id.0.to_le_bytes(),
                 timestamp_micros: inputs.timestamp.micros,
                 arguments: &inputs.args,
             };
             call.to_bytes()
         });
-        let inputs = self.inputs.as_ref().zip(arguments.as_ref()).map(|(inputs, arguments)| {
-            Inputs { reducer: &inputs.reducer, arguments }
-        });
+        let inputs = self
+            .inputs
+            .as_ref()
+            .zip(arguments.as_ref())
+            .map(|(inputs, arguments)| Inputs {
+                reducer: &inputs.reducer,
+                arguments,
+            });
         txdata::encode(inputs, None, Some(changes), out);
     }
 
     fn byte_len(&self) -> usize {
         let args = self.inputs.as_ref().map_or(0, |inputs| inputs.args.len());
         let tables = self.delta.tables.iter();
-        let rows: usize =
-            tables.map(|table| table.inserts.bytes().len() + table.deletes.bytes().len()).sum();
+        let rows: usize = tables
+            .map(|table| table.inserts.bytes().len() + table.deletes.bytes().len())
+            .sum();
         256 + args + rows
     }
 }
@@ -304,7 +336,8 @@ impl Replay<'_> {
         apply: impl FnOnce(&[u8]) -> Result<usize, ReplayError>,
     ) -> Result<(), ReplayError> {
         let used = apply(rows.rest())?;
-        rows.take(used).expect("the datastore used bytes that are there");
+        rows.take(used)
+            .expect("the datastore used bytes that are there");
         Ok(())
     }
 }

@@ -110,7 +110,10 @@ impl Worker {
             let wait = crate::clock::until(due);
             let receive = requests.recv_many(batch, REQUEST_BATCH_LEN_MAX);
             // A runtime's timer, because the channel has no wait with a deadline for threads.
-            match self.shared.runtime.block_on(async { tokio::time::timeout(wait, receive).await })
+            match self
+                .shared
+                .runtime
+                .block_on(async { tokio::time::timeout(wait, receive).await })
             {
                 Ok(received) => received,
                 Err(_due) => return Ok(()),
@@ -118,13 +121,20 @@ impl Worker {
         } else {
             requests.blocking_recv_many(batch, REQUEST_BATCH_LEN_MAX)
         };
-        if received == 0 { Err(AllHandlesGone) } else { Ok(()) }
+        if received == 0 {
+            Err(AllHandlesGone)
+        } else {
+            Ok(())
+        }
     }
 
     /// One arm for everything that can happen. A reply that nobody waits for any more is dropped:
     /// whoever asked has gone away.
     fn handle(&mut self, request: Request) {
-        assert!(!self.store.datastore().in_tx(), "a transaction is open between requests");
+        assert!(
+            !self.store.datastore().in_tx(),
+            "a transaction is open between requests"
+        );
         match request {
             Request::Connect { connect, reply } => {
                 let client = self.connect(connect);
@@ -133,25 +143,58 @@ impl Worker {
                 }
             }
             Request::Disconnect { client } => self.disconnect(client),
-            Request::CallReducer { client, request_id, call } => {
+            Request::CallReducer {
+                client,
+                request_id,
+                call,
+            } => {
                 self.call_reducer(client, request_id, &call);
             }
-            Request::CallProcedure { client, request_id, name, args: _ } => {
+            Request::CallProcedure {
+                client,
+                request_id,
+                name,
+                args: _,
+            } => {
                 self.call_procedure(client, request_id, &name);
             }
-            Request::Subscribe { client, request_id, query_set, queries } => {
+            Request::Subscribe {
+                client,
+                request_id,
+                query_set,
+                queries,
+            } => {
                 self.subscribe(client, request_id, query_set, &queries);
             }
-            Request::Unsubscribe { client, request_id, query_set, send_dropped_rows } => {
+            Request::Unsubscribe {
+                client,
+                request_id,
+                query_set,
+                send_dropped_rows,
+            } => {
                 self.unsubscribe(client, request_id, query_set, send_dropped_rows);
             }
-            Request::OneOff { client, message_id, query } => {
+            Request::OneOff {
+                client,
+                message_id,
+                query,
+            } => {
                 self.one_off(client, message_id, &query);
             }
-            Request::CallOnce { caller, name, args, reply } => {
+            Request::CallOnce {
+                caller,
+                name,
+                args,
+                reply,
+            } => {
                 let _ = reply.send(self.call_once(&caller, &name, &args));
             }
-            Request::Sql { caller, text, confirmed, reply } => {
+            Request::Sql {
+                caller,
+                text,
+                confirmed,
+                reply,
+            } => {
                 self.sql(&caller, &text, confirmed, reply);
             }
             Request::Update { module, reply } => {
@@ -167,7 +210,9 @@ impl Worker {
 
     /// Queues a message for a client; it leaves with the batch.
     fn send(&mut self, client: ClientId, message: OutboxMessage) {
-        let Some(client) = self.clients.get(&client) else { return };
+        let Some(client) = self.clients.get(&client) else {
+            return;
+        };
         if client.confirmed {
             let needs = self.store.last_offset();
             self.held.push((needs, client.outbox.clone(), message));
@@ -189,7 +234,12 @@ impl Worker {
     pub(crate) fn close_clients(&mut self, reason: &str) {
         let clients: Vec<ClientId> = self.clients.keys().copied().collect();
         for client in clients {
-            self.send(client, OutboxMessage::Closed { reason: reason.into() });
+            self.send(
+                client,
+                OutboxMessage::Closed {
+                    reason: reason.into(),
+                },
+            );
         }
         self.hand_out();
     }

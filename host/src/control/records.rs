@@ -73,7 +73,10 @@ fn keyed(name: &str, columns: Vec<ColumnDef>) -> TableDef {
             name: index.into(),
             algorithm: IndexAlgorithm::BTree(vec![ColId(0)]),
         }],
-        constraints: vec![ConstraintDef { name: constraint.into(), columns: vec![ColId(0)] }],
+        constraints: vec![ConstraintDef {
+            name: constraint.into(),
+            columns: vec![ColId(0)],
+        }],
         ..TableDef::new(name, columns)
     }
 }

@@ -38,7 +38,10 @@ pub enum ControlError {
     #[error("No such database.")]
     NoSuchDatabase,
     #[error("Identity {caller} is not authorized to perform this action on database {database}")]
-    NotOwner { caller: Identity, database: Identity },
+    NotOwner {
+        caller: Identity,
+        database: Identity,
+    },
     #[error("Database is locked and cannot be deleted. Unlock it first.")]
     Locked,
     #[error("the name `{0}` belongs to another identity")]
@@ -79,7 +82,12 @@ impl ControlDatabase {
         if store.datastore().table_id(DATABASES).is_none() {
             create_tables(&mut store)?;
         }
-        let table = |name| store.datastore().table_id(name).ok_or(OpenControlError::MissingTable(name));
+        let table = |name| {
+            store
+                .datastore()
+                .table_id(name)
+                .ok_or(OpenControlError::MissingTable(name))
+        };
         let (databases_table, names_table) = (table(DATABASES)?, table(NAMES)?);
         let databases: BTreeMap<_, _> = read_all(&store, databases_table)?
             .into_iter()
@@ -89,42 +97,75 @@ impl ControlDatabase {
             .into_iter()
             .map(|record: NameRecord| (record.name.clone(), record))
             .collect();
-        let next_replica = databases.values().map(|record| record.replica + 1).max().unwrap_or(1);
-        let state = State { store, databases_table, names_table, databases, names, next_replica };
-        Ok(ControlDatabase { state: Mutex::new(state) })
+        let next_replica = databases
+            .values()
+            .map(|record| record.replica + 1)
+            .max()
+            .unwrap_or(1);
+        let state = State {
+            store,
+            databases_table,
+            names_table,
+            databases,
+            names,
+            next_replica,
+        };
+        Ok(ControlDatabase {
+            state: Mutex::new(state),
+        })
     }
 
     /// Every database that is not deleted.
     #[must_use]
     pub fn databases(&self) -> Vec<DatabaseRecord> {
         let state = self.state.lock();
-        state.databases.values().filter(|record| !record.deleted).cloned().collect()
+        state
+            .databases
+            .values()
+            .filter(|record| !record.deleted)
+            .cloned()
+            .collect()
     }
 
     /// The database of that identity, unless it is deleted.
     #[must_use]
     pub fn database(&self, identity: Identity) -> Option<DatabaseRecord> {
         let state = self.state.lock();
-        state.databases.get(&identity).filter(|record| !record.deleted).cloned()
+        state
+            .databases
+            .get(&identity)
+            .filter(|record| !record.deleted)
+            .cloned()
     }
 
     /// What a name stands for; also if that database is deleted.
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Identity> {
-        self.state.lock().names.get(&name.to_lowercase()).map(|record| record.database)
+        self.state
+            .lock()
+            .names
+            .get(&name.to_lowercase())
+            .map(|record| record.database)
     }
 
     /// Who registered a name.
     #[must_use]
     pub fn name_owner(&self, name: &str) -> Option<Identity> {
-        self.state.lock().names.get(&name.to_lowercase()).map(|record| record.owner)
+        self.state
+            .lock()
+            .names
+            .get(&name.to_lowercase())
+            .map(|record| record.owner)
     }
 
     /// The names of a database, sorted.
     #[must_use]
     pub fn names_of(&self, database: Identity) -> Vec<String> {
         let state = self.state.lock();
-        let records = state.names.values().filter(|record| record.database == database);
+        let records = state
+            .names
+            .values()
+            .filter(|record| record.database == database);
         records.map(|record| record.name.clone()).collect()
     }
 
@@ -138,11 +179,7 @@ impl ControlDatabase {
 
     /// Registers a database, and its name if it has one, in one transaction. A deleted database of
     /// the same identity is replaced.
-    pub fn register(
-        &self,
-        record: DatabaseRecord,
-        name: Option<&str>,
-    ) -> Result<(), ControlError> {
+    pub fn register(&self, record: DatabaseRecord, name: Option<&str>) -> Result<(), ControlError> {
         let mut state = self.state.lock();
         let old = state.databases.get(&record.identity).cloned();
         if old.as_ref().is_some_and(|old| !old.deleted) {
@@ -160,7 +197,14 @@ impl ControlDatabase {
                 Some(_) => {}
                 None => {
                     let (database, owner) = (record.identity, record.owner);
-                    names.push((None, Some(NameRecord { name, database, owner })));
+                    names.push((
+                        None,
+                        Some(NameRecord {
+                            name,
+                            database,
+                            owner,
+                        }),
+                    ));
                 }
             }
         }
@@ -174,7 +218,11 @@ impl ControlDatabase {
         change: impl FnOnce(&mut DatabaseRecord),
     ) -> Result<DatabaseRecord, ControlError> {
         let mut state = self.state.lock();
-        let old = state.databases.get(&identity).filter(|record| !record.deleted).cloned();
+        let old = state
+            .databases
+            .get(&identity)
+            .filter(|record| !record.deleted)
+            .cloned();
         let old = old.ok_or(ControlError::NoSuchDatabase)?;
         let mut new = old.clone();
         change(&mut new);
@@ -192,7 +240,10 @@ impl ControlDatabase {
     ) -> Result<(), ControlError> {
         let mut state = self.state.lock();
         let mut changes = Vec::new();
-        let current = state.names.values().filter(|record| record.database == database);
+        let current = state
+            .names
+            .values()
+            .filter(|record| record.database == database);
         for record in current {
             if !names.contains(&record.name) {
                 changes.push((Some(record.clone()), None));
@@ -209,7 +260,14 @@ impl ControlDatabase {
                 Some(_) => {}
                 None => {
                     let name = name.clone();
-                    changes.push((None, Some(NameRecord { name, database, owner })));
+                    changes.push((
+                        None,
+                        Some(NameRecord {
+                            name,
+                            database,
+                            owner,
+                        }),
+                    ));
                 }
             }
         }
@@ -243,7 +301,9 @@ impl State {
             .store
             .commit(None)
             .map_err(|error| not_durable(error.to_string()))?;
-        self.store.wait_durable(committed.offset).map_err(|error| not_durable(error.to_string()))?;
+        self.store
+            .wait_durable(committed.offset)
+            .map_err(|error| not_durable(error.to_string()))?;
         for (old, new) in databases {
             if let Some(old) = old {
                 self.databases.remove(&old.identity);
@@ -290,9 +350,12 @@ fn create_tables(store: &mut Store) -> Result<(), OpenControlError> {
         }
     }
     let failed = |error: String| OpenControlError::Create(error.into());
-    let committed =
-        store.commit(None).map_err(|error| failed(error.to_string()))?;
-    store.wait_durable(committed.offset).map_err(|error| failed(error.to_string()))
+    let committed = store
+        .commit(None)
+        .map_err(|error| failed(error.to_string()))?;
+    store
+        .wait_durable(committed.offset)
+        .map_err(|error| failed(error.to_string()))
 }
 
 fn read_all<T: for<'a> Decode<'a>>(
@@ -309,4 +372,3 @@ fn read_all<T: for<'a> Decode<'a>>(
     }
     Ok(records)
 }
-

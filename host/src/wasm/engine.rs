@@ -28,7 +28,10 @@ pub struct CallLimits {
 
 impl Default for CallLimits {
     fn default() -> Self {
-        CallLimits { call_time_max: Duration::from_secs(10), memory_bytes_max: 1 << 30 }
+        CallLimits {
+            call_time_max: Duration::from_secs(10),
+            memory_bytes_max: 1 << 30,
+        }
     }
 }
 

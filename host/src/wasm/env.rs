@@ -8,19 +8,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use spacetime_table::Datastore;
-use spacetime_types::{Identity, Timestamp};
+use spacetime_types::Identity;
 use wasmtime::{Memory, StoreLimits};
 
 use super::abi::{ByteSinks, ByteSources, ConsoleTimers, RowIterators};
 use crate::module_log::ModuleLog;
-
-/// What is running, for log records and for what the function may do.
-#[derive(Clone, Debug)]
-pub struct CallContext {
-    /// The function's name; `None` while the instance is being made.
-    pub function: Option<Arc<str>>,
-    pub timestamp: Timestamp,
-}
 
 /// A reducer that a module asked to run soon, outside its transaction.
 #[derive(Clone, Debug)]
@@ -38,7 +30,8 @@ pub struct Env {
     pub(super) memory: Option<Memory>,
     pub(super) database: Option<Box<Datastore>>,
     pub(super) database_identity: Identity,
-    pub(super) context: CallContext,
+    /// The running function, for log records; `None` while the instance is being made.
+    pub(super) function: Option<Arc<str>>,
     pub(super) log: Arc<ModuleLog>,
     pub(super) limits: StoreLimits,
     pub(super) iterators: RowIterators,
@@ -53,13 +46,12 @@ impl Env {
         database_identity: Identity,
         log: Arc<ModuleLog>,
         limits: StoreLimits,
-        timestamp: Timestamp,
     ) -> Env {
         Env {
             memory: None,
             database: None,
             database_identity,
-            context: CallContext { function: None, timestamp },
+            function: None,
             log,
             limits,
             iterators: RowIterators::default(),

@@ -11,7 +11,7 @@ use spacetime_types::{ConnectionId, Identity, Timestamp};
 use wasmtime::{Store, StoreLimitsBuilder, Trap, TypedFunc};
 
 use super::engine::CallLimits;
-use super::env::{CallContext, Env, ImmediateCall};
+use super::env::{Env, ImmediateCall};
 use super::program::Program;
 use crate::module_log::{Level, ModuleLog, Record};
 
@@ -26,7 +26,10 @@ pub enum CreateInstanceError {
     #[error("failed to instantiate the module: {0:#}")]
     Instantiate(wasmtime::Error),
     #[error("initialiser `{function}` failed: {cause:#}")]
-    Initialise { function: String, cause: wasmtime::Error },
+    Initialise {
+        function: String,
+        cause: wasmtime::Error,
+    },
     #[error("setup failed: {0}")]
     Setup(String),
     #[error("the module's description has more than {DESCRIPTION_BYTES_MAX} bytes")]
@@ -54,15 +57,22 @@ pub enum CallEnd {
     /// The function broke its contract; the instance is still good.
     BadReturn(u32),
     /// The function was stopped; the instance must not be used again.
-    Trapped { message: Box<str>, out_of_time: bool },
+    Trapped { out_of_time: bool },
 }
 
 /// A live instance.
-#[derive(Debug)]
 pub struct Instance {
     store: Store<Env>,
     call_reducer: CallReducerFn,
     limits: CallLimits,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Instance {
@@ -72,14 +82,13 @@ impl Instance {
         database: Identity,
         log: &Arc<ModuleLog>,
         limits: CallLimits,
-        timestamp: Timestamp,
     ) -> Result<(Instance, Vec<u8>), CreateInstanceError> {
         let store_limits = StoreLimitsBuilder::new()
             .memory_size(limits.memory_bytes_max)
             .instances(1)
             .memories(1)
             .build();
-        let env = Env::new(database, Arc::clone(log), store_limits, timestamp);
+        let env = Env::new(database, Arc::clone(log), store_limits);
         let mut store = Store::new(program.engine.engine(), env);
         store.limiter(|env| &mut env.limits);
         store.epoch_deadline_trap();
@@ -103,7 +112,14 @@ impl Instance {
         let call_reducer = instance
             .get_typed_func(&mut store, "__call_reducer__")
             .map_err(CreateInstanceError::Instantiate)?;
-        Ok((Instance { store, call_reducer, limits }, description))
+        Ok((
+            Instance {
+                store,
+                call_reducer,
+                limits,
+            },
+            description,
+        ))
     }
 
     /// Calls a reducer inside the database's open transaction. Committing or rolling back is the
@@ -114,18 +130,18 @@ impl Instance {
         database: Box<Datastore>,
     ) -> (CallEnd, Box<Datastore>) {
         let env = self.store.data_mut();
-        assert!(env.database.is_none(), "a database is bound to the instance between calls");
+        assert!(
+            env.database.is_none(),
+            "a database is bound to the instance between calls"
+        );
         env.database = Some(database);
-        env.context = CallContext {
-            function: Some(Arc::clone(&invocation.name)),
-            timestamp: invocation.timestamp,
-        };
+        env.function = Some(Arc::clone(&invocation.name));
         let args = env.sources.add(invocation.args.clone());
         let error_sink = env.sinks.add(crate::limits::ERROR_MESSAGE_BYTES_MAX);
         self.store.set_epoch_deadline(self.limits.deadline_ticks());
 
         let sender = words_of(&invocation.sender.to_le_bytes());
-        let connection = words_of(&invocation.connection_id.to_le_bytes());
+        let connection = words_of(&invocation.connection_id.0.to_le_bytes());
         let result = self.call_reducer.call(
             &mut self.store,
             (
@@ -152,7 +168,10 @@ impl Instance {
             Err(error) => trapped(env, &error),
         };
         let database = env.database.take();
-        (end, database.expect("the database that this call was given is still bound"))
+        (
+            end,
+            database.expect("the database that this call was given is still bound"),
+        )
     }
 
     /// Calls that the module asked for during the last call.
@@ -183,10 +202,10 @@ fn trapped(env: &Env, error: &wasmtime::Error) -> CallEnd {
         target: None,
         filename: None,
         line_number: None,
-        function: env.context.function.as_deref(),
+        function: env.function.as_deref(),
         message: &message,
     });
-    CallEnd::Trapped { message, out_of_time }
+    CallEnd::Trapped { out_of_time }
 }
 
 fn run_plain(
@@ -197,23 +216,34 @@ fn run_plain(
     instance
         .get_typed_func::<(), ()>(&mut *store, name)
         .and_then(|function| function.call(&mut *store, ()))
-        .map_err(|cause| CreateInstanceError::Initialise { function: name.to_owned(), cause })
+        .map_err(|cause| CreateInstanceError::Initialise {
+            function: name.to_owned(),
+            cause,
+        })
 }
 
 fn run_setup(
     store: &mut Store<Env>,
     instance: &wasmtime::Instance,
 ) -> Result<(), CreateInstanceError> {
-    let sink = store.data_mut().sinks.add(crate::limits::ERROR_MESSAGE_BYTES_MAX);
+    let sink = store
+        .data_mut()
+        .sinks
+        .add(crate::limits::ERROR_MESSAGE_BYTES_MAX);
     let result = instance
         .get_typed_func::<u32, u32>(&mut *store, "__setup__")
         .and_then(|function| function.call(&mut *store, sink))
-        .map_err(|cause| CreateInstanceError::Initialise { function: "__setup__".into(), cause })?;
+        .map_err(|cause| CreateInstanceError::Initialise {
+            function: "__setup__".into(),
+            cause,
+        })?;
     let message = store.data_mut().sinks.take(sink);
     store.data_mut().end_call();
     match result {
         0 => Ok(()),
-        _ => Err(CreateInstanceError::Setup(String::from_utf8_lossy(&message).into_owned())),
+        _ => Err(CreateInstanceError::Setup(
+            String::from_utf8_lossy(&message).into_owned(),
+        )),
     }
 }
 

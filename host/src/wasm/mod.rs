@@ -11,6 +11,6 @@ mod instance;
 mod program;
 
 pub use engine::{CallLimits, WasmEngine};
-pub use env::{CallContext, Env, ImmediateCall};
+pub use env::ImmediateCall;
 pub use instance::{CallEnd, CreateInstanceError, Instance, ReducerInvocation};
 pub use program::{LoadProgramError, Program};

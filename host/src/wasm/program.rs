@@ -38,12 +38,21 @@ pub enum LoadProgramError {
     #[error("there should be a function called \"{0}\" but it does not exist")]
     MissingFunction(&'static str),
     #[error("bad {kind} signature for \"{name}\"; expected {expected} got {found}")]
-    BadSignature { kind: &'static str, name: String, expected: String, found: String },
+    BadSignature {
+        kind: &'static str,
+        name: String,
+        expected: String,
+        found: String,
+    },
     #[error(
         "expected \"{name}\" export to be a {kind} with signature {expected}, \
          but it wasn't a function at all"
     )]
-    NotAFunction { kind: &'static str, name: String, expected: String },
+    NotAFunction {
+        kind: &'static str,
+        name: String,
+        expected: String,
+    },
 }
 
 /// A module ready to be instantiated.
@@ -59,7 +68,9 @@ pub struct Program {
 
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Program").field("preinits", &self.preinits).finish_non_exhaustive()
+        f.debug_struct("Program")
+            .field("preinits", &self.preinits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,7 +107,9 @@ impl Program {
 fn check_abi_version(module: &Module) -> Result<(), LoadProgramError> {
     let mut required: Option<(u16, u16)> = None;
     for import in module.imports() {
-        let Some(version) = import.module().strip_prefix("spacetime_") else { continue };
+        let Some(version) = import.module().strip_prefix("spacetime_") else {
+            continue;
+        };
         if !matches!(import.ty(), ExternType::Func(_)) {
             continue;
         }
@@ -126,7 +139,12 @@ const I32: ValType = ValType::I32;
 const I64: ValType = ValType::I64;
 
 /// A function export: its kind in messages, its name, its parameters, its results.
-type Signature = (&'static str, &'static str, &'static [ValType], &'static [ValType]);
+type Signature = (
+    &'static str,
+    &'static str,
+    &'static [ValType],
+    &'static [ValType],
+);
 
 const CALL_REDUCER: Signature = (
     "call_reducer",
@@ -145,8 +163,18 @@ const OPTIONAL: [Signature; 4] = [
         &[I32, I64, I64, I64, I64, I64, I64, I64, I32, I32],
         &[I32],
     ),
-    ("call_view", "__call_view__", &[I32, I64, I64, I64, I64, I32, I32], &[I32]),
-    ("call_view_anon", "__call_view_anon__", &[I32, I32, I32], &[I32]),
+    (
+        "call_view",
+        "__call_view__",
+        &[I32, I64, I64, I64, I64, I32, I32],
+        &[I32],
+    ),
+    (
+        "call_view_anon",
+        "__call_view_anon__",
+        &[I32, I32, I32],
+        &[I32],
+    ),
 ];
 
 fn check_exports(module: &Module) -> Result<(), LoadProgramError> {
@@ -154,7 +182,9 @@ fn check_exports(module: &Module) -> Result<(), LoadProgramError> {
         return Err(LoadProgramError::NoMemory);
     }
     for (kind, name, params, results) in [CALL_REDUCER, DESCRIBE] {
-        let export = module.get_export(name).ok_or(LoadProgramError::MissingFunction(name))?;
+        let export = module
+            .get_export(name)
+            .ok_or(LoadProgramError::MissingFunction(name))?;
         check_signature(&export, kind, name, params, results)?;
     }
     for (kind, name, params, results) in OPTIONAL {
@@ -162,7 +192,10 @@ fn check_exports(module: &Module) -> Result<(), LoadProgramError> {
             check_signature(&export, kind, name, params, results)?;
         }
     }
-    for export in module.exports().filter(|export| export.name().starts_with("__preinit__")) {
+    for export in module
+        .exports()
+        .filter(|export| export.name().starts_with("__preinit__"))
+    {
         check_signature(&export.ty(), "preinit", export.name(), &[], &[])?;
     }
     Ok(())
@@ -177,7 +210,11 @@ fn check_signature(
 ) -> Result<(), LoadProgramError> {
     let expected = signature_text(params.iter(), results.iter());
     let ExternType::Func(found) = export else {
-        return Err(LoadProgramError::NotAFunction { kind, name: name.to_owned(), expected });
+        return Err(LoadProgramError::NotAFunction {
+            kind,
+            name: name.to_owned(),
+            expected,
+        });
     };
     if has_signature(found, params, results) {
         return Ok(());
@@ -205,7 +242,11 @@ fn signature_text<'a>(
     results: impl Iterator<Item = &'a ValType>,
 ) -> String {
     let list = |kind: &str, types: Vec<String>| {
-        if types.is_empty() { String::new() } else { format!(" ({kind} {})", types.join(" ")) }
+        if types.is_empty() {
+            String::new()
+        } else {
+            format!(" ({kind} {})", types.join(" "))
+        }
     };
     let params = list("param", params.map(ToString::to_string).collect());
     let results = list("result", results.map(ToString::to_string).collect());

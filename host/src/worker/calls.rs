@@ -14,9 +14,7 @@ use super::Worker;
 use crate::module::Reducer;
 use crate::module_log::{Level, Record};
 use crate::outbox::{CallInfo, ClientUpdate, OutboxMessage, ReducerOutcome, RequestId};
-use crate::request::{
-    CallArgs, CallOutcome, CallReport, Caller, ClientId, ReducerCall,
-};
+use crate::request::{CallArgs, CallOutcome, CallReport, Caller, ClientId, ReducerCall};
 use crate::store::CommitInputs;
 use crate::wasm::{CallEnd, ReducerInvocation};
 
@@ -70,7 +68,7 @@ type Step = Result<(), StepError>;
 impl Worker {
     /// Runs one transaction: `before`, the reducer, `after`. It commits if all succeed and leaves
     /// no trace if one does not. Subscribers are not told yet: see `publish_delta`.
-    pub(super) fn run(
+    pub(super) fn run_transaction(
         &mut self,
         transaction: &Transaction<'_>,
         before: impl FnOnce(&mut Datastore) -> Step,
@@ -87,11 +85,18 @@ impl Worker {
             }
         };
         if let (ReducerOutcome::Failed(message), Some(reducer)) = (&outcome, transaction.reducer) {
-            self.shared.log.append(&Record::host_for(Level::Error, &reducer.name, message));
+            self.shared
+                .log
+                .append(&Record::host_for(Level::Error, &reducer.name, message));
         }
         let micros = started.elapsed().as_micros();
         let duration_micros = u64::try_from(micros).unwrap_or(u64::MAX);
-        Ran { outcome, delta, timestamp, duration_micros }
+        Ran {
+            outcome,
+            delta,
+            timestamp,
+            duration_micros,
+        }
     }
 
     fn run_in_transaction(
@@ -126,9 +131,11 @@ impl Worker {
         reducer: &Reducer,
         timestamp: Timestamp,
     ) -> ReducerOutcome {
-        if let Err(error) = self.module.prepare(timestamp) {
+        if let Err(error) = self.module.prepare() {
             let message = error.to_string();
-            self.shared.log.append(&Record::host(Level::Error, &message));
+            self.shared
+                .log
+                .append(&Record::host(Level::Error, &message));
             return ReducerOutcome::Fatal(FATAL.into());
         }
         let invocation = ReducerInvocation {
@@ -148,10 +155,12 @@ impl Worker {
             CallEnd::UserError(message) => ReducerOutcome::Failed(message),
             CallEnd::BadReturn(code) => {
                 let message = format!("the reducer returned {code}, which is not a result");
-                self.shared.log.append(&Record::host_for(Level::Error, &reducer.name, &message));
+                self.shared
+                    .log
+                    .append(&Record::host_for(Level::Error, &reducer.name, &message));
                 ReducerOutcome::Fatal(FATAL.into())
             }
-            CallEnd::Trapped { out_of_time: true, .. } => ReducerOutcome::OutOfBudget,
+            CallEnd::Trapped { out_of_time: true } => ReducerOutcome::OutOfBudget,
             CallEnd::Trapped { .. } => ReducerOutcome::Fatal(FATAL.into()),
         }
     }
@@ -180,7 +189,9 @@ impl Worker {
         delta: Option<Arc<TxDelta>>,
         caller: Option<ClientId>,
     ) -> ClientUpdate {
-        let Some(delta) = delta else { return ClientUpdate::new() };
+        let Some(delta) = delta else {
+            return ClientUpdate::new();
+        };
         let now = self.clock.now();
         self.schedule.note_changes(&delta, now);
         let mut own = ClientUpdate::new();
@@ -201,7 +212,11 @@ impl Worker {
         request_id: RequestId,
         call: &ReducerCall,
     ) {
-        let Some(caller) = self.clients.get(&client).map(|client| client.caller.clone()) else {
+        let Some(caller) = self
+            .clients
+            .get(&client)
+            .map(|client| client.caller.clone())
+        else {
             return;
         };
         let (reducer, args) = match self.find_reducer(&caller, &call.reducer, &call.args) {
@@ -213,7 +228,7 @@ impl Worker {
                 return;
             }
         };
-        let ran = self.run(
+        let ran = self.run_transaction(
             &Transaction {
                 sender: caller.identity,
                 connection_id: caller.connection_id,
@@ -250,7 +265,14 @@ impl Worker {
         update: ClientUpdate,
     ) {
         let call = Box::new(call);
-        self.send(client, OutboxMessage::ReducerResult { call, outcome, update });
+        self.send(
+            client,
+            OutboxMessage::ReducerResult {
+                call,
+                outcome,
+                update,
+            },
+        );
     }
 
     fn refused_call(
@@ -280,15 +302,18 @@ impl Worker {
         args: &CallArgs,
     ) -> Result<(Arc<Reducer>, Bytes), Refusal> {
         let is_owner = caller.identity == self.shared.owner;
-        let reducer = self.module.reducer(name).filter(|reducer| {
-            !reducer.is_private || is_owner || reducer.lifecycle.is_some()
-        });
+        let reducer = self
+            .module
+            .reducer(name)
+            .filter(|reducer| !reducer.is_private || is_owner || reducer.lifecycle.is_some());
         let Some(reducer) = reducer else {
             let text = format!(
                 "External attempt to call nonexistent reducer \"{name}\" failed. \
                  Have you run `spacetime generate` recently?"
             );
-            self.shared.log.append(&Record::host_for(Level::Error, name, &text));
+            self.shared
+                .log
+                .append(&Record::host_for(Level::Error, name, &text));
             return Err(Refusal::NoSuchReducer);
         };
         if let Some(lifecycle) = reducer.lifecycle {
@@ -302,20 +327,20 @@ impl Worker {
                      This is likely due to a mismatched client schema, \
                      have you run `spacetime generate` recently?\n{reason}"
                 );
-                self.shared.log.append(&Record::host_for(Level::Error, name, &text));
+                self.shared
+                    .log
+                    .append(&Record::host_for(Level::Error, name, &text));
                 Err(Refusal::BadArgs(reason.into()))
             }
         }
     }
 
     /// A call over HTTP: connect, call, disconnect.
-    pub(super) fn call_once(
-        &mut self,
-        caller: &Caller,
-        name: &str,
-        args: &CallArgs,
-    ) -> CallReport {
-        let report = |outcome| CallReport { outcome, duration_micros: 0 };
+    pub(super) fn call_once(&mut self, caller: &Caller, name: &str, args: &CallArgs) -> CallReport {
+        let report = |outcome| CallReport {
+            outcome,
+            duration_micros: 0,
+        };
         let (reducer, args) = match self.find_reducer(caller, name, args) {
             Ok(found) => found,
             Err(refusal) => return report(refusal.call_outcome(name)),
@@ -323,7 +348,7 @@ impl Worker {
         if let Err(error) = self.run_connected(caller) {
             return report(CallOutcome::Connect(error));
         }
-        let ran = self.run(
+        let ran = self.run_transaction(
             &Transaction {
                 sender: caller.identity,
                 connection_id: caller.connection_id,
@@ -345,7 +370,11 @@ impl Worker {
     /// Procedures are declared by modules but not run by this server.
     pub(super) fn call_procedure(&mut self, client: ClientId, request_id: RequestId, name: &str) {
         let exists = self.module.definition().procedure(name).is_some();
-        let error = if exists { PROCEDURES_UNSUPPORTED } else { "No such procedure" };
+        let error = if exists {
+            PROCEDURES_UNSUPPORTED
+        } else {
+            "No such procedure"
+        };
         let message = OutboxMessage::ProcedureResult {
             request_id,
             result: Err(error.into()),
@@ -389,11 +418,7 @@ impl Refusal {
 
 /// The arguments as BSATN, checked against the parameters: a module must never see bytes that do
 /// not decode.
-fn decode_args(
-    typespace: &Typespace,
-    reducer: &Reducer,
-    args: &CallArgs,
-) -> Result<Bytes, String> {
+fn decode_args(typespace: &Typespace, reducer: &Reducer, args: &CallArgs) -> Result<Bytes, String> {
     match args {
         CallArgs::Bsatn(bytes) => {
             let mut reader = bsatn::Reader::new(bytes);
@@ -405,8 +430,11 @@ fn decode_args(
             Ok(bytes.clone())
         }
         CallArgs::Json(text) => {
-            let args = json::product_args_from_json(typespace, &reducer.params, text)
-                .map_err(|error| error.to_string())?;
+            let args = {
+                let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+                json::product_args_from_json(typespace, &reducer.params, &reducer.name, text)
+                    .map_err(|error| error.to_string())?
+            };
             Ok(args.into())
         }
     }

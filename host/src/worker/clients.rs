@@ -8,8 +8,8 @@ use super::Worker;
 use super::calls::Transaction;
 use super::queries::ClientSubscriptions;
 use crate::outbox::{Outbox, ReducerOutcome};
-use crate::session_rows;
 use crate::request::{Caller, ClientId, Connect, ConnectError};
+use crate::session_rows;
 
 /// Name in the log of a transaction that lets a client in.
 const CONNECT: &str = "call_identity_connected";
@@ -44,7 +44,9 @@ impl Worker {
 
     /// Drops a client's subscriptions, then tells the module. At most once a client.
     pub(super) fn disconnect(&mut self, client: ClientId) {
-        let Some(gone) = self.clients.remove(&client) else { return };
+        let Some(gone) = self.clients.remove(&client) else {
+            return;
+        };
         self.drop_subscriptions(client, &gone.subscriptions);
         self.run_disconnected(&gone.caller);
     }
@@ -64,7 +66,7 @@ impl Worker {
             session_rows::insert_client(datastore, identity, connection, &caller.claims_json)?;
             Ok(())
         };
-        let ran = self.run(&transaction, insert_rows, |_| Ok(()));
+        let ran = self.run_transaction(&transaction, insert_rows, |_| Ok(()));
         match ran.outcome {
             ReducerOutcome::Committed => {
                 self.publish_delta(ran.delta, None);
@@ -92,11 +94,11 @@ impl Worker {
             args: Bytes::new(),
             log_name: reducer.as_ref().map_or(DISCONNECT, |reducer| &reducer.name),
         };
-        let mut ran = self.run(&transaction, |_| Ok(()), remove_rows);
+        let mut ran = self.run_transaction(&transaction, |_| Ok(()), remove_rows);
         if ran.outcome != ReducerOutcome::Committed && reducer.is_some() {
             transaction.reducer = None;
             transaction.log_name = DISCONNECT;
-            ran = self.run(&transaction, |_| Ok(()), remove_rows);
+            ran = self.run_transaction(&transaction, |_| Ok(()), remove_rows);
         }
         self.publish_delta(ran.delta, None);
     }
@@ -106,7 +108,11 @@ impl Worker {
         for (identity, connection_id) in session_rows::clients(self.store.datastore()) {
             let claims = session_rows::credentials(self.store.datastore(), connection_id);
             let claims_json = claims.unwrap_or_default();
-            self.run_disconnected(&Caller { identity, connection_id, claims_json });
+            self.run_disconnected(&Caller {
+                identity,
+                connection_id,
+                claims_json,
+            });
         }
     }
 }

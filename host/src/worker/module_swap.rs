@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 use spacetime_table::Datastore;
 use spacetime_table::definition::TableDef;
 use spacetime_table::system::StModule;
+use spacetime_types::ConnectionId;
 use spacetime_types::module_def::Lifecycle;
-use spacetime_types::{ConnectionId, Hash};
 
 use super::Worker;
 use super::calls::{StepError, Transaction};
@@ -26,7 +26,11 @@ impl Worker {
         let tables = table_defs(&prepared.definition);
         refuse_filters(prepared)?;
         for table in &tables {
-            let kind = if table.view.is_some() { "table for view" } else { "table" };
+            let kind = if table.view.is_some() {
+                "table for view"
+            } else {
+                "table"
+            };
             self.host_log(Level::Info, &format!("Creating {kind} `{}`", table.name));
         }
         let init = self.module.lifecycle(Lifecycle::Init);
@@ -72,7 +76,10 @@ impl Worker {
             Ok(())
         };
         self.run_module_transaction(None, change)?;
-        self.host_log(Level::Info, &format!("Updated program to {}", prepared.hash.to_hex()));
+        self.host_log(
+            Level::Info,
+            &format!("Updated program to {}", prepared.hash.to_hex()),
+        );
         self.module = LiveModule::new(
             prepared,
             self.shared.identity,
@@ -98,11 +105,13 @@ impl Worker {
             args: Bytes::new(),
             log_name: reducer.map_or("__update__", |reducer| &reducer.name),
         };
-        let ran = self.run(&transaction, change, |_| Ok(()));
+        let ran = self.run_transaction(&transaction, change, |_| Ok(()));
         match ran.outcome {
             ReducerOutcome::Committed => {}
             ReducerOutcome::OutOfBudget => {
-                return Err(PublishError::Failed("the time limit of `init` is used up".into()));
+                return Err(PublishError::Failed(
+                    "the time limit of `init` is used up".into(),
+                ));
             }
             ReducerOutcome::Failed(message)
             | ReducerOutcome::Refused(message)
@@ -128,11 +137,6 @@ impl Worker {
     pub(super) fn host_log(&self, level: Level, message: &str) {
         self.shared.log.append(&Record::host(level, message));
     }
-
-    /// The hash of the program in place.
-    pub(crate) fn program_hash(&self) -> Hash {
-        self.module.hash()
-    }
 }
 
 /// Rows that a filter should hide must never be shown: no filters, or no module.
@@ -145,10 +149,7 @@ fn refuse_filters(prepared: &PreparedModule) -> Result<(), PublishError> {
 }
 
 /// The tables that only the new module has. Any other difference would touch stored rows.
-fn added_tables(
-    old: &[TableDef],
-    new: Vec<TableDef>,
-) -> Result<Vec<TableDef>, PublishError> {
+fn added_tables(old: &[TableDef], new: Vec<TableDef>) -> Result<Vec<TableDef>, PublishError> {
     let mut old: FxHashMap<&str, &TableDef> =
         old.iter().map(|table| (&*table.name, table)).collect();
     let mut added = Vec::new();

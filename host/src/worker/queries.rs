@@ -13,8 +13,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use spacetime_query::{
-    self as query, QueryId, RowBuffer, Statement, SubscriptionPlan,
-    execute_change, execute_select,
+    self as query, QueryId, RowBuffer, Statement, SubscriptionPlan, execute_change, execute_select,
 };
 use spacetime_table::{Datastore, RowList, TableAccess, TableKind, TxDelta};
 use spacetime_types::{ConnectionId, ProductType};
@@ -56,9 +55,12 @@ impl Worker {
         let result = self.try_subscribe(client, query_set, queries);
         let duration_micros = micros_since(started);
         let message = match result {
-            Ok(rows) => {
-                OutboxMessage::SubscribeApplied { request_id, query_set, rows, duration_micros }
-            }
+            Ok(rows) => OutboxMessage::SubscribeApplied {
+                request_id,
+                query_set,
+                rows,
+                duration_micros,
+            },
             Err(error) => OutboxMessage::SubscriptionError {
                 request_id: Some(request_id),
                 query_set: Some(query_set),
@@ -75,7 +77,9 @@ impl Worker {
         query_set: QuerySetId,
         queries: &[Box<str>],
     ) -> Result<Vec<Arc<TableChange>>, Box<str>> {
-        let Some(known) = self.clients.get(&client) else { return Err("not connected".into()) };
+        let Some(known) = self.clients.get(&client) else {
+            return Err("not connected".into());
+        };
         if query_set != QuerySetId::Legacy && known.subscriptions.contains_key(&query_set) {
             let text = format!(
                 "Subscription with id {query_set:?} already exists for client: {}",
@@ -119,7 +123,13 @@ impl Worker {
             };
             let plan = SubscriptionPlan::compile(&sql, datastore, caller)
                 .map_err(|error| with_text(&error))?;
-            if plan.select().plan().tables().iter().any(|table| table.view.is_some()) {
+            if plan
+                .select()
+                .plan()
+                .tables()
+                .iter()
+                .any(|table| table.view.is_some())
+            {
                 return Err(with_text(&VIEWS_UNSUPPORTED));
             }
             if plan.table().is_event && !event_tables {
@@ -179,13 +189,19 @@ impl Worker {
         if !is_deduplicated(&query_set) {
             return false;
         }
-        let (Some(id), Some(client)) =
-            (self.subscriptions.find(plan.hash()), self.clients.get(&client))
-        else {
+        let (Some(id), Some(client)) = (
+            self.subscriptions.find(plan.hash()),
+            self.clients.get(&client),
+        ) else {
             return false;
         };
-        let others = client.subscriptions.iter().filter(|(set, _)| **set != query_set);
-        others.filter(|(set, _)| is_deduplicated(set)).any(|(_, queries)| queries.contains(&id))
+        let others = client
+            .subscriptions
+            .iter()
+            .filter(|(set, _)| **set != query_set);
+        others
+            .filter(|(set, _)| is_deduplicated(set))
+            .any(|(_, queries)| queries.contains(&id))
     }
 
     fn initial_rows(&self, plan: &SubscriptionPlan) -> Result<Arc<TableChange>, Box<str>> {
@@ -214,9 +230,12 @@ impl Worker {
         let result = self.try_unsubscribe(client, query_set, send_dropped_rows);
         let duration_micros = micros_since(started);
         let message = match result {
-            Ok(rows) => {
-                OutboxMessage::UnsubscribeApplied { request_id, query_set, rows, duration_micros }
-            }
+            Ok(rows) => OutboxMessage::UnsubscribeApplied {
+                request_id,
+                query_set,
+                rows,
+                duration_micros,
+            },
             Err(error) => OutboxMessage::SubscriptionError {
                 request_id: Some(request_id),
                 query_set: Some(query_set),
@@ -233,14 +252,19 @@ impl Worker {
         query_set: QuerySetId,
         send_dropped_rows: bool,
     ) -> Result<Option<Vec<Arc<TableChange>>>, Box<str>> {
-        let sets = self.clients.get(&client).map(|client| &client.subscriptions);
+        let sets = self
+            .clients
+            .get(&client)
+            .map(|client| &client.subscriptions);
         let Some(queries) = sets.and_then(|sets| sets.get(&query_set)).cloned() else {
             return Err(format!("Subscription not found: {query_set:?}").into());
         };
         let mut rows = Vec::new();
         let mut failure = None;
         for id in queries {
-            let Some(plan) = self.subscriptions.plan(id).map(Arc::clone) else { continue };
+            let Some(plan) = self.subscriptions.plan(id).map(Arc::clone) else {
+                continue;
+            };
             let is_kept = self.is_held_elsewhere(client, query_set, &plan);
             if !send_dropped_rows || is_kept {
                 continue;
@@ -305,7 +329,9 @@ impl Worker {
         let mut updates: Vec<(ClientId, ClientUpdate)> = updates.into_iter().collect();
         for (_, update) in &mut updates {
             update.sort_by(|(set_a, a), (set_b, b)| {
-                set_a.cmp(set_b).then_with(|| a.table_name.cmp(&b.table_name))
+                set_a
+                    .cmp(set_b)
+                    .then_with(|| a.table_name.cmp(&b.table_name))
             });
         }
         updates
@@ -336,18 +362,23 @@ impl Worker {
 
     pub(super) fn one_off(&mut self, client: ClientId, message_id: Bytes, sql: &str) {
         let started = Instant::now();
-        let Some(known) = self.clients.get(&client) else { return };
+        let Some(known) = self.clients.get(&client) else {
+            return;
+        };
         let caller = self.query_caller(&known.caller);
         let result = self.run_one_off(sql, &caller);
         let duration_micros = micros_since(started);
-        self.send(client, OutboxMessage::OneOffResult { message_id, result, duration_micros });
+        self.send(
+            client,
+            OutboxMessage::OneOffResult {
+                message_id,
+                result,
+                duration_micros,
+            },
+        );
     }
 
-    fn run_one_off(
-        &self,
-        sql: &str,
-        caller: &query::Caller,
-    ) -> Result<Arc<TableChange>, Box<str>> {
+    fn run_one_off(&self, sql: &str, caller: &query::Caller) -> Result<Arc<TableChange>, Box<str>> {
         let datastore = self.store.datastore();
         let text = |error: &dyn std::fmt::Display| -> Box<str> { error.to_string().into() };
         let select = SubscriptionPlan::compile_one_off(sql, datastore, caller)
@@ -401,7 +432,12 @@ impl Worker {
         let statement = query::compile(text, self.store.datastore(), &query_caller)?;
         match statement {
             Statement::Select(select) => {
-                if select.plan().tables().iter().any(|table| table.view.is_some()) {
+                if select
+                    .plan()
+                    .tables()
+                    .iter()
+                    .any(|table| table.view.is_some())
+                {
                     return Err(SqlError::Execute(VIEWS_UNSUPPORTED.into()));
                 }
                 let mut rows = RowBuffer::new(None);
@@ -451,7 +487,7 @@ impl Worker {
             };
             Ok(())
         };
-        let ran = self.run(&transaction, write, |_| Ok(()));
+        let ran = self.run_transaction(&transaction, write, |_| Ok(()));
         match ran.outcome {
             ReducerOutcome::Committed => {}
             ReducerOutcome::OutOfBudget => unreachable!("no reducer ran"),
@@ -465,14 +501,14 @@ impl Worker {
 }
 
 /// `SELECT * FROM *` stands for every user table that the caller may read, event tables apart.
-fn expand(
-    queries: &[Box<str>],
-    datastore: &Datastore,
-    caller: &query::Caller,
-) -> Vec<String> {
+fn expand(queries: &[Box<str>], datastore: &Datastore, caller: &query::Caller) -> Vec<String> {
     let mut expanded = Vec::with_capacity(queries.len());
     for sql in queries {
-        let words: Vec<String> = sql.split_whitespace().take(5).map(str::to_lowercase).collect();
+        let words: Vec<String> = sql
+            .split_whitespace()
+            .take(5)
+            .map(str::to_lowercase)
+            .collect();
         if words != ["select", "*", "from", "*"] {
             expanded.push(sql.to_string());
             continue;
@@ -484,7 +520,10 @@ fn expand(
                 && (table.access == TableAccess::Public || caller.is_owner)
         };
         for table in datastore.tables().filter(is_meant) {
-            expanded.push(format!("SELECT * FROM \"{}\"", table.name.replace('"', "\"\"")));
+            expanded.push(format!(
+                "SELECT * FROM \"{}\"",
+                table.name.replace('"', "\"\"")
+            ));
         }
     }
     expanded

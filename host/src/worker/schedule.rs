@@ -93,7 +93,10 @@ impl Schedule {
         self.by_time.clear();
         self.by_key.clear();
         let mut row = Vec::new();
-        for schema in datastore.tables().filter(|schema| schema.schedule.is_some()) {
+        for schema in datastore
+            .tables()
+            .filter(|schema| schema.schedule.is_some())
+        {
             for pointer in datastore.scan(schema.id).into_iter().flatten() {
                 row.clear();
                 datastore.read_row(schema.id, pointer, &mut row);
@@ -104,10 +107,17 @@ impl Schedule {
 
     /// Follows what a committed transaction did to scheduled tables, whoever wrote it.
     pub(super) fn note_changes(&mut self, delta: &TxDelta, now: Timestamp) {
-        for table in delta.tables.iter().filter(|table| table.schema.schedule.is_some()) {
+        for table in delta
+            .tables
+            .iter()
+            .filter(|table| table.schema.schedule.is_some())
+        {
             for row in table.deletes.iter() {
                 if let Some(row_id) = row_id_of(&table.schema, row) {
-                    self.unregister(Key { table: table.table, row_id });
+                    self.unregister(Key {
+                        table: table.table,
+                        row_id,
+                    });
                 }
             }
             for row in table.inserts.iter() {
@@ -120,7 +130,13 @@ impl Schedule {
         let (Some(at), Some(row_id)) = (At::of(schema, row), row_id_of(schema, row)) else {
             return;
         };
-        self.set(Key { table: schema.id, row_id }, at.first_run(now));
+        self.set(
+            Key {
+                table: schema.id,
+                row_id,
+            },
+            at.first_run(now),
+        );
     }
 
     fn set(&mut self, key: Key, time: Timestamp) {
@@ -128,7 +144,11 @@ impl Schedule {
             self.by_time.remove(&(old, key));
         }
         self.by_time.insert((time, key));
-        assert_eq!(self.by_time.len(), self.by_key.len(), "one time for each key");
+        assert_eq!(
+            self.by_time.len(),
+            self.by_key.len(),
+            "one time for each key"
+        );
     }
 
     fn unregister(&mut self, key: Key) {
@@ -169,8 +189,12 @@ impl Worker {
 
     fn run_scheduled(&mut self, intended: Timestamp, key: Key, now: Timestamp) {
         let datastore = self.store.datastore();
-        let Some(schema) = datastore.schema(key.table).map(Arc::clone) else { return };
-        let Some(row) = scheduled_row(datastore, &schema, key) else { return };
+        let Some(schema) = datastore.schema(key.table).map(Arc::clone) else {
+            return;
+        };
+        let Some(row) = scheduled_row(datastore, &schema, key) else {
+            return;
+        };
         let (Some(schedule), Some(at)) = (&schema.schedule, At::of(&schema, &row)) else {
             return;
         };
@@ -197,10 +221,10 @@ impl Worker {
             args: Bytes::copy_from_slice(&row),
             log_name: &schedule.function,
         };
-        let mut ran = self.run(&transaction, |_| Ok(()), remove_row);
+        let mut ran = self.run_transaction(&transaction, |_| Ok(()), remove_row);
         if ran.outcome != ReducerOutcome::Committed && is_one_shot {
             transaction.reducer = None;
-            ran = self.run(&transaction, |_| Ok(()), remove_row);
+            ran = self.run_transaction(&transaction, |_| Ok(()), remove_row);
         }
         self.publish_delta(ran.delta, None);
     }
@@ -208,10 +232,14 @@ impl Worker {
     /// Runs calls that the module queued, each in a transaction of its own.
     pub(super) fn run_immediate_calls(&mut self) {
         for _ in 0..IMMEDIATE_BATCH_LEN_MAX {
-            let Some(call) = self.schedule.immediate.pop_front() else { return };
+            let Some(call) = self.schedule.immediate.pop_front() else {
+                return;
+            };
             let Some(reducer) = self.module.reducer(&call.reducer).map(Arc::clone) else {
                 let message = "an immediate call names no reducer of this module";
-                self.shared.log.append(&Record::host_for(Level::Error, &call.reducer, message));
+                self.shared
+                    .log
+                    .append(&Record::host_for(Level::Error, &call.reducer, message));
                 continue;
             };
             let transaction = Transaction {
@@ -221,7 +249,7 @@ impl Worker {
                 args: call.args,
                 log_name: &reducer.name,
             };
-            let ran = self.run(&transaction, |_| Ok(()), |_| Ok(()));
+            let ran = self.run_transaction(&transaction, |_| Ok(()), |_| Ok(()));
             self.publish_delta(ran.delta, None);
         }
     }
@@ -258,7 +286,10 @@ mod tests {
     #[test]
     fn a_key_has_one_time_and_the_earliest_is_due_first() {
         let mut schedule = Schedule::default();
-        let key = |row_id| Key { table: TableId(4096), row_id };
+        let key = |row_id| Key {
+            table: TableId(4096),
+            row_id,
+        };
         let at = Timestamp::from_micros;
         schedule.set(key(1), at(30));
         schedule.set(key(2), at(20));

@@ -53,7 +53,11 @@ pub(in crate::wasm) struct ByteSinks {
 
 impl ByteSinks {
     pub(in crate::wasm) fn add(&mut self, bytes_max: usize) -> u32 {
-        self.slots.push(Sink { bytes: Vec::new(), bytes_max, overflowed: false });
+        self.slots.push(Sink {
+            bytes: Vec::new(),
+            bytes_max,
+            overflowed: false,
+        });
         handle_of(self.slots.len())
     }
 
@@ -67,7 +71,9 @@ impl ByteSinks {
 
     /// Whether the guest wrote more than fits.
     pub(in crate::wasm) fn overflowed(&self, handle: u32) -> bool {
-        slot_of(handle).and_then(|slot| self.slots.get(slot)).is_some_and(|sink| sink.overflowed)
+        slot_of(handle)
+            .and_then(|slot| self.slots.get(slot))
+            .is_some_and(|sink| sink.overflowed)
     }
 
     pub(in crate::wasm) fn clear(&mut self) {
@@ -80,7 +86,8 @@ impl ByteSinks {
             .ok_or(Stop::Errno(errno::NO_SUCH_BYTES))?;
         let room = sink.bytes_max - sink.bytes.len();
         sink.overflowed |= bytes.len() > room;
-        sink.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        sink.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
         Ok(())
     }
 }
@@ -98,7 +105,11 @@ pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
     linker
         .func_wrap("spacetime_10.0", "bytes_source_read", bytes_source_read)?
         .func_wrap("spacetime_10.0", "bytes_sink_write", bytes_sink_write)?
-        .func_wrap("spacetime_10.1", "bytes_source_remaining_length", bytes_source_remaining)?;
+        .func_wrap(
+            "spacetime_10.1",
+            "bytes_source_remaining_length",
+            bytes_source_remaining,
+        )?;
     Ok(())
 }
 

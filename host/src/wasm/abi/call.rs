@@ -20,11 +20,31 @@ pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
             volatile_nonatomic_schedule_immediate,
         )?
         .func_wrap("spacetime_10.2", "get_jwt", get_jwt)?
-        .func_wrap("spacetime_10.3", "procedure_start_mut_tx", procedure_start_mut_tx)?
-        .func_wrap("spacetime_10.3", "procedure_commit_mut_tx", procedure_end_mut_tx)?
-        .func_wrap("spacetime_10.3", "procedure_abort_mut_tx", procedure_end_mut_tx)?
-        .func_wrap("spacetime_10.3", "procedure_sleep_until", procedure_sleep_until)?
-        .func_wrap("spacetime_10.3", "procedure_http_request", procedure_http_request)?;
+        .func_wrap(
+            "spacetime_10.3",
+            "procedure_start_mut_tx",
+            procedure_start_mut_tx,
+        )?
+        .func_wrap(
+            "spacetime_10.3",
+            "procedure_commit_mut_tx",
+            procedure_end_mut_tx,
+        )?
+        .func_wrap(
+            "spacetime_10.3",
+            "procedure_abort_mut_tx",
+            procedure_end_mut_tx,
+        )?
+        .func_wrap(
+            "spacetime_10.3",
+            "procedure_sleep_until",
+            procedure_sleep_until,
+        )?
+        .func_wrap(
+            "spacetime_10.3",
+            "procedure_http_request",
+            procedure_http_request,
+        )?;
     Ok(())
 }
 
@@ -40,8 +60,8 @@ fn identity(mut caller: Caller<'_, Env>, out: u32) -> wasmtime::Result<()> {
 fn get_jwt(mut caller: Caller<'_, Env>, connection_id: u32, out: u32) -> wasmtime::Result<i32> {
     finish((|| {
         let (mut memory, env) = split(&mut caller)?;
-        let connection_id: [u8; 16] = memory.array(connection_id)?;
-        let connection_id = spacetime_types::ConnectionId::from_le_bytes(connection_id);
+        let connection_id = u128::from_le_bytes(memory.array(connection_id)?);
+        let connection_id = spacetime_types::ConnectionId(connection_id);
         let claims = crate::session_rows::credentials(env.database()?, connection_id);
         let source = match claims {
             Some(claims) => env.sources.add(Bytes::copy_from_slice(claims.as_bytes())),
@@ -87,7 +107,9 @@ fn procedure_end_mut_tx(_caller: Caller<'_, Env>) -> wasmtime::Result<i32> {
 }
 
 fn procedure_sleep_until(_caller: Caller<'_, Env>, _wake_micros: i64) -> wasmtime::Result<i64> {
-    Err(wasmtime::Error::msg("only a procedure may sleep, and not inside a transaction"))
+    Err(wasmtime::Error::msg(
+        "only a procedure may sleep, and not inside a transaction",
+    ))
 }
 
 fn procedure_http_request(
@@ -98,5 +120,7 @@ fn procedure_http_request(
     _body_len: u32,
     _out: u32,
 ) -> wasmtime::Result<i32> {
-    Err(wasmtime::Error::msg("only a procedure may send HTTP requests"))
+    Err(wasmtime::Error::msg(
+        "only a procedure may send HTTP requests",
+    ))
 }

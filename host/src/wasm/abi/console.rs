@@ -62,22 +62,30 @@ fn console_log(
     message: u32,
     message_len: u32,
 ) {
-    let Ok((memory, env)) = split(&mut caller) else { return };
-    let Ok(message) = memory.text(message, message_len.min(TEXT_BYTES_MAX)) else { return };
+    let Ok((memory, env)) = split(&mut caller) else {
+        return;
+    };
+    let Ok(message) = memory.text(message, message_len.min(TEXT_BYTES_MAX)) else {
+        return;
+    };
     let optional = |memory: &GuestMemory<'_>, address: u32, len: u32| {
         if address == 0 {
             return Ok(None);
         }
         memory.text(address, len.min(TEXT_BYTES_MAX)).map(Some)
     };
-    let Ok(target) = optional(&memory, target, target_len) else { return };
-    let Ok(filename) = optional(&memory, filename, filename_len) else { return };
+    let Ok(target) = optional(&memory, target, target_len) else {
+        return;
+    };
+    let Ok(filename) = optional(&memory, filename, filename_len) else {
+        return;
+    };
     env.log.append(&Record {
         level: level_of(level),
         target: target.as_deref(),
         filename: filename.as_deref(),
         line_number: (line != u32::MAX).then_some(line),
-        function: env.context.function.as_deref(),
+        function: env.function.as_deref(),
         message: &message,
     });
 }
@@ -96,7 +104,10 @@ fn console_timer_start(
                 "the module has {TIMERS_MAX} console timers open"
             ))));
         }
-        slots.push(Some(ConsoleTimer { name, started: Instant::now() }));
+        slots.push(Some(ConsoleTimer {
+            name,
+            started: Instant::now(),
+        }));
         Ok(u32::try_from(slots.len()).expect("at most TIMERS_MAX slots"))
     })();
     match started {
@@ -115,13 +126,17 @@ fn console_timer_end(mut caller: Caller<'_, Env>, handle: u32) -> wasmtime::Resu
             .and_then(|slot| env.timers.slots.get_mut(slot))
             .and_then(Option::take)
             .ok_or(Stop::Errno(errno::NO_SUCH_CONSOLE_TIMER))?;
-        let message = format!("Timing span {:?}: {:?}", timer.name, timer.started.elapsed());
+        let message = format!(
+            "Timing span {:?}: {:?}",
+            timer.name,
+            timer.started.elapsed()
+        );
         env.log.append(&Record {
             level: Level::Info,
             target: None,
             filename: None,
             line_number: None,
-            function: env.context.function.as_deref(),
+            function: env.function.as_deref(),
             message: &message,
         });
         Ok(0)

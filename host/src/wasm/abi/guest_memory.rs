@@ -54,13 +54,16 @@ impl<'a> GuestMemory<'a> {
 
     /// Text for people: what is not UTF-8 is replaced.
     pub(super) fn text(&self, address: u32, len: u32) -> Result<String, Fault> {
-        self.bytes(address, len).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        self.bytes(address, len)
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
     pub(super) fn array<const LEN: usize>(&self, address: u32) -> Result<[u8; LEN], Fault> {
         let len = const { LEN as u32 };
         let bytes = self.bytes(address, len)?;
-        Ok(bytes.try_into().expect("the slice has the length that was asked for"))
+        Ok(bytes
+            .try_into()
+            .expect("the slice has the length that was asked for"))
     }
 
     pub(super) fn read_u32(&self, address: u32) -> Result<u32, Fault> {
@@ -68,8 +71,10 @@ impl<'a> GuestMemory<'a> {
     }
 
     pub(super) fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), Fault> {
-        let len = u32::try_from(bytes.len())
-            .map_err(|_| Fault::OutOfBounds { address, len: u32::MAX })?;
+        let len = u32::try_from(bytes.len()).map_err(|_| Fault::OutOfBounds {
+            address,
+            len: u32::MAX,
+        })?;
         self.bytes_mut(address, len)?.copy_from_slice(bytes);
         Ok(())
     }
@@ -99,8 +104,17 @@ mod tests {
         let mut memory = GuestMemory::new(&mut bytes);
         assert!(memory.bytes(1, 15).is_ok());
         assert!(memory.bytes(16, 0).is_ok());
-        for (address, len) in [(1, 16), (16, 1), (17, 0), (u32::MAX, u32::MAX), (8, u32::MAX)] {
-            assert_eq!(memory.bytes(address, len), Err(Fault::OutOfBounds { address, len }));
+        for (address, len) in [
+            (1, 16),
+            (16, 1),
+            (17, 0),
+            (u32::MAX, u32::MAX),
+            (8, u32::MAX),
+        ] {
+            assert_eq!(
+                memory.bytes(address, len),
+                Err(Fault::OutOfBounds { address, len })
+            );
             assert!(memory.bytes_mut(address, len).is_err());
         }
         assert!(memory.write_u64(9, 1).is_err());

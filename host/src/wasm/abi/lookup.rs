@@ -8,7 +8,11 @@ pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
     linker
         .func_wrap("spacetime_10.0", "table_id_from_name", table_id_from_name)?
         .func_wrap("spacetime_10.0", "index_id_from_name", index_id_from_name)?
-        .func_wrap("spacetime_10.0", "datastore_table_row_count", datastore_table_row_count)?;
+        .func_wrap(
+            "spacetime_10.0",
+            "datastore_table_row_count",
+            datastore_table_row_count,
+        )?;
     Ok(())
 }
 

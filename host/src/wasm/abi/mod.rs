@@ -107,10 +107,14 @@ pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
 impl Env {
     /// The database, while a transaction is open.
     fn database(&self) -> Result<&spacetime_table::Datastore, Stop> {
-        self.database.as_deref().ok_or(Stop::Errno(errno::NOT_IN_TRANSACTION))
+        self.database
+            .as_deref()
+            .ok_or(Stop::Errno(errno::NOT_IN_TRANSACTION))
     }
 
     fn database_mut(&mut self) -> Result<&mut spacetime_table::Datastore, Stop> {
-        self.database.as_deref_mut().ok_or(Stop::Errno(errno::NOT_IN_TRANSACTION))
+        self.database
+            .as_deref_mut()
+            .ok_or(Stop::Errno(errno::NOT_IN_TRANSACTION))
     }
 }

@@ -53,7 +53,11 @@ impl RowIterator {
         if buffer.len() > chunk_start {
             chunk_ends.push_back(buffer.len());
         }
-        RowIterator { rows: buffer, start: 0, chunk_ends }
+        RowIterator {
+            rows: buffer,
+            start: 0,
+            chunk_ends,
+        }
     }
 
     /// The bytes of as many whole chunks as fit.
@@ -108,7 +112,9 @@ impl RowIterators {
     }
 
     fn get_mut(&mut self, handle: u32) -> Result<(usize, &mut RowIterator), Stop> {
-        let slot = usize::try_from(handle).ok().and_then(|handle| handle.checked_sub(1));
+        let slot = usize::try_from(handle)
+            .ok()
+            .and_then(|handle| handle.checked_sub(1));
         slot.and_then(|slot| Some((slot, self.slots.get_mut(slot)?.as_mut()?)))
             .ok_or(Stop::Errno(errno::NO_SUCH_ITER))
     }
@@ -126,9 +132,21 @@ impl RowIterators {
 pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
     linker
         .func_wrap("spacetime_10.0", "datastore_table_scan_bsatn", table_scan)?
-        .func_wrap("spacetime_10.0", "datastore_index_scan_range_bsatn", index_scan_range)?
-        .func_wrap("spacetime_10.0", "datastore_btree_scan_bsatn", index_scan_range)?
-        .func_wrap("spacetime_10.4", "datastore_index_scan_point_bsatn", index_scan_point)?
+        .func_wrap(
+            "spacetime_10.0",
+            "datastore_index_scan_range_bsatn",
+            index_scan_range,
+        )?
+        .func_wrap(
+            "spacetime_10.0",
+            "datastore_btree_scan_bsatn",
+            index_scan_range,
+        )?
+        .func_wrap(
+            "spacetime_10.4",
+            "datastore_index_scan_point_bsatn",
+            index_scan_point,
+        )?
         .func_wrap("spacetime_10.0", "row_iter_bsatn_advance", row_iter_advance)?
         .func_wrap("spacetime_10.0", "row_iter_bsatn_close", row_iter_close)?;
     Ok(())
@@ -140,7 +158,9 @@ fn table_scan(mut caller: Caller<'_, Env>, table: u32, out: u32) -> wasmtime::Re
         let table = TableId(table);
         let buffer = std::mem::take(&mut env.iterators.spare);
         let database = env.database()?;
-        let rows = database.scan(table).ok_or(Stop::Errno(errno::NO_SUCH_TABLE))?;
+        let rows = database
+            .scan(table)
+            .ok_or(Stop::Errno(errno::NO_SUCH_TABLE))?;
         let iterator = RowIterator::collect(database, table, rows, buffer);
         memory.write_u32(out, env.iterators.add(iterator)?)?;
         Ok(0)
@@ -184,8 +204,8 @@ pub(super) struct Range<'a> {
 
 impl RangeParams {
     pub(super) fn read<'a>(&self, memory: &'a GuestMemory<'_>) -> Result<Range<'a>, Stop> {
-        let prefix_elems =
-            u16::try_from(self.prefix_elems).map_err(|_| Fault::PrefixTooLong(self.prefix_elems))?;
+        let prefix_elems = u16::try_from(self.prefix_elems)
+            .map_err(|_| Fault::PrefixTooLong(self.prefix_elems))?;
         // With no prefix columns the pointer means nothing.
         let prefix = match prefix_elems {
             0 => &[],
@@ -258,7 +278,9 @@ fn row_iter_advance(
         let capacity = memory.read_u32(buffer_len)?;
         let target = memory.bytes_mut(buffer, capacity)?;
         let taken = iterator.take_chunks(target.len());
-        if taken.is_empty() && let Some(end) = iterator.chunk_ends.front() {
+        if taken.is_empty()
+            && let Some(end) = iterator.chunk_ends.front()
+        {
             let needed = u32::try_from(end - iterator.start).unwrap_or(u32::MAX);
             memory.write_u32(buffer_len, needed)?;
             return Err(Stop::Errno(errno::BUFFER_TOO_SMALL));

@@ -38,13 +38,21 @@ pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
             "datastore_delete_by_index_scan_range_bsatn",
             delete_by_index_range,
         )?
-        .func_wrap("spacetime_10.0", "datastore_delete_by_btree_scan_bsatn", delete_by_index_range)?
+        .func_wrap(
+            "spacetime_10.0",
+            "datastore_delete_by_btree_scan_bsatn",
+            delete_by_index_range,
+        )?
         .func_wrap(
             "spacetime_10.4",
             "datastore_delete_by_index_scan_point_bsatn",
             delete_by_index_point,
         )?
-        .func_wrap("spacetime_10.0", "datastore_delete_all_by_eq_bsatn", delete_all_by_eq)?
+        .func_wrap(
+            "spacetime_10.0",
+            "datastore_delete_all_by_eq_bsatn",
+            delete_all_by_eq,
+        )?
         .func_wrap("spacetime_10.5", "datastore_clear", clear)?;
     Ok(())
 }
@@ -59,7 +67,10 @@ fn write_back(
     if !generated.is_empty() {
         memory.write(row, generated)?;
     }
-    memory.write_u32(row_len, u32::try_from(generated.len()).expect("no longer than the row"))?;
+    memory.write_u32(
+        row_len,
+        u32::try_from(generated.len()).expect("no longer than the row"),
+    )?;
     Ok(0)
 }
 
@@ -89,8 +100,7 @@ fn update(
         let (mut memory, env) = split(&mut caller)?;
         let len = memory.read_u32(row_len)?;
         let database = env.database_mut()?;
-        let updated =
-            database.update(TableId(table), IndexId(index), memory.bytes(row, len)?)?;
+        let updated = database.update(TableId(table), IndexId(index), memory.bytes(row, len)?)?;
         write_back(&mut memory, row, row_len, &updated.generated)
     })())
 }
@@ -172,8 +182,10 @@ fn delete_all_by_eq(
         let (mut memory, env) = split(&mut caller)?;
         let database = env.database_mut()?;
         let table = TableId(table);
-        let schema =
-            database.schema(table).ok_or(Stop::Errno(errno::NO_SUCH_TABLE))?.clone();
+        let schema = database
+            .schema(table)
+            .ok_or(Stop::Errno(errno::NO_SUCH_TABLE))?
+            .clone();
         let relation = memory.bytes(relation, relation_len)?;
         let malformed = || Stop::Errno(errno::BSATN_DECODE_ERROR);
         let (count, mut rows) = relation.split_first_chunk::<4>().ok_or_else(malformed)?;
