@@ -11,7 +11,7 @@ use spacetime_types::{AlgebraicType, ColId};
 use crate::schema::{IndexAlgorithm, TableAccess};
 
 /// A table to create.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableDef {
     pub name: Arc<str>,
     /// Name in the program, also written when equal to `name`.
@@ -49,7 +49,7 @@ impl TableDef {
 }
 
 /// A column to create.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnDef {
     pub name: Arc<str>,
     /// Name in the program. None writes no accessor row (the hidden column of views).
@@ -70,7 +70,7 @@ impl ColumnDef {
 }
 
 /// An index to create. It is unique iff a constraint of the table has the same column set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexDef {
     pub name: Arc<str>,
     /// The source name by which modules look the index up. None writes no accessor row.
@@ -79,14 +79,14 @@ pub struct IndexDef {
 }
 
 /// A unique constraint to create. An index with the same column set must exist.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConstraintDef {
     pub name: Arc<str>,
     pub columns: Vec<ColId>,
 }
 
 /// A sequence to create.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceDef {
     pub name: Arc<str>,
     pub column: ColId,
@@ -112,7 +112,7 @@ impl SequenceDef {
 }
 
 /// Makes a table a schedule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleDef {
     /// Not namespaced.
     pub name: Arc<str>,
@@ -122,7 +122,7 @@ pub struct ScheduleDef {
 }
 
 /// What is recorded about a view beside its backing table. Types are as the module declared them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewDef {
     pub is_anonymous: bool,
     pub params: Vec<(Arc<str>, AlgebraicType)>,
