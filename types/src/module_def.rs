@@ -5,19 +5,33 @@
 //!
 //! Not here: creating tables from a definition, comparing two definitions, parsing row filters.
 
+mod check_functions;
+mod check_schedules;
+mod check_tables;
+mod check_types;
 mod def;
+mod draft;
+mod error;
+mod from_v8;
+mod naming;
 mod raw;
 mod raw_v10;
 mod raw_v8;
 mod raw_v9;
 mod record;
+mod report;
+mod to_raw;
+mod validate;
 mod walk;
 
 pub use def::{
-    ColumnDef, DefVersion, HttpHandlerDef, HttpRouteDef, IndexAlgorithm, IndexDef, ModuleDef,
-    NAMESPACE_BYTES_MAX, Name, ProcedureDef, ReducerDef, ScheduleDef, ScheduledKind, Scoped,
-    SequenceDef, TableAccess, TableDef, TableType, TypeDef, UniqueConstraintDef,
-    VIEW_ARG_HASH_COLUMN, ViewDef, ViewReturn,
+    ColumnDef, DefVersion, HttpHandlerDef, HttpRouteDef, IndexAlgorithm, IndexDef, ModuleDef, Name,
+    ProcedureDef, ReducerDef, ScheduleDef, ScheduledKind, Scoped, SequenceDef, TableAccess,
+    TableDef, TableType, TypeDef, UniqueConstraintDef, VIEW_ARG_HASH_COLUMN, ViewDef, ViewReturn,
+};
+pub use error::{
+    ERROR_COUNT_MAX, FunctionKind, ModuleDefError, ModuleDefErrors, ReadModuleDefError, TypeCause,
+    TypeLocation, TypeText,
 };
 pub use raw::{
     Lifecycle, RawConstraintData, RawIndexAlgorithm, RawModuleDef, RawRowLevelSecurity,

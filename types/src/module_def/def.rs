@@ -12,7 +12,7 @@
 //!
 //! Not here: making one (see `validate`), writing it out again (see `to_raw`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub use super::raw::Lifecycle;
 pub use super::raw_v10::{MethodOrAny, Visibility};
@@ -21,9 +21,6 @@ use crate::{AlgebraicType, ColId, ProductType, TypeRef, Typespace};
 
 /// A name.
 pub type Name = Box<str>;
-
-/// Longest namespace segment.
-pub const NAMESPACE_BYTES_MAX: usize = 63;
 
 /// Name of the hidden first column of a view's backing table.
 pub const VIEW_ARG_HASH_COLUMN: &str = "arg_hash";
@@ -65,6 +62,7 @@ pub(super) struct Lookup {
     pub procedures: HashMap<Name, usize>,
     pub views: HashMap<Name, usize>,
     pub http_handlers: HashMap<Name, usize>,
+    pub lifecycle: BTreeMap<Lifecycle, usize>,
 }
 
 /// A named type.

@@ -141,9 +141,7 @@ impl ModuleDef {
     /// The reducer bound to an event; only the root can have one.
     #[must_use]
     pub fn lifecycle_reducer(&self, event: Lifecycle) -> Option<&ReducerDef> {
-        self.reducers
-            .iter()
-            .find(|reducer| reducer.lifecycle == Some(event))
+        self.reducers.get(*self.lookup.lifecycle.get(&event)?)
     }
 
     /// Gives ids to functions and call indexes to views. `self` must be the root.
