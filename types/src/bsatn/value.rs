@@ -203,7 +203,13 @@ fn skip_array(
     reader.nested(|reader| {
         let count = reader.len()?;
         if let Some(len) = plain_len(element) {
-            return reader.take(count.saturating_mul(len)).map(drop);
+            let whole_count = count.min(reader.rest().len() / len);
+            reader.take(whole_count * len)?;
+            // A missing element is reported like any other number that is cut off.
+            return match whole_count < count {
+                true => skip_value(typespace, element, reader),
+                false => Ok(()),
+            };
         }
         let start = reader.offset();
         for index in 0..count {
