@@ -1,9 +1,7 @@
 //! The official crates are the other opinion: on random types and values, both implementations
 //! must produce the same bytes and texts, and must read each other's.
 
-mod generate;
-
-use generate::{Case, case, mutated_bytes, text_of};
+use super::generate::{Case, case, mutated_bytes, text_of};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use spacetime_types::bsatn::{self, Reader};
@@ -149,11 +147,19 @@ fn same_type_rules(case: &Case) -> TestCaseResult {
     let result = official_case
         .typespace
         .inline_typerefs_in_type(&mut resolved);
-    prop_assert!(result.is_ok(), "{:?}", result);
-    prop_assert_eq!(
-        bsatn::to_vec(&ours),
-        official::bsatn::to_vec(&resolved).unwrap()
-    );
+    // The official crate takes an entry that is itself a reference for a recursive one.
+    let has_chain = case
+        .typespace
+        .types
+        .iter()
+        .any(|ty| ty.as_ref_index().is_some());
+    prop_assert!(has_chain || result.is_ok());
+    if result.is_ok() {
+        prop_assert_eq!(
+            bsatn::to_vec(&ours),
+            official::bsatn::to_vec(&resolved).unwrap()
+        );
+    }
     let official_json = official::serde::SerdeWrapper::from_ref(&official_case.ty);
     let official_json = serde_json::to_string(official_json).unwrap();
     prop_assert_eq!(json::type_to_json(&case.ty).to_string(), official_json);

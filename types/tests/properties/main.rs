@@ -1,0 +1,5 @@
+//! Properties of types and values, checked on random cases.
+
+mod differential;
+mod generate;
+mod hostile;
