@@ -2,6 +2,39 @@
 //! time, names, and module definitions.
 //!
 //! Everything here is a plain value: no I/O, no clock, no randomness.
+//!
+//! ```
+//! use spacetime_types::bsatn::{self, Reader};
+//! use spacetime_types::{AlgebraicType, Identity, Typespace, json, satn};
+//!
+//! spacetime_types::bsatn_struct! {
+//!     struct Player {
+//!         owner: Identity,
+//!         name: Option<String>,
+//!     }
+//! }
+//!
+//! let owner = Identity::from_claims("http://localhost", "alice");
+//! let row = bsatn::to_vec(&Player { owner, name: Some("Alice".to_owned()) });
+//!
+//! // The same row, seen through its run-time type.
+//! let ty = AlgebraicType::product([
+//!     ("owner", AlgebraicType::identity()),
+//!     ("name", AlgebraicType::option(AlgebraicType::String)),
+//! ]);
+//! let typespace = Typespace::default();
+//! let mut text = String::new();
+//! satn::write_bsatn(
+//!     &typespace, &ty, &mut Reader::new(&row), satn::Style::Console, &mut text,
+//! )?;
+//! assert_eq!(text, format!("(owner = 0x{owner}, name = (some = \"Alice\"))"));
+//!
+//! let mut from_json = Vec::new();
+//! let text = format!(r#"{{"name": {{"some": "Alice"}}, "owner": ["0x{owner}"]}}"#);
+//! json::json_to_bsatn(&typespace, &ty, &text, &mut from_json)?;
+//! assert_eq!(from_json, row);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod algebraic_type;
 mod algebraic_value;

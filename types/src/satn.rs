@@ -1,6 +1,7 @@
 //! SATN: values as text for people, as shown by the SQL console.
 //!
-//! Strings are quoted but not escaped, so the text cannot be read back.
+//! Strings are quoted but not escaped, so the text cannot be read back. Arrays always have brackets
+//! and commas, which the original console leaves out.
 
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,7 @@ pub fn write_bsatn(
         style,
         out,
     };
-    writer.value(ty, reader)
+    writer.value(ty, Place::Field, reader)
 }
 
 /// The text of `value`, which must be of type `ty`.
@@ -64,6 +65,14 @@ pub fn value_to_satn(
     Ok(out)
 }
 
+/// Where a value stands. The console shows a special type without its field name if it is a column
+/// or a field, and with it inside sums and arrays and behind references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Field,
+    Inside,
+}
+
 struct Writer<'t, 'o> {
     typespace: &'t Typespace,
     style: Style,
@@ -71,16 +80,21 @@ struct Writer<'t, 'o> {
 }
 
 impl<'t> Writer<'t, '_> {
-    fn value(&mut self, ty: &'t AlgebraicType, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    fn value(
+        &mut self,
+        ty: &'t AlgebraicType,
+        place: Place,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), DecodeError> {
         let typespace = self.typespace;
         match ty {
             AlgebraicType::Ref(_) => {
                 let target = typespace.follow(ty)?;
-                return reader.nested(|reader| self.value(target, reader));
+                return reader.nested(|reader| self.value(target, Place::Inside, reader));
             }
             AlgebraicType::Sum(sum) => return reader.nested(|reader| self.sum(sum, reader)),
             AlgebraicType::Product(product) => {
-                return reader.nested(|reader| self.product(product, reader));
+                return reader.nested(|reader| self.product(product, place, reader));
             }
             AlgebraicType::Array(element) => {
                 return reader.nested(|reader| self.array(element, reader));
@@ -140,16 +154,22 @@ impl<'t> Writer<'t, '_> {
                 self.out.push_str(", ");
             }
             let start = reader.offset();
-            self.value(element, reader)?;
+            self.value(element, Place::Inside, reader)?;
             bsatn::check_empty_elements(count, reader.offset() - start)?;
         }
         self.out.push(']');
         Ok(())
     }
 
-    fn product(&mut self, ty: &'t ProductType, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        if self.style != Style::Plain && self.special_product(ty, reader)? {
-            return Ok(());
+    fn product(
+        &mut self,
+        ty: &'t ProductType,
+        place: Place,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), DecodeError> {
+        let special = self.style != Style::Plain && ty.is_special();
+        if special && place == Place::Field {
+            return self.special(ty, reader);
         }
         let (open, close, _) = self.style.marks();
         self.out.push(open);
@@ -157,25 +177,22 @@ impl<'t> Writer<'t, '_> {
             if index > 0 {
                 self.out.push_str(", ");
             }
-            match (&element.name, self.style) {
-                (Some(name), _) => self.name(name),
-                (None, Style::Plain) => self.name(index),
-                (None, Style::Console | Style::Postgres) => {
-                    self.name(format_args!("col_{index}"));
-                }
+            match &element.name {
+                Some(name) => self.name(name),
+                None => self.missing_name(index),
             }
-            self.value(&element.algebraic_type, reader)?;
+            if special {
+                self.special(ty, reader)?;
+            } else {
+                self.value(&element.algebraic_type, Place::Field, reader)?;
+            }
         }
         self.out.push(close);
         Ok(())
     }
 
-    /// Writes a special product in its own notation, or says that `ty` is not special.
-    fn special_product(
-        &mut self,
-        ty: &ProductType,
-        reader: &mut Reader<'_>,
-    ) -> Result<bool, DecodeError> {
+    /// Writes a special product in its own notation.
+    fn special(&mut self, ty: &ProductType, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         if ty.is_identity() {
             self.display_special(format_args!("0x{}", Identity::decode(reader)?));
         } else if ty.is_connection_id() {
@@ -188,13 +205,12 @@ impl<'t> Writer<'t, '_> {
                 Style::Postgres => self.display_special(duration.to_iso8601()),
                 Style::Plain | Style::Console => self.display(duration),
             }
-        } else if ty.is_uuid() {
+        } else {
+            assert!(ty.is_uuid(), "the caller passes a special product");
             let uuid = Uuid::decode(reader)?;
             self.display(format_args!("\"{uuid}\""));
-        } else {
-            return Ok(false);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The name of an element or variant, and the mark after it.
@@ -203,6 +219,13 @@ impl<'t> Writer<'t, '_> {
         match self.style {
             Style::Postgres => self.display(format_args!("\"{name}\"{is}")),
             Style::Plain | Style::Console => self.display(format_args!("{name}{is}")),
+        }
+    }
+
+    fn missing_name(&mut self, index: usize) {
+        match self.style {
+            Style::Plain => self.name(index),
+            Style::Console | Style::Postgres => self.name(format_args!("col_{index}")),
         }
     }
 
@@ -218,8 +241,12 @@ impl<'t> Writer<'t, '_> {
         };
         let (open, close, _) = self.style.marks();
         self.out.push(open);
-        self.name(variant.name.as_deref().unwrap_or_default());
-        self.value(&variant.algebraic_type, reader)?;
+        match &variant.name {
+            Some(name) => self.name(name),
+            None if self.style == Style::Plain => self.name(""),
+            None => self.missing_name(usize::from(tag)),
+        }
+        self.value(&variant.algebraic_type, Place::Inside, reader)?;
         self.out.push(close);
         Ok(())
     }

@@ -101,3 +101,25 @@ fn special_types() {
         ["(__connection_id__ = 7)", &id, &format!("\"{id}\"")],
     );
 }
+
+#[test]
+fn special_types_keep_their_field_name_inside_sums_and_arrays() {
+    check(
+        &AlgebraicType::array(AlgebraicType::uuid()),
+        AlgebraicValue::array([Uuid(0).into()]),
+        [
+            "[(__uuid__ = 0)]",
+            "[(__uuid__ = \"00000000-0000-0000-0000-000000000000\")]",
+            "[{\"__uuid__\": \"00000000-0000-0000-0000-000000000000\"}]",
+        ],
+    );
+    check(
+        &AlgebraicType::schedule_at(),
+        crate::ScheduleAt::Interval(TimeDuration::from_micros(1)),
+        [
+            "(Interval = (__time_duration_micros__ = 1))",
+            "(Interval = (__time_duration_micros__ = +0.000001))",
+            "{\"Interval\": {\"__time_duration_micros__\": \"PT0.000001S\"}}",
+        ],
+    );
+}

@@ -133,6 +133,33 @@ fn same_satn(case: &Case) -> TestCaseResult {
     Ok(())
 }
 
+/// The official formatter prints one column of a row at a time.
+fn same_console_text(case: &Case) -> TestCaseResult {
+    use official::satn::{PsqlClient, PsqlType, PsqlWrapper};
+    let official_case = OfficialCase::of(case);
+    let official_value = official_case.read(&bsatn::to_vec(&case.value)).unwrap();
+    let typed = official_case.typespace.with_type(&official_case.ty);
+    let row = official::ProductType::from([("column", official_case.ty.clone())]);
+    for (client, style) in [
+        (PsqlClient::SpacetimeDB, satn::Style::Console),
+        (PsqlClient::Postgres, satn::Style::Postgres),
+    ] {
+        let ty = PsqlType {
+            client,
+            tuple: &row,
+            field: &row.elements[0],
+            idx: 0,
+        };
+        let value = typed.with_value(&official_value);
+        let expected = PsqlWrapper { ty, value }.to_string();
+        let ours = satn::value_to_satn(&case.typespace, &case.ty, &case.value, style);
+        // The official formatter forgets the brackets and commas of arrays.
+        let flat = |text: String| text.replace(['[', ']'], "").replace(", ", "");
+        prop_assert_eq!(flat(ours.unwrap()), flat(expected));
+    }
+    Ok(())
+}
+
 fn same_type_rules(case: &Case) -> TestCaseResult {
     let mut official_case = OfficialCase::of(case);
     let text = official::algebraic_type::fmt::fmt_algebraic_type(&official_case.ty).to_string();
@@ -195,6 +222,11 @@ proptest! {
     }
 
     #[test]
+    fn values_have_the_same_console_text(case in case()) {
+        same_console_text(&case)?;
+    }
+
+    #[test]
     fn types_have_the_same_texts_and_rules(case in case()) {
         same_type_rules(&case)?;
     }
@@ -213,7 +245,7 @@ proptest! {
         let official = official::timestamp::Timestamp::from_micros_since_unix_epoch(micros);
         prop_assert_eq!(&ours, &official.to_rfc3339().unwrap());
         let official = official::timestamp::Timestamp::parse_from_rfc3339(&ours).ok();
-        let official = official.map(|time| time.to_micros_since_unix_epoch());
+        let official = official.map(official::timestamp::Timestamp::to_micros_since_unix_epoch);
         prop_assert_eq!(Timestamp::parse(&ours).ok().map(|time| time.micros), official);
     }
 
@@ -222,7 +254,7 @@ proptest! {
         text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,9})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])"
     ) {
         let official = official::timestamp::Timestamp::parse_from_rfc3339(&text).ok();
-        let official = official.map(|time| time.to_micros_since_unix_epoch());
+        let official = official.map(official::timestamp::Timestamp::to_micros_since_unix_epoch);
         prop_assert_eq!(Timestamp::parse(&text).ok().map(|time| time.micros), official);
     }
 
