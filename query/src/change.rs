@@ -87,7 +87,7 @@ fn apply(plan: &ChangePlan, datastore: &mut Datastore) -> Result<ChangeStats, Ex
 fn matching(plan: &Plan, datastore: &Datastore) -> Result<Vec<(RowPtr, Vec<u8>)>, ExecuteError> {
     let mut rows = Vec::new();
     find_rows(plan, datastore, &mut |ptr, row| {
-        rows.push((ptr, row.to_vec()))
+        rows.push((ptr, row.to_vec()));
     })?;
     Ok(rows)
 }

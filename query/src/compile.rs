@@ -16,6 +16,7 @@ use crate::plan::{Change, ChangePlan, Output, Plan, SelectPlan};
 use crate::planner::plan_tables;
 use crate::predicate::{Predicate, Slot};
 use crate::typing::Scope;
+use crate::view::instance_condition;
 
 /// The one variable that can be set, and the table of variables.
 const ROW_LIMIT: &str = "row_limit";
@@ -104,6 +105,14 @@ impl<'a> Compiler<'a> {
         let limit = select.limit.as_deref().map(limit_value).transpose()?;
         let (output, result_type) = output(&scope, &select.items)?;
         let schemas: Vec<_> = scope.schemas().cloned().collect();
+        for (table, schema) in schemas.iter().enumerate() {
+            conditions.extend(instance_condition(
+                self.datastore,
+                schema,
+                self.caller,
+                table,
+            ));
+        }
         let condition = Predicate::And(conditions).simplify();
         let plan = SelectPlan {
             plan: plan_tables(schemas, condition.clone(), None),

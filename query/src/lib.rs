@@ -25,6 +25,7 @@ mod planner;
 mod predicate;
 mod subscription;
 mod typing;
+mod view;
 
 pub use access::Access;
 pub use catalogue::Caller;
@@ -37,3 +38,4 @@ pub use plan::{ChangePlan, Plan, SelectPlan};
 pub use subscription::{
     Evaluation, QueryFailure, QueryHash, QueryId, QueryUpdate, SubscriptionPlan, SubscriptionSet,
 };
+pub use view::view_instance;

@@ -137,3 +137,88 @@ pub(crate) fn float_text(text: &str) -> Option<String> {
     split(text)?;
     Some(text.replace('_', ""))
 }
+
+#[cfg(test)]
+mod tests {
+    use spacetime_types::U256;
+
+    use super::{float_text, parse_decimal_integer, parse_hex_integer};
+
+    fn check(text: &str, expected: Option<i128>) {
+        let found = parse_decimal_integer(text).map(|integer| {
+            let magnitude = i128::try_from(integer.magnitude).expect("small");
+            if integer.negative {
+                -magnitude
+            } else {
+                magnitude
+            }
+        });
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn decimals_are_integers_when_their_value_is_one() {
+        for (text, value) in [
+            ("127", 127),
+            ("-5", -5),
+            ("+10", 10),
+            ("01", 1),
+            ("1.", 1),
+            (".1e1", 1),
+            ("1e+0", 1),
+            ("1000e-3", 1),
+            ("4294967295.0", 4_294_967_295),
+            ("1_0", 10),
+            ("-0", 0),
+            ("0e99999999999999999999", 0),
+            ("0.000e-99999999999999999999", 0),
+        ] {
+            check(text, Some(value));
+        }
+        for text in [
+            "",
+            "-",
+            ".",
+            "e1",
+            "1e",
+            "1e+",
+            "1.5",
+            "1e-3",
+            " 1",
+            "1 ",
+            "--1",
+            "1.2.3",
+            "abc",
+            "_1",
+            "1e1_0",
+            "1e10000000000",
+            "1e-10000000000",
+            "1e78",
+            "0x10",
+            "inf",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn the_largest_integers_have_256_bits() {
+        let largest = U256::MAX.to_string();
+        let found = parse_decimal_integer(&largest).map(|integer| integer.magnitude);
+        assert_eq!(found, Some(U256::MAX));
+        let larger = format!("{}6", &largest[..largest.len() - 1]);
+        assert_eq!(parse_decimal_integer(&larger), None);
+        assert_eq!(parse_hex_integer(&"f".repeat(64)), Some(U256::MAX));
+        assert_eq!(parse_hex_integer(&"0".repeat(100)), Some(U256::ZERO));
+        assert_eq!(parse_hex_integer(&format!("1{}", "0".repeat(64))), None);
+        assert_eq!(parse_hex_integer(""), None);
+    }
+
+    #[test]
+    fn floats_are_numbers_only() {
+        for text in ["NaN", "inf", "-inf", "infinity", "", "1e"] {
+            assert_eq!(float_text(text), None, "{text}");
+        }
+        assert_eq!(float_text("-.25").as_deref(), Some("-.25"));
+    }
+}
