@@ -33,7 +33,9 @@ fn check(fault: Fault, nth: u64, seed: u64) -> bool {
     let next = opened.check_prefix(&context);
     assert!(next >= acknowledged, "{context}: lost at restart");
     acknowledged = next;
-    append(&mut opened.group_commit, next + 3, &mut acknowledged)
+    // What recovery has shown counts as durable, even if nothing is written after it.
+    let more = if seed % 2 == 0 { 3 } else { 0 };
+    append(&mut opened.group_commit, next + more, &mut acknowledged)
         .unwrap_or_else(|e| panic!("{context}: {e}"));
     drop(opened);
 
@@ -57,9 +59,8 @@ fn every_failing_operation_is_final_and_loses_nothing() {
             }
             fired += 1;
         }
-        println!("{fault:?} fired at {fired} places");
         let expected = if fault == Fault::SetLenError { 0 } else { 2 };
-        assert!(fired >= expected, "{fault:?} is idle");
+        assert!(fired >= expected, "{fault:?} is idle: {fired} places");
     }
 }
 

@@ -147,10 +147,14 @@ fn held(options: &Options) -> Held {
         let options = options.clone();
         move || start(&gated, Path::new("/replica"), &options).1
     });
-    entered.recv().expect("recovery syncs what it found");
+    entered
+        .recv_timeout(LONG)
+        .expect("recovery syncs what it found");
     let durability = opening.join().expect("opened");
     append_all(&durability, 0..1);
-    entered.recv().expect("the first commit is synced");
+    entered
+        .recv_timeout(LONG)
+        .expect("the first commit is synced");
     Held {
         disk,
         durability,
