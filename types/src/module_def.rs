@@ -56,3 +56,6 @@ pub use raw_v10::{
     RawViewPrimaryKeyDefV10, Visibility,
 };
 pub use record::{RawBytes, ToJson};
+
+#[cfg(test)]
+mod tests;

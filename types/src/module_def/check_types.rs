@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::error::{ModuleDefError, TypeCause, TypeLocation, TypeText};
 use super::naming::{Naming, check_names};
 use super::report::Report;
-use crate::bsatn::{DEPTH_MAX, VARIANT_COUNT_MAX};
+use crate::bsatn::DEPTH_MAX;
 use crate::names;
 use crate::{
     AlgebraicType, ProductType, ProductTypeElement, SumType, SumTypeVariant, TypeRef, Typespace,
@@ -218,10 +218,6 @@ fn check_definition(
         fail(TypeCause::NotADefinition(TypeText::new(source)));
         return;
     };
-    if source.as_sum().is_some() && members.len() > VARIANT_COUNT_MAX {
-        let count = members.len();
-        fail(TypeCause::TooManyVariants { count });
-    }
     for ((name, ty), (canonical_name, _)) in members.into_iter().zip(canonical_members) {
         let (Some(name), Some(canonical_name)) = (name, canonical_name) else {
             fail(TypeCause::UnnamedElement(TypeText::new(source)));

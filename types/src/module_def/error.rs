@@ -144,8 +144,6 @@ pub enum TypeCause {
     },
     #[error("nesting deeper than {DEPTH_MAX} levels")]
     TooDeep,
-    #[error("{count} variants, but a tag has only 256 values")]
-    TooManyVariants { count: usize },
 }
 
 /// One broken rule.

@@ -8,7 +8,8 @@
 use serde_json::{Map, Number, Value};
 
 use crate::bsatn::{Decode, DecodeError, Encode, Reader};
-use crate::{AlgebraicType, ProductType, SumType, TypeRef, Typespace};
+use crate::json::{type_to_json, typespace_to_json};
+use crate::{AlgebraicType, ProductType, ProductTypeElement, TypeRef, Typespace};
 
 /// A value with a native JSON form.
 pub trait ToJson {
@@ -173,51 +174,24 @@ impl ToJson for TypeRef {
 
 impl ToJson for Typespace {
     fn to_json(&self) -> Value {
-        object([("types", self.types.to_json())])
+        typespace_to_json(self)
+    }
+}
+
+impl ToJson for AlgebraicType {
+    fn to_json(&self) -> Value {
+        type_to_json(self)
     }
 }
 
 impl ToJson for ProductType {
     fn to_json(&self) -> Value {
-        let element = |e: &crate::ProductTypeElement| member(&e.name, &e.algebraic_type);
+        let element = |element: &ProductTypeElement| {
+            object([
+                ("name", element.name.to_json()),
+                ("algebraic_type", element.algebraic_type.to_json()),
+            ])
+        };
         object([("elements", self.elements.iter().map(element).collect())])
-    }
-}
-
-impl ToJson for SumType {
-    fn to_json(&self) -> Value {
-        let element = |v: &crate::SumTypeVariant| member(&v.name, &v.algebraic_type);
-        object([("variants", self.variants.iter().map(element).collect())])
-    }
-}
-
-fn member(name: &Option<Box<str>>, ty: &AlgebraicType) -> Value {
-    object([("name", name.to_json()), ("algebraic_type", ty.to_json())])
-}
-
-impl ToJson for AlgebraicType {
-    fn to_json(&self) -> Value {
-        match self {
-            AlgebraicType::Ref(target) => variant("Ref", Some(target.to_json())),
-            AlgebraicType::Sum(sum) => variant("Sum", Some(sum.to_json())),
-            AlgebraicType::Product(product) => variant("Product", Some(product.to_json())),
-            AlgebraicType::Array(element) => variant("Array", Some(element.to_json())),
-            AlgebraicType::String => variant("String", None),
-            AlgebraicType::Bool => variant("Bool", None),
-            AlgebraicType::I8 => variant("I8", None),
-            AlgebraicType::U8 => variant("U8", None),
-            AlgebraicType::I16 => variant("I16", None),
-            AlgebraicType::U16 => variant("U16", None),
-            AlgebraicType::I32 => variant("I32", None),
-            AlgebraicType::U32 => variant("U32", None),
-            AlgebraicType::I64 => variant("I64", None),
-            AlgebraicType::U64 => variant("U64", None),
-            AlgebraicType::I128 => variant("I128", None),
-            AlgebraicType::U128 => variant("U128", None),
-            AlgebraicType::I256 => variant("I256", None),
-            AlgebraicType::U256 => variant("U256", None),
-            AlgebraicType::F32 => variant("F32", None),
-            AlgebraicType::F64 => variant("F64", None),
-        }
     }
 }
