@@ -201,7 +201,7 @@ fn names_that_are_no_identifiers() {
     bad(|sketch| {
         sketch
             .names
-            .push(RawExplicitName::Table(mapping("person", "no no")))
+            .push(RawExplicitName::Table(mapping("person", "no no")));
     });
     bad(|sketch| sketch.types[0].source_name.source_name = "1".into());
     bad(|sketch| sketch.submodules.push(submodule("a.b", Sketch::empty())));
@@ -378,7 +378,7 @@ fn indexes() {
         |sketch| {
             sketch.tables[0]
                 .indexes
-                .push(index("i", RawIndexAlgorithm::Direct(1)))
+                .push(index("i", RawIndexAlgorithm::Direct(1)));
         },
     );
     accepts(|sketch| {
@@ -424,7 +424,7 @@ fn unique_constraints() {
 fn default_values() {
     let bad = |default: RawColumnDefaultV10, expected: &str| {
         refuses(&[expected], |sketch| {
-            sketch.tables[0].default_values.push(default)
+            sketch.tables[0].default_values.push(default);
         });
     };
     bad(
@@ -521,7 +521,7 @@ fn lifecycle_reducers() {
         |sketch| {
             sketch
                 .lifecycle
-                .push(lifecycle(Lifecycle::OnConnect, "add"))
+                .push(lifecycle(Lifecycle::OnConnect, "add"));
         },
     );
 }
@@ -640,7 +640,7 @@ fn submodules() {
     accepts(|sketch| {
         sketch
             .submodules
-            .push(submodule(&long[1..], Sketch::empty()))
+            .push(submodule(&long[1..], Sketch::empty()));
     });
     refuses(&["name `a` is used for multiple entities"], |sketch| {
         sketch.submodules.push(submodule("a", Sketch::empty()));
