@@ -54,7 +54,7 @@ fn benches(c: &mut Criterion) {
     let mut group = c.benchmark_group("index");
     group.throughput(criterion::Throughput::Elements(u64::from(ROWS)));
     group
-        .measurement_time(Duration::from_secs(3))
+        .measurement_time(Duration::from_secs(1))
         .warm_up_time(Duration::from_millis(300));
     group.sample_size(10);
     let cases: [Case; 8] = [

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 const CHUNK_LEN: usize = 512;
 
-/// Chunks and directory entries that are fine with any number of keys.
-const CHUNKS_FREE: usize = 64;
+/// Chunks and directory entries that are fine with any number of keys: numbers up to a million may
+/// come in any order.
+const CHUNKS_FREE: usize = 2_048;
 const DIRECTORY_FREE: usize = 4_096;
 
 /// A chunk needs a key for every so many of its places, on average over the index.

@@ -17,8 +17,9 @@ use spacetime_page::{RowPtr, hash_row};
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// A further segment is made when the others hold more than this on average.
-const SEGMENT_LEN_MEAN_MAX: usize = 512;
+/// A further segment is made when the others hold more than this on average. Segments then hold
+/// this many to twice as many keys, which just fills tables of 512 and 1024 places.
+const SEGMENT_LEN_MEAN_MAX: usize = 390;
 
 /// Keys that can be hashed without going through `std::hash`.
 pub(crate) trait HashKey: Eq + Clone {
@@ -72,19 +73,154 @@ struct Entry<K> {
 }
 
 /// The rows of one key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Rows {
     One(RowPtr),
-    Many(Box<Tree<()>>),
+    /// Place among the lists of the segment.
+    Many(u32),
 }
 
-type Segment<K> = HashTable<Entry<K>>;
+/// Entries, and the rows of those that have more than one.
+#[derive(Clone, Debug)]
+struct Segment<K> {
+    entries: HashTable<Entry<K>>,
+    lists: Vec<Tree<()>>,
+    /// Places of `lists` that are empty and not referred to.
+    unused: Vec<u32>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Hashed<K> {
     segments: Arc<Vec<Arc<Segment<K>>>>,
     keys: usize,
     len: u64,
+}
+
+/// What came of adding a pair to a segment.
+enum Added {
+    NewKey,
+    SameKey,
+    Taken(RowPtr),
+}
+
+/// What came of removing a pair from a segment.
+enum Removed {
+    WithKey,
+    Row,
+    Nothing,
+}
+
+impl<K: HashKey> Segment<K> {
+    fn with_capacity(keys: usize) -> Self {
+        Segment {
+            entries: HashTable::with_capacity(keys),
+            lists: Vec::new(),
+            unused: Vec::new(),
+        }
+    }
+
+    fn list(&self, place: u32) -> &Tree<()> {
+        &self.lists[index(place)]
+    }
+
+    /// Keeps a list; returns its place.
+    fn put_list(&mut self, list: Tree<()>) -> u32 {
+        if let Some(place) = self.unused.pop() {
+            self.lists[index(place)] = list;
+            return place;
+        }
+        self.lists.push(list);
+        let place = u32::try_from(self.lists.len() - 1);
+        assert!(place.is_ok(), "a segment has fewer than 2^32 keys");
+        place.unwrap_or(0)
+    }
+
+    fn take_list(&mut self, place: u32) -> Tree<()> {
+        self.unused.push(place);
+        std::mem::replace(&mut self.lists[index(place)], Tree::new())
+    }
+
+    #[inline]
+    fn insert(&mut self, hash: u64, key: &K, ptr: RowPtr, is_unique: bool) -> Added {
+        let found = self.entries.find(hash, |entry| entry.key == *key);
+        match found.map(|entry| entry.rows) {
+            None => {
+                self.insert_entry(hash, key.clone(), Rows::One(ptr));
+                Added::NewKey
+            }
+            Some(Rows::One(holder)) if is_unique => Added::Taken(holder),
+            Some(Rows::One(holder)) => {
+                assert!(holder != ptr, "{ptr:?} is in the index already");
+                let mut list = Tree::new();
+                add(&mut list, holder);
+                add(&mut list, ptr);
+                let rows = Rows::Many(self.put_list(list));
+                if let Some(entry) = self.entries.find_mut(hash, |entry| entry.key == *key) {
+                    entry.rows = rows;
+                }
+                Added::SameKey
+            }
+            Some(Rows::Many(place)) => {
+                add(&mut self.lists[index(place)], ptr);
+                Added::SameKey
+            }
+        }
+    }
+
+    fn insert_entry(&mut self, hash: u64, key: K, rows: Rows) {
+        let entry = Entry { key, rows };
+        self.entries
+            .insert_unique(hash, entry, |entry| entry.key.hash_key());
+    }
+
+    fn remove(&mut self, hash: u64, key: &K, ptr: RowPtr) -> Removed {
+        let Ok(mut found) = self.entries.find_entry(hash, |entry| entry.key == *key) else {
+            return Removed::Nothing;
+        };
+        match found.get().rows {
+            Rows::One(holder) if holder == ptr => {
+                found.remove();
+                let entries = &mut self.entries;
+                if entries.capacity() > 64 && entries.len() < entries.capacity() / 8 {
+                    entries.shrink_to(entries.len() * 2, |entry| entry.key.hash_key());
+                }
+                Removed::WithKey
+            }
+            Rows::One(_) => Removed::Nothing,
+            Rows::Many(place) => {
+                let list = &mut self.lists[index(place)];
+                if !list.remove(&(), ptr, false) {
+                    return Removed::Nothing;
+                }
+                if let (1, Some(last)) = (list.len(), list.first(&())) {
+                    found.get_mut().rows = Rows::One(last);
+                    self.take_list(place);
+                }
+                Removed::Row
+            }
+        }
+    }
+
+    fn allocated_bytes(&self, outside: &impl Fn(&K) -> usize) -> usize {
+        let keys = self.entries.iter().map(|entry| outside(&entry.key));
+        let lists = self.lists.iter().map(|list| list.allocated_bytes(&|()| 0));
+        // Two reference counts come before the segment.
+        16 + size_of::<Segment<K>>()
+            + self.entries.allocation_size()
+            + keys.sum::<usize>()
+            + self.lists.capacity() * size_of::<Tree<()>>()
+            + lists.sum::<usize>()
+            + self.unused.capacity() * 4
+    }
+}
+
+fn add(list: &mut Tree<()>, ptr: RowPtr) {
+    let added = list.insert(&(), ptr, false);
+    assert!(added.is_ok(), "lists are not unique by key");
+}
+
+fn index(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
 }
 
 /// The segment of a hash. The low bits place an entry within its segment.
@@ -103,7 +239,7 @@ fn segment_of(hash: u64, segments: usize) -> usize {
 impl<K: HashKey> Hashed<K> {
     pub(crate) fn new() -> Self {
         Hashed {
-            segments: Arc::new(vec![Arc::new(HashTable::new())]),
+            segments: Arc::new(vec![Arc::new(Segment::with_capacity(0))]),
             keys: 0,
             len: 0,
         }
@@ -114,32 +250,13 @@ impl<K: HashKey> Hashed<K> {
     }
 
     /// Adds a pair. If keys are unique and this one is taken, returns who has it.
+    #[inline]
     pub(crate) fn insert(&mut self, key: &K, ptr: RowPtr, is_unique: bool) -> Result<(), RowPtr> {
         let hash = key.hash_key();
-        let segment = self.segment_mut(hash);
-        match segment.find_mut(hash, |entry| entry.key == *key) {
-            Some(entry) => match &mut entry.rows {
-                Rows::One(holder) if is_unique => return Err(*holder),
-                Rows::One(holder) => {
-                    let mut rows = Tree::new();
-                    assert!(*holder != ptr, "{ptr:?} is in the index already");
-                    for ptr in [*holder, ptr] {
-                        let added = rows.insert(&(), ptr, false);
-                        assert!(added.is_ok());
-                    }
-                    entry.rows = Rows::Many(Box::new(rows));
-                }
-                Rows::Many(rows) => {
-                    let added = rows.insert(&(), ptr, false);
-                    assert!(added.is_ok());
-                }
-            },
-            None => {
-                let entry = Entry {
-                    key: key.clone(),
-                    rows: Rows::One(ptr),
-                };
-                segment.insert_unique(hash, entry, |entry| entry.key.hash_key());
+        match self.segment_mut(hash).insert(hash, key, ptr, is_unique) {
+            Added::Taken(holder) => return Err(holder),
+            Added::SameKey => {}
+            Added::NewKey => {
                 self.keys += 1;
                 if self.keys > self.segments.len() * SEGMENT_LEN_MEAN_MAX {
                     self.split_a_segment();
@@ -151,29 +268,13 @@ impl<K: HashKey> Hashed<K> {
     }
 
     /// Removes a pair; returns whether it was there.
+    #[inline]
     pub(crate) fn remove(&mut self, key: &K, ptr: RowPtr) -> bool {
         let hash = key.hash_key();
-        let segment = self.segment_mut(hash);
-        let Ok(mut entry) = segment.find_entry(hash, |entry| entry.key == *key) else {
-            return false;
-        };
-        match &mut entry.get_mut().rows {
-            Rows::One(holder) if *holder == ptr => {
-                entry.remove();
-                if segment.capacity() > 64 && segment.len() < segment.capacity() / 8 {
-                    segment.shrink_to(segment.len() * 2, |entry| entry.key.hash_key());
-                }
-                self.keys -= 1;
-            }
-            Rows::One(_) => return false,
-            Rows::Many(rows) => {
-                if !rows.remove(&(), ptr, false) {
-                    return false;
-                }
-                if let (1, Some(last)) = (rows.len(), rows.first(&())) {
-                    entry.get_mut().rows = Rows::One(last);
-                }
-            }
+        match self.segment_mut(hash).remove(hash, key, ptr) {
+            Removed::Nothing => return false,
+            Removed::WithKey => self.keys -= 1,
+            Removed::Row => {}
         }
         self.len -= 1;
         true
@@ -184,31 +285,27 @@ impl<K: HashKey> Hashed<K> {
     pub(crate) fn point(&self, key: &K) -> HashedIter<'_> {
         let hash = key.hash_key();
         let segment = &self.segments[segment_of(hash, self.segments.len())];
-        match segment.find(hash, |entry| entry.key == *key) {
+        match segment
+            .entries
+            .find(hash, |entry| entry.key == *key)
+            .map(|entry| entry.rows)
+        {
             None => HashedIter::One(None),
-            Some(Entry {
-                rows: Rows::One(ptr),
-                ..
-            }) => HashedIter::One(Some(*ptr)),
-            Some(Entry {
-                rows: Rows::Many(rows),
-                ..
-            }) => HashedIter::Many(rows.range(Bound::Unbounded, Bound::Unbounded)),
+            Some(Rows::One(ptr)) => HashedIter::One(Some(ptr)),
+            Some(Rows::Many(place)) => {
+                let list = segment.list(place);
+                HashedIter::Many(list.range(Bound::Unbounded, Bound::Unbounded))
+            }
         }
     }
 
     /// Bytes of all segments and what keys hold outside of them.
     pub(crate) fn allocated_bytes(&self, outside: &impl Fn(&K) -> usize) -> usize {
-        let of_rows = |rows: &Rows| match rows {
-            Rows::One(_) => 0,
-            Rows::Many(rows) => size_of::<Tree<()>>() + rows.allocated_bytes(&|()| 0),
-        };
-        let of_entry = |entry: &Entry<K>| outside(&entry.key) + of_rows(&entry.rows);
-        let of_segment = |segment: &Arc<Segment<K>>| {
-            let entries = segment.iter().map(of_entry).sum::<usize>();
-            16 + size_of::<Segment<K>>() + segment.allocation_size() + entries
-        };
-        self.segments.capacity() * 8 + self.segments.iter().map(of_segment).sum::<usize>()
+        let segments = self
+            .segments
+            .iter()
+            .map(|segment| segment.allocated_bytes(outside));
+        self.segments.capacity() * 8 + segments.sum::<usize>()
     }
 
     #[inline]
@@ -222,21 +319,26 @@ impl<K: HashKey> Hashed<K> {
     #[cold]
     fn split_a_segment(&mut self) {
         let segments = Arc::make_mut(&mut self.segments);
-        let count = segments.len();
-        let from = count - (1 << count.ilog2());
         let new = segments.len();
-        let mut moved = HashTable::new();
-        let mut kept = HashTable::new();
-        let old = std::mem::replace(&mut segments[from], Arc::new(HashTable::new()));
-        for entry in Arc::unwrap_or_clone(old) {
+        let from = new - (1 << new.ilog2());
+        let empty = Arc::new(Segment::with_capacity(0));
+        let old = std::mem::replace(&mut segments[from], empty);
+        let mut old = Arc::unwrap_or_clone(old);
+        let half = old.entries.len() / 2;
+        let (mut kept, mut moved) = (Segment::with_capacity(half), Segment::with_capacity(half));
+        for entry in std::mem::take(&mut old.entries) {
             let hash = entry.key.hash_key();
-            let goes = segment_of(hash, count + 1);
+            let goes = segment_of(hash, new + 1);
             assert!(
                 goes == from || goes == new,
                 "an entry was in the wrong segment"
             );
             let target = if goes == new { &mut moved } else { &mut kept };
-            target.insert_unique(hash, entry, |entry| entry.key.hash_key());
+            let rows = match entry.rows {
+                Rows::One(ptr) => Rows::One(ptr),
+                Rows::Many(place) => Rows::Many(target.put_list(old.take_list(place))),
+            };
+            target.insert_entry(hash, entry.key, rows);
         }
         segments[from] = Arc::new(kept);
         segments.push(Arc::new(moved));

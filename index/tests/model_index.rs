@@ -387,3 +387,16 @@ fn a_direct_index_turns_into_a_tree_rather_than_waste_memory() {
     assert_eq!(index.first(&Key::U64(u64::MAX)), Some(RowPtr(5)));
     assert_eq!(index.iter_ordered().unwrap().count(), 1_002);
 }
+
+#[test]
+fn a_unique_hash_index_stays_below_36_bytes_a_row() {
+    let shape = KeyShape::new(&[AlgebraicType::U64]).unwrap();
+    let mut index = Index::new(Algorithm::Hash, true, shape);
+    for n in 0..150_000u32 {
+        assert_eq!(index.insert(&Key::U64(u64::from(n)), RowPtr(n)), Ok(()));
+        if n % 10_000 == 9_999 {
+            let bytes = index.allocated_bytes() / usize::try_from(n).unwrap();
+            assert!(bytes < 36, "{bytes} bytes a row with {n} rows");
+        }
+    }
+}

@@ -53,9 +53,9 @@ fn bench_rows(c: &mut Criterion, name: &str, empty: &RowStore, rows: &[Vec<u8>])
     let mut group = c.benchmark_group(name);
     group.throughput(criterion::Throughput::Elements(u64::from(ROWS)));
     group
-        .measurement_time(Duration::from_secs(2))
+        .measurement_time(Duration::from_secs(1))
         .warm_up_time(Duration::from_millis(300));
-    group.sample_size(20);
+    group.sample_size(10);
     group.bench_function("baseline: append to a vector", |b| {
         b.iter(|| {
             let mut all = Vec::new();
@@ -68,12 +68,13 @@ fn bench_rows(c: &mut Criterion, name: &str, empty: &RowStore, rows: &[Vec<u8>])
     group.bench_function("insert", |b| {
         b.iter(|| filled(empty, rows, &mut blobs));
     });
-    group.bench_function("insert, then remove in order", |b| {
+    group.bench_function("remove in order", |b| {
         b.iter_batched(
             || filled(empty, rows, &mut BlobStore::default()),
             |(mut store, ptrs)| {
+                let mut blobs = BlobStore::default();
                 for ptr in ptrs {
-                    store.remove(ptr, &mut BlobStore::default());
+                    store.remove(ptr, &mut blobs);
                 }
             },
             BatchSize::LargeInput,
