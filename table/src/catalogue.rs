@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use spacetime_index::KeyShape;
 use spacetime_page::{RowLayout, RowPtr};
-use spacetime_types::{ColId, ConstraintId, IndexId, SequenceId, TableId, bsatn};
+use spacetime_types::{ColId, ConstraintId, IndexId, ProductType, SequenceId, TableId, bsatn};
 
 use crate::Datastore;
-use crate::definition::{ConstraintDef, IndexDef, SequenceDef, TableDef, ViewDef};
+use crate::definition::{ColumnDef, ConstraintDef, IndexDef, SequenceDef, TableDef, ViewDef};
 use crate::error::{SchemaError, WriteError};
 use crate::schema::{
     ColumnSchema, ConstraintSchema, IndexSchema, ScheduleId, ScheduleSchema, SequenceSchema,
@@ -78,7 +78,7 @@ impl Datastore {
 
     fn create_table_parts(&mut self, def: &TableDef) -> Result<TableId, SchemaError> {
         let mut schema = empty_schema(def)?;
-        check_definition(def)?;
+        check_definition(def, &schema.columns)?;
         let id = self.insert_named(&def.name, &StTable::of(&schema))?;
         schema.id = TableId(id);
         self.insert_named(
@@ -133,7 +133,11 @@ impl Datastore {
     }
 
     /// Inserts a row and returns its id, if the first generated column is one.
-    fn insert_named<R: SystemRow>(&mut self, name: &Arc<str>, row: &R) -> Result<u32, SchemaError> {
+    pub(crate) fn insert_named<R: SystemRow>(
+        &mut self,
+        name: &Arc<str>,
+        row: &R,
+    ) -> Result<u32, SchemaError> {
         let inserted = self.insert_system_row(row).map_err(|error| match error {
             WriteError::UniqueViolation { .. } => SchemaError::NameTaken {
                 name: Arc::clone(name),
@@ -155,7 +159,7 @@ impl Datastore {
         Ok(id.map_or(0, |id| u32::from_le_bytes(*id)))
     }
 
-    fn insert_columns(&mut self, schema: &TableSchema) -> Result<(), SchemaError> {
+    pub(crate) fn insert_columns(&mut self, schema: &TableSchema) -> Result<(), SchemaError> {
         for (row, column) in StColumn::of(schema).zip(&schema.columns) {
             self.insert_system_row(&row)?;
             if let Some(accessor) = &column.accessor {
@@ -302,20 +306,9 @@ impl Datastore {
 
 /// The schema of a definition, without ids and without the objects that get some.
 fn empty_schema(def: &TableDef) -> Result<TableSchema, SchemaError> {
-    let columns: Vec<ColumnSchema> = def
-        .columns
-        .iter()
-        .map(|column| ColumnSchema {
-            name: column.name.clone(),
-            accessor: column.accessor.clone(),
-            column_type: column.column_type.clone(),
-        })
-        .collect();
+    let columns: Vec<ColumnSchema> = def.columns.iter().map(ColumnDef::to_schema).collect();
     let row_type = row_type_of(&columns);
-    let layout = RowLayout::new(&row_type).map_err(|error| SchemaError::Layout {
-        table: def.name.clone(),
-        error,
-    })?;
+    let layout = layout(&def.name, &row_type)?;
     Ok(TableSchema {
         id: TableId(0),
         name: def.name.clone(),
@@ -336,24 +329,36 @@ fn empty_schema(def: &TableDef) -> Result<TableSchema, SchemaError> {
             at_column: schedule.at_column,
         }),
         row_type,
-        layout: Arc::new(layout),
+        layout,
+    })
+}
+
+/// How rows are stored.
+pub(crate) fn layout(
+    table: &Arc<str>,
+    row_type: &ProductType,
+) -> Result<Arc<RowLayout>, SchemaError> {
+    let layout = RowLayout::new(row_type);
+    layout.map(Arc::new).map_err(|error| SchemaError::Layout {
+        table: Arc::clone(table),
+        error,
     })
 }
 
 /// Checks that the parts of a definition fit together.
-fn check_definition(def: &TableDef) -> Result<(), SchemaError> {
+fn check_definition(def: &TableDef, columns: &[ColumnSchema]) -> Result<(), SchemaError> {
     let wrong = |what: String| SchemaError::InvalidDefinition {
         table: def.name.clone(),
         what,
     };
-    if def.columns.len() > usize::from(u16::MAX) {
-        return Err(wrong(format!("it has {} columns", def.columns.len())));
+    if columns.len() > usize::from(u16::MAX) {
+        return Err(wrong(format!("it has {} columns", columns.len())));
     }
     for index in &def.indexes {
-        check_key(def, &index.name, index.algorithm.columns())?;
+        check_key(&def.name, columns, &index.name, index.algorithm.columns())?;
     }
     for constraint in &def.constraints {
-        check_key(def, &constraint.name, &constraint.columns)?;
+        check_key(&def.name, columns, &constraint.name, &constraint.columns)?;
         let mut indexes = def.indexes.iter();
         if !indexes.any(|index| same_column_set(index.algorithm.columns(), &constraint.columns)) {
             return Err(wrong(format!("no index supports `{}`", constraint.name)));
@@ -368,47 +373,39 @@ fn check_definition(def: &TableDef) -> Result<(), SchemaError> {
         return Err(wrong("the primary key has no unique constraint".to_owned()));
     }
     if let Some(schedule) = &def.schedule {
-        check_key(def, &schedule.name, &[schedule.at_column])?;
+        check_key(&def.name, columns, &schedule.name, &[schedule.at_column])?;
     }
+    let mut generated = Vec::new();
     for sequence in &def.sequences {
-        check_key(def, &sequence.name, &[sequence.column])?;
-        let column = &def.columns[usize::from(sequence.column.0)];
-        if !sequence::is_integer(&column.column_type) {
-            return Err(wrong(format!(
-                "the column of `{}` is no integer",
-                sequence.name
-            )));
-        }
-        let schema = sequence::schema_of(SequenceId(0), sequence);
-        sequence::check_parameters(&schema)
+        sequence::check_definition(columns, sequence)
             .map_err(|what| wrong(format!("sequence `{}`: {what}", sequence.name)))?;
-    }
-    let mut columns: Vec<ColId> = def
-        .sequences
-        .iter()
-        .map(|sequence| sequence.column)
-        .collect();
-    columns.sort_unstable();
-    if columns.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(wrong("a column has two sequences".to_owned()));
+        if generated.contains(&sequence.column) {
+            return Err(wrong("a column has two sequences".to_owned()));
+        }
+        generated.push(sequence.column);
     }
     Ok(())
 }
 
 /// Checks that the columns of a key are there, different and comparable.
-fn check_key(def: &TableDef, name: &str, columns: &[ColId]) -> Result<(), SchemaError> {
+pub(crate) fn check_key(
+    table: &Arc<str>,
+    columns: &[ColumnSchema],
+    name: &str,
+    key: &[ColId],
+) -> Result<(), SchemaError> {
     let wrong = |what: String| SchemaError::InvalidDefinition {
-        table: def.name.clone(),
+        table: Arc::clone(table),
         what,
     };
     let mut types = Vec::new();
-    for (position, column) in columns.iter().enumerate() {
-        let Some(found) = def.columns.get(usize::from(column.0)) else {
+    for (position, column) in key.iter().enumerate() {
+        let Some(found) = columns.get(usize::from(column.0)) else {
             return Err(wrong(format!(
                 "column `{column}` of `{name}` does not exist"
             )));
         };
-        if columns[..position].contains(column) {
+        if key[..position].contains(column) {
             return Err(wrong(format!("`{name}` has column `{column}` twice")));
         }
         types.push(found.column_type.clone());

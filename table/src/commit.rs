@@ -41,11 +41,12 @@ impl Datastore {
         for op in ops {
             match op {
                 Op::Row(row) => rows.push(row),
-                Op::Catalogue(change) => {
-                    if let CatalogueOp::Dropped(table) = *change {
-                        dropped.push(table.schema);
-                    }
-                }
+                Op::Catalogue(change) => match *change {
+                    CatalogueOp::Dropped(table) => dropped.push(table.schema),
+                    // Its large values are held by the new one too.
+                    CatalogueOp::Replaced(mut table) => table.clear(&mut self.blobs),
+                    _ => {}
+                },
                 Op::Sequence { .. } => {}
             }
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use spacetime_types::{AlgebraicType, ColId};
 
-use crate::schema::{IndexAlgorithm, TableAccess};
+use crate::schema::{ColumnSchema, IndexAlgorithm, TableAccess};
 
 /// A table to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,14 @@ impl ColumnDef {
             name: name.into(),
             accessor: Some(name.into()),
             column_type,
+        }
+    }
+
+    pub(crate) fn to_schema(&self) -> ColumnSchema {
+        ColumnSchema {
+            name: self.name.clone(),
+            accessor: self.accessor.clone(),
+            column_type: self.column_type.clone(),
         }
     }
 }

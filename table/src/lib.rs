@@ -8,6 +8,7 @@ mod delta;
 mod describe;
 pub mod error;
 mod integrity;
+mod migration;
 mod net;
 mod read;
 mod replay;

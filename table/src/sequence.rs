@@ -6,10 +6,10 @@
 //!
 //! Not here: writing the `st_sequence` row when a block is allocated (see `write`).
 
-use spacetime_types::{AlgebraicType, TableId};
+use spacetime_types::{AlgebraicType, SequenceId, TableId};
 
 use crate::definition::SequenceDef;
-use crate::schema::SequenceSchema;
+use crate::schema::{ColumnSchema, SequenceSchema};
 
 /// Values covered by one rewrite of the persisted row.
 const BLOCK_LEN: u32 = 4096;
@@ -144,7 +144,7 @@ pub(crate) fn is_integer(column_type: &AlgebraicType) -> bool {
 }
 
 /// Says what is wrong with the numbers of a sequence.
-pub(crate) fn check_parameters(sequence: &SequenceSchema) -> Result<(), &'static str> {
+fn check_parameters(sequence: &SequenceSchema) -> Result<(), &'static str> {
     if sequence.min_value >= sequence.max_value {
         return Err("the minimum is not below the maximum");
     }
@@ -161,11 +161,20 @@ pub(crate) fn check_parameters(sequence: &SequenceSchema) -> Result<(), &'static
     Ok(())
 }
 
-/// The schema of a sequence to create.
-pub(crate) fn schema_of(
-    id: spacetime_types::SequenceId,
+/// Says what is wrong with a sequence to create over one of `columns`.
+pub(crate) fn check_definition(
+    columns: &[ColumnSchema],
     definition: &SequenceDef,
-) -> SequenceSchema {
+) -> Result<(), &'static str> {
+    let column = columns.get(usize::from(definition.column.0));
+    if !column.is_some_and(|column| is_integer(&column.column_type)) {
+        return Err("its column is no integer");
+    }
+    check_parameters(&schema_of(SequenceId(0), definition))
+}
+
+/// The schema of a sequence to create.
+pub(crate) fn schema_of(id: SequenceId, definition: &SequenceDef) -> SequenceSchema {
     SequenceSchema {
         id,
         name: definition.name.clone(),

@@ -61,6 +61,15 @@ pub(crate) enum Refusal {
     NoRoom(InsertError),
 }
 
+/// The schema and indexes that a table had.
+#[derive(Debug)]
+pub(crate) struct Indexing {
+    pub schema: Arc<TableSchema>,
+    indexes: Vec<TableIndex>,
+    /// The row set, if the table lost it since.
+    row_set: Option<RowSet>,
+}
+
 /// Why rows could not be copied into a table.
 #[derive(Debug)]
 pub(crate) enum TakeRowsError {
@@ -156,6 +165,58 @@ impl Table {
         } else if self.row_set.is_none() {
             self.row_set = Some(RowSet::default());
         }
+    }
+
+    /// Takes another schema with columns of the same types, and builds the indexes that it has
+    /// and the table has not. Fails with the position of an index that the rows contradict.
+    pub fn reindex(
+        &mut self,
+        schema: &Arc<TableSchema>,
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) -> Result<Indexing, usize> {
+        let mut before = Indexing {
+            schema: std::mem::replace(&mut self.schema, Arc::clone(schema)),
+            indexes: std::mem::take(&mut self.indexes),
+            row_set: None,
+        };
+        let mut to_fill = Vec::new();
+        for (position, index) in schema.indexes.iter().enumerate() {
+            let mut same = before.indexes.iter();
+            let same = same.find(|old| old.id == index.id && old.unique == index.unique);
+            if same.is_none() {
+                to_fill.push(Some(position));
+            }
+            let index = same
+                .cloned()
+                .unwrap_or_else(|| TableIndex::new(schema, index));
+            self.indexes.push(index);
+        }
+        if self.indexes.iter().any(|index| index.unique) {
+            before.row_set = self.row_set.take();
+        } else if self.row_set.is_none() {
+            to_fill.push(None);
+        }
+        self.choose_finder();
+        self.note_sequences();
+        for position in to_fill {
+            if self.fill(position, blobs, keys).is_err() {
+                self.restore_indexes(before);
+                return Err(position.unwrap_or_default());
+            }
+        }
+        Ok(before)
+    }
+
+    /// Undoes [`Table::reindex`].
+    pub fn restore_indexes(&mut self, before: Indexing) {
+        self.schema = before.schema;
+        self.indexes = before.indexes;
+        if before.row_set.is_some() {
+            self.row_set = before.row_set;
+        }
+        self.choose_finder();
+        self.note_sequences();
     }
 
     /// Takes over which columns are generated from the schema.

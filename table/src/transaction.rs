@@ -11,7 +11,7 @@ use spacetime_page::RowPtr;
 use spacetime_types::{SequenceId, TableId};
 
 use crate::sequence::Sequence;
-use crate::table::Table;
+use crate::table::{Indexing, Table};
 
 /// Something that was done.
 #[derive(Debug)]
@@ -53,6 +53,10 @@ pub(crate) enum CatalogueOp {
     Created(TableId),
     /// A table, already emptied, was taken away.
     Dropped(Table),
+    /// A table got another schema and other indexes.
+    Reindexed(Indexing),
+    /// A table was made anew with rows stored differently; this was the old one.
+    Replaced(Table),
     /// A sequence was made.
     SequenceCreated(SequenceId),
     /// A sequence was taken away.
@@ -92,6 +96,12 @@ impl Transaction {
             inserted: self.inserted.len(),
             deleted: self.deleted.len(),
         }
+    }
+
+    /// Whether rows of a table were changed.
+    pub fn has_rows_of(&self, table: TableId) -> bool {
+        let mut ops = self.ops.iter();
+        ops.any(|op| matches!(op, Op::Row(row) if row.table == table))
     }
 
     /// Records a row whose bytes are the last in `inserted`.

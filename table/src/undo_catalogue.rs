@@ -14,6 +14,18 @@ impl Datastore {
                 );
             }
             CatalogueOp::Dropped(table) => self.register(table),
+            CatalogueOp::Reindexed(before) => {
+                let table = self.unregister(before.schema.id);
+                let mut table = table.unwrap_or_else(|| panic!("a changed table is there"));
+                table.restore_indexes(before);
+                self.register(table);
+            }
+            CatalogueOp::Replaced(old) => {
+                let new = self.unregister(old.schema.id);
+                let mut new = new.unwrap_or_else(|| panic!("a changed table is there"));
+                new.clear(&mut self.blobs);
+                self.register(old);
+            }
             CatalogueOp::SequenceCreated(sequence) => {
                 let sequence = self.sequences.remove(&sequence);
                 assert!(sequence.is_some(), "a new sequence is known");

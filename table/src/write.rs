@@ -313,14 +313,31 @@ impl Datastore {
         if allocated == sequence.allocated {
             return Err(WriteError::SequenceExhausted(id));
         }
-        let row = StSequence::of(sequence.table, &sequence.schema, allocated);
-        sequence.allocated = allocated;
-        let updated = self.update_system(ST_SEQUENCE, ST_SEQUENCE_ID_INDEX, &row.to_bsatn());
-        assert!(
-            updated.is_ok(),
-            "the row of sequence {id} is there: {updated:?}"
-        );
+        let value = sequence.value;
+        self.set_position(id, value, allocated);
         Ok(())
+    }
+
+    /// Makes a sequence stand elsewhere and writes that down. Both must be values of it.
+    pub(crate) fn move_sequence(&mut self, id: SequenceId, value: i128, allocated: i128) {
+        assert!(self.tx.is_open, "writes need a transaction");
+        let sequence = self.sequence_mut(id);
+        let undo = Op::Sequence {
+            sequence: id,
+            value: sequence.value,
+            allocated: sequence.allocated,
+        };
+        self.tx.ops.push(undo);
+        self.set_position(id, value, allocated);
+    }
+
+    fn set_position(&mut self, id: SequenceId, value: i128, allocated: i128) {
+        let sequence = self.sequence_mut(id);
+        sequence.value = value;
+        sequence.allocated = allocated;
+        let row = StSequence::of(sequence.table, &sequence.schema, allocated).to_bsatn();
+        let updated = self.update_system(ST_SEQUENCE, ST_SEQUENCE_ID_INDEX, &row);
+        assert!(updated.is_ok(), "sequence {id} has a row: {updated:?}");
     }
 
     fn sequence_mut(&mut self, id: SequenceId) -> &mut Sequence {
