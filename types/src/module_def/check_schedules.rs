@@ -1,6 +1,6 @@
 //! Rules for schedules: a table whose rows are timers, and the function that takes such a row.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::check_tables::Context;
 use super::def::{
@@ -23,15 +23,16 @@ pub(super) fn check_schedules(
     let table_positions = positions(tables.iter().map(|table| &table.accessor));
     let reducer_positions = positions(reducers.iter().map(|reducer| &reducer.accessor));
     let procedure_positions = positions(procedures.iter().map(|procedure| &procedure.accessor));
+    let declared: HashSet<&Name> = draft
+        .tables
+        .iter()
+        .map(|table| &table.source_name)
+        .collect();
     for raw in &draft.schedules {
         let position = table_positions.get(&raw.table_name).copied();
         let Some(table) = position.and_then(|position| tables.get_mut(position)) else {
             // A table that broke other rules is reported already.
-            if !draft
-                .tables
-                .iter()
-                .any(|table| table.source_name == raw.table_name)
-            {
+            if !declared.contains(&raw.table_name) {
                 let table = raw.table_name.clone();
                 context.report.push(ModuleDefError::TableNotFound { table });
             }
@@ -45,52 +46,62 @@ pub(super) fn check_schedules(
         let procedure = procedure_positions.get(&raw.function_name);
         let reducer = reducer.and_then(|position| reducers.get_mut(*position));
         let procedure = procedure.and_then(|position| procedures.get_mut(*position));
-        let (function_name, function_kind, params, visibility) = match (reducer, procedure) {
-            (Some(def), _) => (
-                &def.name,
-                ScheduledKind::Reducer,
-                &def.params,
-                &mut def.visibility,
-            ),
-            (None, Some(def)) => (
-                &def.name,
-                ScheduledKind::Procedure,
-                &def.params,
-                &mut def.visibility,
-            ),
+        let function = match (reducer, procedure) {
+            (Some(def), _) => Function {
+                kind: ScheduledKind::Reducer,
+                name: &def.name,
+                params: &def.params,
+                visibility: &mut def.visibility,
+            },
+            (None, Some(def)) => Function {
+                kind: ScheduledKind::Procedure,
+                name: &def.name,
+                params: &def.params,
+                visibility: &mut def.visibility,
+            },
             (None, None) => {
-                context
-                    .report
-                    .push(ModuleDefError::ScheduledFunctionNotFound {
-                        schedule: name,
-                        function: raw.function_name.clone(),
-                    });
+                let function = raw.function_name.clone();
+                let schedule = name;
+                let error = ModuleDefError::ScheduledFunctionNotFound { schedule, function };
+                context.report.push(error);
                 continue;
             }
         };
-        let row = AlgebraicType::Ref(table.product_type_ref);
-        let takes_row = matches!(&params.elements[..], [only] if only.algebraic_type == row);
-        if !takes_row {
-            context
-                .report
-                .push(ModuleDefError::ScheduledFunctionParams {
-                    function: function_name.clone(),
-                    expected: TypeText::new(&ProductType::tuple([row])),
-                    actual: TypeText::new(params),
-                });
-        }
+        check_params(context, table, &function);
         if draft.version == DefVersion::V10 {
-            *visibility = Visibility::Private;
+            *function.visibility = Visibility::Private;
         }
         if let Some((at_column, id_column)) = columns {
             table.schedule = Some(ScheduleDef {
                 name,
                 at_column,
                 id_column,
-                function_name: function_name.clone(),
-                function_kind,
+                function_name: function.name.clone(),
+                function_kind: function.kind,
             });
         }
+    }
+}
+
+/// What a schedule calls.
+struct Function<'a> {
+    kind: ScheduledKind,
+    name: &'a Name,
+    params: &'a ProductType,
+    visibility: &'a mut Visibility,
+}
+
+/// A scheduled function takes the row and nothing else.
+fn check_params(context: &mut Context<'_>, table: &TableDef, function: &Function<'_>) {
+    let row = AlgebraicType::Ref(table.product_type_ref);
+    let takes_row = matches!(&function.params.elements[..], [only] if only.algebraic_type == row);
+    if !takes_row {
+        let error = ModuleDefError::ScheduledFunctionParams {
+            function: function.name.clone(),
+            expected: TypeText::new(&ProductType::tuple([row])),
+            actual: TypeText::new(function.params),
+        };
+        context.report.push(error);
     }
 }
 

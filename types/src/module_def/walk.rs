@@ -4,8 +4,7 @@
 //! namespace.
 
 use super::def::{
-    DefVersion, HttpHandlerDef, Lifecycle, ModuleDef, ProcedureDef, ReducerDef, Scoped, TableDef,
-    ViewDef,
+    HttpHandlerDef, Lifecycle, ModuleDef, ProcedureDef, ReducerDef, Scoped, TableDef, ViewDef,
 };
 
 /// Modules, depth first, parents before their children.
@@ -148,12 +147,6 @@ impl ModuleDef {
     pub(super) fn number(&mut self) {
         assert!(self.namespace.is_empty(), "ids count from the root");
         Numbers::default().number(self);
-    }
-
-    /// Whether definitions of this version hide lifecycle and scheduled functions.
-    #[must_use]
-    pub fn hides_internal_functions(&self) -> bool {
-        self.version == DefVersion::V10
     }
 }
 
