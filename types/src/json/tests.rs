@@ -361,11 +361,17 @@ fn types_as_json() {
     });
     check(
         AlgebraicType::Product(product),
-        r#"{"Product":{"elements":[{"name":{"some":"a"},"algebraic_type":{"U8":[]}},{"name":{"none":[]},"algebraic_type":{"String":[]}}]}}"#,
+        concat!(
+            r#"{"Product":{"elements":[{"name":{"some":"a"},"algebraic_type":{"U8":[]}},"#,
+            r#"{"name":{"none":[]},"algebraic_type":{"String":[]}}]}}"#
+        ),
     );
     check(
         AlgebraicType::option(AlgebraicType::U8),
-        r#"{"Sum":{"variants":[{"name":{"some":"some"},"algebraic_type":{"U8":[]}},{"name":{"some":"none"},"algebraic_type":{"Product":{"elements":[]}}}]}}"#,
+        concat!(
+            r#"{"Sum":{"variants":[{"name":{"some":"some"},"algebraic_type":{"U8":[]}},"#,
+            r#"{"name":{"some":"none"},"algebraic_type":{"Product":{"elements":[]}}}]}}"#
+        ),
     );
     let typespace = Typespace {
         types: vec![AlgebraicType::U8],
