@@ -34,7 +34,7 @@ fn check(fault: Fault, nth: u64, seed: u64) -> bool {
     assert!(next >= acknowledged, "{context}: lost at restart");
     acknowledged = next;
     // What recovery has shown counts as durable, even if nothing is written after it.
-    let more = if seed % 2 == 0 { 3 } else { 0 };
+    let more = if seed.is_multiple_of(2) { 3 } else { 0 };
     append(&mut opened.group_commit, next + more, &mut acknowledged)
         .unwrap_or_else(|e| panic!("{context}: {e}"));
     drop(opened);
