@@ -1,0 +1,147 @@
+//! What the disk gives: write a batch at the end of a file, sync, again.
+//!
+//! The figures of a server that confirms only what is on disk stand next to these: it cannot
+//! commit more batches a second than the disk syncs.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::histogram::Histogram;
+use crate::report::Latency;
+
+/// The file begins again at this size, so that a fast disk does not fill up.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+/// How much of the file exists before it is rewritten.
+const REWRITTEN_BYTES: u64 = 64 << 20;
+
+/// How a batch reaches the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Manner {
+    /// The file grows with every batch, so each sync also writes its new size.
+    Append,
+    /// The space was written before: the least that a disk can be asked for.
+    Rewrite,
+}
+
+/// The figures for one size of batch.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct CommitFigures {
+    pub manner: Manner,
+    pub batch_bytes: u64,
+    pub syncs_per_second: f64,
+    pub bytes_per_second: f64,
+    /// Of write and sync together.
+    pub latency: Latency,
+}
+
+/// Removes the file when done, however it ended.
+struct Scratch {
+    path: PathBuf,
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nothing more can be done about a file that cannot be removed.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Measures every size in both manners, in a new file in `folder`.
+pub(crate) fn measure(folder: &Path, sizes: &[u64], time: Duration) -> Result<Vec<CommitFigures>> {
+    let path = folder.join(format!("spacetime-bench-{}.tmp", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    let mut file = options
+        .open(&path)
+        .with_context(|| format!("cannot create {}", path.display()))?;
+    let _scratch = Scratch { path };
+    let mut figures = Vec::new();
+    for manner in [Manner::Append, Manner::Rewrite] {
+        for size in sizes {
+            figures.push(measure_size(&mut file, manner, *size, time)?);
+        }
+    }
+    Ok(figures)
+}
+
+fn measure_size(
+    file: &mut File,
+    manner: Manner,
+    batch_bytes: u64,
+    time: Duration,
+) -> Result<CommitFigures> {
+    let batch: Vec<u8> = (0..batch_bytes)
+        .map(|i| i.to_le_bytes()[0] ^ 0x5a)
+        .collect();
+    file.set_len(0)?;
+    file.rewind()?;
+    let end = match manner {
+        Manner::Append => FILE_BYTES_MAX,
+        Manner::Rewrite => {
+            let block = vec![1; 1 << 20];
+            let end = REWRITTEN_BYTES.max(batch_bytes.next_multiple_of(1 << 20));
+            for _ in 0..end >> 20 {
+                file.write_all(&block)?;
+            }
+            end
+        }
+    };
+    file.sync_all()?;
+    file.rewind()?;
+    let mut latencies = Histogram::new();
+    let mut position = 0;
+    let start = Instant::now();
+    let mut before = start;
+    while before - start < time || latencies.count() == 0 {
+        if end < position + batch_bytes {
+            position = 0;
+            file.seek(SeekFrom::Start(0))?;
+            if manner == Manner::Append {
+                file.set_len(0)?;
+            }
+        }
+        file.write_all(&batch)?;
+        file.sync_data()?;
+        position += batch_bytes;
+        let after = Instant::now();
+        let nanos = (after - before).as_nanos();
+        latencies.record(u64::try_from(nanos).unwrap_or(u64::MAX));
+        before = after;
+    }
+    let seconds = (before - start).as_secs_f64();
+    let syncs_per_second = latencies.count() as f64 / seconds;
+    Ok(CommitFigures {
+        manner,
+        batch_bytes,
+        syncs_per_second,
+        bytes_per_second: syncs_per_second * batch_bytes as f64,
+        latency: Latency::of(&latencies),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_is_measured_in_both_manners_and_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let figures = measure(folder.path(), &[100, 5000], Duration::from_millis(5)).unwrap();
+        let found: Vec<_> = figures
+            .iter()
+            .map(|it| (it.manner, it.batch_bytes))
+            .collect();
+        let expect = [Manner::Append, Manner::Rewrite].map(|it| [(it, 100), (it, 5000)]);
+        assert_eq!(found, expect.concat());
+        for it in &figures {
+            assert!(0.0 < it.syncs_per_second && 0.0 < it.latency.p50_us);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,324 @@
+//! The figures, and how they are shown: a table for people, JSON for programs.
+//!
+//! A figure that could not be had is `n/a` in the table and `null` in JSON, never zero.
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use crate::commit::CommitFigures;
+use crate::histogram::Histogram;
+use crate::message::Protocol;
+
+/// How long calls took, in microseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Latency {
+    pub mean_us: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub p999_us: f64,
+    pub max_us: f64,
+}
+
+impl Latency {
+    /// From nanoseconds.
+    pub(crate) fn of(histogram: &Histogram) -> Self {
+        let micros = |nanos: u64| nanos as f64 / 1000.0;
+        Self {
+            mean_us: histogram.mean() / 1000.0,
+            p50_us: micros(histogram.quantile(0.5)),
+            p99_us: micros(histogram.quantile(0.99)),
+            p999_us: micros(histogram.quantile(0.999)),
+            max_us: micros(histogram.max()),
+        }
+    }
+}
+
+/// One run of a load.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct LoadFigures {
+    pub name: &'static str,
+    pub alpha: Option<f64>,
+    pub protocol: Protocol,
+    pub confirmed: bool,
+    pub connections: u32,
+    pub in_flight: u32,
+    pub seconds: f64,
+    pub transactions: u64,
+    pub transactions_per_second: f64,
+    pub latency: Latency,
+    pub errors: u64,
+    pub first_error: Option<String>,
+    /// Per transaction, user and system time of all threads.
+    pub server_cpu_us: Option<f64>,
+    pub client_cpu_us: Option<f64>,
+    /// Per transaction, as the kernel counts it: whole pages.
+    pub server_written_bytes: Option<f64>,
+    /// Whether the sum of all balances is what it was.
+    pub balances_kept: Option<bool>,
+    pub balances_error: Option<String>,
+}
+
+/// Operations inside reducers.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct BulkFigures {
+    pub rows: u32,
+    pub operations: Vec<BulkOperation>,
+    /// Growth of the server's resident memory while the rows were inserted.
+    pub memory_bytes_per_row: Option<f64>,
+}
+
+/// One kind of operation.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct BulkOperation {
+    pub name: &'static str,
+    pub rows: u32,
+    /// By the server's own clock, without request and response.
+    pub server_nanos_per_row: Option<f64>,
+    pub total_nanos_per_row: f64,
+    pub rows_per_second: f64,
+}
+
+/// Everything that one run of the tool found out.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Report {
+    pub server: Option<String>,
+    pub server_pid: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<LoadFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bulk: Option<BulkFigures>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commits: Vec<CommitFigures>,
+}
+
+impl Report {
+    /// Why the run must not count as a success, if so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.loads.iter().find_map(|load| {
+            if let Some(error) = &load.balances_error {
+                return Some(format!("{}: the balances are wrong: {error}", load.name));
+            }
+            let error = load.first_error.as_deref().unwrap_or("unknown");
+            (load.transactions == 0 && 0 < load.errors)
+                .then(|| format!("{}: every call failed: {error}", load.name))
+        })
+    }
+
+    /// The tables, one below the other.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::new();
+        if !self.loads.is_empty() {
+            out += "Calls (latency in ms, CPU in us a transaction, disk in bytes a transaction)\n";
+            out += &format!("{}\n", self.load_table());
+        }
+        for load in self.loads.iter().filter(|load| 0 < load.errors) {
+            let error = load.first_error.as_deref().unwrap_or("unknown");
+            out += &format!(
+                "{}: {} errors, the first: {error}\n",
+                load.name, load.errors
+            );
+        }
+        if let Some(bulk) = &self.bulk {
+            let memory = maybe(bulk.memory_bytes_per_row, 1);
+            out += &format!(
+                "\nInside a reducer ({} rows, {memory} bytes a row)\n",
+                bulk.rows
+            );
+            out += &format!("{}\n", bulk_table(bulk));
+        }
+        if !self.commits.is_empty() {
+            out += "\nThe disk alone (latency of write and sync in ms)\n";
+            out += &format!("{}\n", commit_table(&self.commits));
+        }
+        out
+    }
+
+    fn load_table(&self) -> Table {
+        let mut table = table(&[
+            "load",
+            "alpha",
+            "proto",
+            "confirmed",
+            "conns",
+            "in flight",
+            "tx/s",
+            "p50",
+            "p99",
+            "p99.9",
+            "max",
+            "errors",
+            "server CPU",
+            "client CPU",
+            "disk",
+            "balances",
+        ]);
+        for load in &self.loads {
+            let latency = &load.latency;
+            let balances = match load.balances_kept {
+                None => "-",
+                Some(true) => "kept",
+                Some(false) => "WRONG",
+            };
+            table.add_row([
+                load.name.to_owned(),
+                load.alpha.map_or("-".to_owned(), |alpha| alpha.to_string()),
+                format!("{:?}", load.protocol).to_lowercase(),
+                load.confirmed.to_string(),
+                load.connections.to_string(),
+                load.in_flight.to_string(),
+                grouped(load.transactions_per_second),
+                millis(latency.p50_us),
+                millis(latency.p99_us),
+                millis(latency.p999_us),
+                millis(latency.max_us),
+                load.errors.to_string(),
+                maybe(load.server_cpu_us, 2),
+                maybe(load.client_cpu_us, 2),
+                maybe(load.server_written_bytes, 0),
+                balances.to_owned(),
+            ]);
+        }
+        aligned(table)
+    }
+}
+
+fn bulk_table(bulk: &BulkFigures) -> Table {
+    let mut table = table(&["operation", "rows", "ns a row", "ns with request", "rows/s"]);
+    for operation in &bulk.operations {
+        table.add_row([
+            operation.name.to_owned(),
+            operation.rows.to_string(),
+            maybe(operation.server_nanos_per_row, 0),
+            format!("{:.0}", operation.total_nanos_per_row),
+            grouped(operation.rows_per_second),
+        ]);
+    }
+    aligned(table)
+}
+
+fn commit_table(commits: &[CommitFigures]) -> Table {
+    let mut table = table(&["manner", "bytes", "syncs/s", "MB/s", "p50", "p99", "max"]);
+    for commit in commits {
+        table.add_row([
+            format!("{:?}", commit.manner).to_lowercase(),
+            commit.batch_bytes.to_string(),
+            grouped(commit.syncs_per_second),
+            format!("{:.1}", commit.bytes_per_second / 1e6),
+            millis(commit.latency.p50_us),
+            millis(commit.latency.p99_us),
+            millis(commit.latency.max_us),
+        ]);
+    }
+    aligned(table)
+}
+
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN).set_header(head);
+    table
+}
+
+/// Numbers to the right, the first column to the left.
+fn aligned(mut table: Table) -> Table {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn maybe(value: Option<f64>, digits: usize) -> String {
+    value.map_or("n/a".to_owned(), |value| format!("{value:.digits$}"))
+}
+
+fn millis(micros: f64) -> String {
+    format!("{:.3}", micros / 1000.0)
+}
+
+/// Rounded, with a space between groups of three digits.
+fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index != 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load() -> LoadFigures {
+        LoadFigures {
+            name: "transfers",
+            alpha: Some(1.5),
+            protocol: Protocol::V3,
+            confirmed: true,
+            connections: 64,
+            in_flight: 40,
+            seconds: 10.0,
+            transactions: 1_234_560,
+            transactions_per_second: 123_456.0,
+            latency: Latency::of(&Histogram::new()),
+            errors: 0,
+            first_error: None,
+            server_cpu_us: None,
+            client_cpu_us: Some(1.25),
+            server_written_bytes: None,
+            balances_kept: Some(true),
+            balances_error: None,
+        }
+    }
+
+    #[test]
+    fn digits_are_grouped() {
+        let check = |value: f64, expect: &str| assert_eq!(grouped(value), expect);
+        check(0.0, "0");
+        check(999.4, "999");
+        check(1000.0, "1 000");
+        check(1_234_567.0, "1 234 567");
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_zero() {
+        let report = Report {
+            loads: vec![load()],
+            ..Report::default()
+        };
+        let text = report.text();
+        assert!(text.contains("123 456") && text.contains("n/a") && text.contains("kept"));
+        assert!(!text.contains("The disk alone"));
+        let json = serde_json::to_value(&report).unwrap();
+        assert!(json["loads"][0]["server_cpu_us"].is_null());
+        assert!(json.get("bulk").is_none());
+        assert_eq!(json["loads"][0]["protocol"], "v3");
+    }
+
+    #[test]
+    fn wrong_balances_and_calls_that_all_fail_are_failures() {
+        let failure = |load: LoadFigures| {
+            let report = Report {
+                loads: vec![load],
+                ..Report::default()
+            };
+            report.failure()
+        };
+        assert_eq!(failure(load()), None);
+        let wrong = LoadFigures {
+            balances_kept: Some(false),
+            balances_error: Some("530: one too many".to_owned()),
+            ..load()
+        };
+        assert!(failure(wrong).is_some_and(|text| text.contains("one too many")));
+        let failing = LoadFigures {
+            transactions: 0,
+            errors: 3,
+            first_error: Some("no such reducer".to_owned()),
+            ..load()
+        };
+        assert!(failure(failing).is_some_and(|text| text.contains("no such reducer")));
+    }
+}
