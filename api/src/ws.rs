@@ -1,0 +1,25 @@
+//! The WebSocket protocol: frames, messages of versions 1 to 3, and the life of a connection.
+//!
+//! Not here: what the messages mean (the host), and how a connection is authenticated (`auth`).
+
+mod client_message;
+mod close;
+mod connection;
+mod frame;
+mod greeting;
+mod incoming;
+mod protocol;
+mod row_list;
+#[cfg(test)]
+mod sample;
+mod server_v1;
+mod server_v2;
+#[cfg(test)]
+mod test_bytes;
+mod wire;
+
+pub use client_message::{ClientMessage, MessagesV3, decode_v1, decode_v2};
+pub use connection::KeepAlive;
+pub use frame::FrameEncoder;
+pub use greeting::Greeting;
+pub use protocol::{Compression, Protocol};
