@@ -13,7 +13,7 @@ mod claims;
 mod keys;
 mod session;
 
-pub use authority::{Authority, AuthorityError, TrustedIssuer, VerifyError};
+pub use authority::{Authority, AuthorityError, OWN_ISSUER, TrustedIssuer, VerifyError};
 pub use claims::{Claims, ClaimsError};
 pub use keys::{KeyPair, KeyPairError};
 pub use session::{Credentials, Session, credentials};

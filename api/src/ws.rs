@@ -2,6 +2,7 @@
 //!
 //! Not here: what the messages mean (the host), and how a connection is authenticated (`auth`).
 
+mod accepted;
 mod client_message;
 mod close;
 mod connection;
@@ -18,6 +19,7 @@ mod server_v2;
 mod test_bytes;
 mod wire;
 
+pub use accepted::Accepted;
 pub use client_message::{ClientMessage, MessagesV3, decode_v1, decode_v2};
 pub use connection::KeepAlive;
 pub use frame::FrameEncoder;

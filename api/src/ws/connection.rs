@@ -197,7 +197,7 @@ impl Running {
                     self.take_frames(read, client).await
                 }
                 _ = self.ticks.tick() => self.look_at_clock(),
-                _ = shutdown.wait_for(|down| *down) => {
+                () = went_down(shutdown) => {
                     Some(End::Close(Close::new(CloseCode::Away, "the server is shutting down")))
                 }
             };
@@ -352,6 +352,12 @@ impl Running {
         })
         .await;
     }
+}
+
+/// Waits until the server goes down.
+async fn went_down(shutdown: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone: the runtime is ending.
+    let _ = shutdown.wait_for(|down| *down).await;
 }
 
 fn too_slow() -> End {

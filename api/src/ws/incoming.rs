@@ -118,3 +118,42 @@ pub(super) fn request_of(client: ClientId, message: ClientMessage) -> Request {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spacetime_host::QuerySetId;
+
+    fn error(request_id: Option<u32>) -> OutboxMessage {
+        OutboxMessage::SubscriptionError {
+            request_id: request_id.map(RequestId),
+            query_set: Some(QuerySetId::Set(1)),
+            error: "no".into(),
+            duration_micros: 0,
+        }
+    }
+
+    #[test]
+    fn answers_make_room_and_other_messages_do_not() {
+        let mut due = AnswersDue::default();
+        for _ in 0..ANSWERS_DUE_MAX {
+            assert!(due.has_room());
+            due.expect(10);
+        }
+        assert!(!due.has_room());
+        due.settle(&[error(None)]);
+        assert!(!due.has_room());
+        due.settle(&[error(Some(1))]);
+        assert!(due.has_room());
+    }
+
+    #[test]
+    fn large_requests_use_up_the_room_sooner() {
+        let mut due = AnswersDue::default();
+        due.expect(BYTES_DUE_MAX);
+        assert!(!due.has_room());
+        due.settle(&[error(Some(1)), error(Some(2))]);
+        assert!(due.has_room());
+        assert_eq!(due.bytes, 0);
+    }
+}
