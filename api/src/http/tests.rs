@@ -348,7 +348,8 @@ async fn browsers_may_ask_first() {
 }
 
 const UPGRADE: [(&str, &str); 4] = [
-    ("connection", "upgrade"),
+    // Without "close" a refused request leaves the connection open for the next one.
+    ("connection", "upgrade, close"),
     ("upgrade", "websocket"),
     ("sec-websocket-version", "13"),
     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
