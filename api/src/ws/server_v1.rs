@@ -124,7 +124,8 @@ pub(super) fn write_message(out: &mut Vec<u8>, message: &OutboxMessage, greeting
             result,
             duration_micros,
         } => {
-            write_one_off(out, message_id, result.as_ref(), *duration_micros);
+            let result = result.as_deref().map_err(|error| &**error);
+            write_one_off(out, message_id, result, *duration_micros);
         }
         OutboxMessage::ProcedureResult {
             request_id,
@@ -249,7 +250,7 @@ fn write_reducer_result(
 fn write_one_off(
     out: &mut Vec<u8>,
     message_id: &Bytes,
-    result: Result<&Arc<TableChange>, &Box<str>>,
+    result: Result<&TableChange, &str>,
     duration_micros: u64,
 ) {
     out.push(4);
@@ -304,7 +305,7 @@ fn write_update(out: &mut Vec<u8>, update: &ClientUpdate) {
     by_table.sort_by_key(|change| (change.table_id, Arc::as_ptr(change).addr()));
     by_table.dedup_by(|a, b| Arc::ptr_eq(a, b));
     write_tables(out, &by_table, |out, change| {
-        out.extend_from_slice(&encoded(change))
+        out.extend_from_slice(&encoded(change));
     });
 }
 
