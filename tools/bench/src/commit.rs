@@ -4,7 +4,7 @@
 //! commit more batches a second than the disk syncs.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,11 @@ use serde::Serialize;
 use crate::histogram::Histogram;
 use crate::report::Latency;
 
-/// The file begins again at this size, so that a fast disk does not fill up.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+/// A size is measured no longer when it has written so much: rented disks are slowed down after.
+const WRITTEN_BYTES_MAX: u64 = 256 << 20;
 /// How much of the file exists before it is rewritten.
-const REWRITTEN_BYTES: u64 = 64 << 20;
+const REWRITTEN_BYTES: u64 = 16 << 20;
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// How a batch reaches the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,12 +63,30 @@ pub(crate) fn measure(folder: &Path, sizes: &[u64], time: Duration) -> Result<Ve
         .with_context(|| format!("cannot create {}", path.display()))?;
     let _scratch = Scratch { path };
     let mut figures = Vec::new();
-    for manner in [Manner::Append, Manner::Rewrite] {
-        for size in sizes {
-            figures.push(measure_size(&mut file, manner, *size, time)?);
-        }
+    for size in sizes {
+        file.set_len(0)?;
+        file.sync_all()?;
+        figures.push(measure_size(&mut file, Manner::Append, *size, time)?);
+    }
+    write_out(&mut file, sizes)?;
+    for size in sizes {
+        figures.push(measure_size(&mut file, Manner::Rewrite, *size, time)?);
     }
     Ok(figures)
+}
+
+/// Makes the file long enough for every size, once: writing much just before measuring would
+/// measure a disk that is still busy, or one whose owner slows it down for a while.
+fn write_out(file: &mut File, sizes: &[u64]) -> Result<()> {
+    let largest = sizes.iter().copied().max().unwrap_or_default();
+    let block = vec![1; BLOCK_BYTES];
+    file.set_len(0)?;
+    file.rewind()?;
+    for _ in 0..REWRITTEN_BYTES.max(largest).div_ceil(BLOCK_BYTES as u64) {
+        file.write_all(&block)?;
+    }
+    file.sync_all()?;
+    Ok(())
 }
 
 fn measure_size(
@@ -76,39 +95,25 @@ fn measure_size(
     batch_bytes: u64,
     time: Duration,
 ) -> Result<CommitFigures> {
+    assert!(0 < batch_bytes, "nothing would be written");
     let batch: Vec<u8> = (0..batch_bytes)
         .map(|i| i.to_le_bytes()[0] ^ 0x5a)
         .collect();
-    file.set_len(0)?;
-    file.rewind()?;
-    let end = match manner {
-        Manner::Append => FILE_BYTES_MAX,
-        Manner::Rewrite => {
-            let block = vec![1; 1 << 20];
-            let end = REWRITTEN_BYTES.max(batch_bytes.next_multiple_of(1 << 20));
-            for _ in 0..end >> 20 {
-                file.write_all(&block)?;
-            }
-            end
-        }
-    };
-    file.sync_all()?;
+    let rewritten_bytes = file.metadata()?.len();
     file.rewind()?;
     let mut latencies = Histogram::new();
-    let mut position = 0;
+    let (mut position, mut written_bytes) = (0, 0);
     let start = Instant::now();
     let mut before = start;
-    while before - start < time || latencies.count() == 0 {
-        if end < position + batch_bytes {
+    while latencies.count() == 0 || (before - start < time && written_bytes < WRITTEN_BYTES_MAX) {
+        if manner == Manner::Rewrite && rewritten_bytes < position + batch_bytes {
             position = 0;
-            file.seek(SeekFrom::Start(0))?;
-            if manner == Manner::Append {
-                file.set_len(0)?;
-            }
+            file.rewind()?;
         }
         file.write_all(&batch)?;
         file.sync_data()?;
         position += batch_bytes;
+        written_bytes += batch_bytes;
         let after = Instant::now();
         let nanos = (after - before).as_nanos();
         latencies.record(u64::try_from(nanos).unwrap_or(u64::MAX));

@@ -53,7 +53,8 @@ pub(crate) struct Finished {
     pub sent_at: Instant,
     /// The text of what went wrong; `None`: committed.
     pub error: Option<String>,
-    slot: u32,
+    /// Which of the connection's calls it was.
+    pub slot: u32,
 }
 
 /// An open connection.
@@ -115,27 +116,8 @@ impl Connection {
         self.waiting_count
     }
 
-    /// Puts a call in every free slot; `write` appends it for the request id that it is given.
-    pub(crate) fn fill(&mut self, now: Instant, mut write: impl FnMut(u32, &mut Vec<u8>)) {
-        for slot in 0..self.slots.len() {
-            if self.slots[slot].sent_at.is_none() {
-                let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-                self.call(slot, now, &mut write);
-            }
-        }
-    }
-
-    /// Puts a new call in the slot of a finished one.
-    pub(crate) fn replace(
-        &mut self,
-        finished: &Finished,
-        now: Instant,
-        write: impl FnMut(u32, &mut Vec<u8>),
-    ) {
-        self.call(finished.slot, now, write);
-    }
-
-    fn call(&mut self, slot: u32, now: Instant, mut write: impl FnMut(u32, &mut Vec<u8>)) {
+    /// Puts a call in a free slot; `write` appends it with the request id that it is given.
+    pub(crate) fn call(&mut self, slot: u32, now: Instant, write: impl FnOnce(u32, &mut Vec<u8>)) {
         let slot_count = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         let slot = &mut self.slots[slot as usize];
         assert!(slot.sent_at.is_none(), "the slot must be free");

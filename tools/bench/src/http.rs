@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
 
 /// Covers publishing, and a reducer that touches a million rows on a slow build.
@@ -29,6 +30,12 @@ pub(crate) struct Called {
     pub server_time: Option<Duration>,
     /// From the request to the response.
     pub total_time: Duration,
+}
+
+/// One statement's answer, as far as it is of interest.
+#[derive(Deserialize)]
+struct Selected<T> {
+    rows: Vec<T>,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +130,19 @@ impl Http {
             server_time,
             total_time: start.elapsed(),
         })
+    }
+
+    /// The rows of a query, each an array of its columns' values.
+    pub(crate) fn select<T: DeserializeOwned>(&self, database: &str, sql: &str) -> Result<Vec<T>> {
+        let url = self.url(&format!("v1/database/{database}/sql"))?;
+        let request = self.client.post(url).body(sql.to_owned());
+        let answer = self
+            .send(request, Response::bytes)
+            .with_context(|| sql.to_owned())?;
+        let mut statements: Vec<Selected<T>> =
+            serde_json::from_slice(&answer).with_context(|| format!("the answer to {sql}"))?;
+        let statement = statements.pop().filter(|_| statements.is_empty());
+        Ok(statement.context("not one answer to one statement")?.rows)
     }
 
     fn url(&self, path: &str) -> Result<Url> {

@@ -63,12 +63,17 @@ enum Phase {
     Drain,
 }
 
-/// Runs the load; `write` appends the call with the request id that it is given.
-pub(crate) fn run(
-    target: &Target,
-    pressure: &Pressure,
-    write: impl FnMut(u32, &mut Vec<u8>),
-) -> Result<Seen> {
+/// What is called. A place is one of the calls that are in flight together, over all connections:
+/// it is free, waits for a result, and is free again.
+pub(crate) trait Calls {
+    /// Appends the next call, which takes a free place.
+    fn write(&mut self, place: usize, request_id: u32, out: &mut Vec<u8>);
+    /// The call in this place committed. Also told before and after the counted time.
+    fn committed(&mut self, place: usize);
+}
+
+/// Runs the load.
+pub(crate) fn run(target: &Target, pressure: &Pressure, calls: &mut impl Calls) -> Result<Seen> {
     let mut random = Random::new(pressure.seed);
     let poll = Poll::new().context("cannot wait for events")?;
     let mut connections = Vec::new();
@@ -85,7 +90,7 @@ pub(crate) fn run(
         phase: Phase::WarmUp,
         phase_start: Instant::now(),
         pressure,
-        write,
+        calls,
         connections,
         finished: Vec::new(),
         latencies: Histogram::new(),
@@ -100,11 +105,11 @@ pub(crate) fn run(
     running.seen.context("the loop ended before the time")
 }
 
-struct Running<'a, W> {
+struct Running<'a, C> {
     phase: Phase,
     phase_start: Instant,
     pressure: &'a Pressure,
-    write: W,
+    calls: &'a mut C,
     connections: Vec<Connection>,
     /// Kept for its memory only.
     finished: Vec<Finished>,
@@ -116,10 +121,15 @@ struct Running<'a, W> {
     seen: Option<Seen>,
 }
 
-impl<W: FnMut(u32, &mut Vec<u8>)> Running<'_, W> {
+impl<C: Calls> Running<'_, C> {
     fn start_calls(&mut self) -> Result<()> {
-        for connection in &mut self.connections {
-            connection.fill(Instant::now(), &mut self.write);
+        for (index, connection) in self.connections.iter_mut().enumerate() {
+            for slot in 0..self.pressure.in_flight {
+                let place = place(self.pressure, index, slot);
+                connection.call(slot, Instant::now(), |request_id, out| {
+                    self.calls.write(place, request_id, out);
+                });
+            }
             connection.send()?;
         }
         Ok(())
@@ -201,11 +211,13 @@ impl<W: FnMut(u32, &mut Vec<u8>)> Running<'_, W> {
         connection.receive(&mut self.finished)?;
         let now = Instant::now();
         for finished in self.finished.drain(..) {
+            let place = place(self.pressure, index, finished.slot);
             let latency = now - finished.sent_at;
             match &finished.error {
                 None => {
                     let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
                     self.latencies.record(nanos);
+                    self.calls.committed(place);
                 }
                 Some(error) => {
                     self.error_count += 1;
@@ -213,11 +225,18 @@ impl<W: FnMut(u32, &mut Vec<u8>)> Running<'_, W> {
                 }
             }
             if self.phase != Phase::Drain {
-                connection.replace(&finished, now, &mut self.write);
+                connection.call(finished.slot, now, |request_id, out| {
+                    self.calls.write(place, request_id, out);
+                });
             }
         }
         connection.send()
     }
+}
+
+fn place(pressure: &Pressure, connection: usize, slot: u32) -> usize {
+    // Both are bounded by the command line, far below what could overflow.
+    connection * pressure.in_flight as usize + slot as usize
 }
 
 fn spent(before: Usage, after: Usage) -> Spent {

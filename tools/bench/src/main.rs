@@ -10,6 +10,7 @@ mod connection;
 mod frame;
 mod histogram;
 mod http;
+mod limit;
 mod load;
 mod message;
 mod process;
@@ -20,6 +21,7 @@ mod workload;
 mod zipf;
 
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser as _;
@@ -29,7 +31,18 @@ use report::{LoadFigures, Report};
 use session::{Session, Shape};
 use workload::Workload;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody reads it; the exit code says the same.
+            let _ = writeln!(std::io::stderr(), "Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let (report, output, is_json_wanted) = match CommandLine::parse().command {
         Command::Transfers(args) => {
             let report = with_session(&args.server, |session, report| {
@@ -59,7 +72,7 @@ fn main() -> Result<()> {
         }
         Command::Commit(args) => {
             let mut report = Report::default();
-            commit(&args.disk, &[], &mut report)?;
+            commit(&args.disk, &mut report)?;
             (report, args.output, false)
         }
         Command::All(args) => {
@@ -70,8 +83,7 @@ fn main() -> Result<()> {
                 single(session, &args.pressure, &mut report.loads)?;
                 empty(session, &args.pressure, &mut report.loads)?;
                 transfers(session, &args.pressure, &mut report.loads)?;
-                let batches = batch_sizes(&report.loads);
-                commit(&args.disk, &batches, report)
+                commit(&args.disk, report)
             })?;
             (report, args.output, true)
         }
@@ -149,23 +161,11 @@ fn shapes(args: &PressureArgs) -> impl Iterator<Item = Shape> {
     })
 }
 
-/// What the server wrote for all calls that were in flight together, as far as it is known.
-fn batch_sizes(loads: &[LoadFigures]) -> Vec<u64> {
-    let size = |load: &LoadFigures| {
-        let calls = u64::from(load.connections) * u64::from(load.in_flight);
-        let bytes = load.server_written_bytes? * calls as f64;
-        // A cast from float saturates.
-        (load.confirmed && 1.0 <= bytes).then_some((bytes as u64).min(1 << 30))
-    };
-    loads.iter().filter_map(size).collect()
-}
-
-fn commit(args: &DiskArgs, more_sizes: &[u64], report: &mut Report) -> Result<()> {
+fn commit(args: &DiskArgs, report: &mut Report) -> Result<()> {
     say("commit");
-    let mut sizes = [args.batch_bytes.as_slice(), more_sizes].concat();
-    sizes.sort_unstable();
-    sizes.dedup();
+    let sizes = limit::sizes(&args.batch_bytes, &report.loads);
     report.commits = commit::measure(&args.data_dir, &sizes, args.batch_seconds)?;
+    report.limits = limit::compare(&report.loads, &report.commits);
     Ok(())
 }
 

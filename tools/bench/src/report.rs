@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::commit::CommitFigures;
 use crate::histogram::Histogram;
+use crate::limit::LimitFigures;
 use crate::message::Protocol;
 
 /// How long calls took, in microseconds.
@@ -53,8 +54,8 @@ pub(crate) struct LoadFigures {
     pub client_cpu_us: Option<f64>,
     /// Per transaction, as the kernel counts it: whole pages.
     pub server_written_bytes: Option<f64>,
-    /// Whether the sum of all balances is what it was.
-    pub balances_kept: Option<bool>,
+    /// Whether every account holds what the committed calls make it.
+    pub balances_right: Option<bool>,
     pub balances_error: Option<String>,
 }
 
@@ -89,6 +90,8 @@ pub(crate) struct Report {
     pub bulk: Option<BulkFigures>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<CommitFigures>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitFigures>,
 }
 
 impl Report {
@@ -130,6 +133,10 @@ impl Report {
             out += "\nThe disk alone (latency of write and sync in ms)\n";
             out += &format!("{}\n", commit_table(&self.commits));
         }
+        if !self.limits.is_empty() {
+            out += "\nAgainst the disk (all calls in flight with each sync)\n";
+            out += &format!("{}\n", limit_table(&self.limits));
+        }
         out
     }
 
@@ -154,9 +161,9 @@ impl Report {
         ]);
         for load in &self.loads {
             let latency = &load.latency;
-            let balances = match load.balances_kept {
+            let balances = match load.balances_right {
                 None => "-",
-                Some(true) => "kept",
+                Some(true) => "right",
                 Some(false) => "WRONG",
             };
             table.add_row([
@@ -212,6 +219,32 @@ fn commit_table(commits: &[CommitFigures]) -> Table {
     aligned(table)
 }
 
+fn limit_table(limits: &[LimitFigures]) -> Table {
+    let head = [
+        "load",
+        "alpha",
+        "calls",
+        "bytes",
+        "limit tx/s",
+        "tx/s",
+        "reached",
+    ];
+    let mut table = table(&head);
+    for limit in limits {
+        let reached = limit.transactions_per_second / limit.limit_per_second;
+        table.add_row([
+            limit.name.to_owned(),
+            maybe(limit.alpha, 1),
+            limit.calls_in_flight.to_string(),
+            limit.batch_bytes.to_string(),
+            grouped(limit.limit_per_second),
+            grouped(limit.transactions_per_second),
+            format!("{:.1} %", 100.0 * reached),
+        ]);
+    }
+    aligned(table)
+}
+
 fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN).set_header(head);
@@ -247,30 +280,36 @@ fn grouped(value: f64) -> String {
     out
 }
 
+/// A load for tests, all well.
+#[cfg(test)]
+pub(crate) fn example_load() -> LoadFigures {
+    LoadFigures {
+        name: "transfers",
+        alpha: Some(1.5),
+        protocol: Protocol::V3,
+        confirmed: true,
+        connections: 64,
+        in_flight: 40,
+        seconds: 10.0,
+        transactions: 1_234_560,
+        transactions_per_second: 123_456.0,
+        latency: Latency::of(&Histogram::new()),
+        errors: 0,
+        first_error: None,
+        server_cpu_us: None,
+        client_cpu_us: Some(1.25),
+        server_written_bytes: None,
+        balances_right: Some(true),
+        balances_error: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn load() -> LoadFigures {
-        LoadFigures {
-            name: "transfers",
-            alpha: Some(1.5),
-            protocol: Protocol::V3,
-            confirmed: true,
-            connections: 64,
-            in_flight: 40,
-            seconds: 10.0,
-            transactions: 1_234_560,
-            transactions_per_second: 123_456.0,
-            latency: Latency::of(&Histogram::new()),
-            errors: 0,
-            first_error: None,
-            server_cpu_us: None,
-            client_cpu_us: Some(1.25),
-            server_written_bytes: None,
-            balances_kept: Some(true),
-            balances_error: None,
-        }
+        example_load()
     }
 
     #[test]
@@ -289,7 +328,7 @@ mod tests {
             ..Report::default()
         };
         let text = report.text();
-        assert!(text.contains("123 456") && text.contains("n/a") && text.contains("kept"));
+        assert!(text.contains("123 456") && text.contains("n/a") && text.contains("right"));
         assert!(!text.contains("The disk alone"));
         let json = serde_json::to_value(&report).unwrap();
         assert!(json["loads"][0]["server_cpu_us"].is_null());
@@ -308,7 +347,7 @@ mod tests {
         };
         assert_eq!(failure(load()), None);
         let wrong = LoadFigures {
-            balances_kept: Some(false),
+            balances_right: Some(false),
             balances_error: Some("530: one too many".to_owned()),
             ..load()
         };

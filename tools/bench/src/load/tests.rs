@@ -1,5 +1,6 @@
 //! The loop against a server made of a thread a connection, which speaks just enough.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
@@ -7,6 +8,28 @@ use std::thread::JoinHandle;
 use super::*;
 use crate::frame::apply_mask;
 use crate::message::{Protocol, write_call};
+
+/// Calls of a reducer without arguments; notes what is in flight.
+#[derive(Default)]
+struct Counted {
+    waiting: HashSet<usize>,
+    written: u64,
+    committed: u64,
+}
+
+impl Calls for Counted {
+    fn write(&mut self, place: usize, request_id: u32, out: &mut Vec<u8>) {
+        // Failed calls leave their place without a word.
+        self.waiting.insert(place);
+        self.written += 1;
+        write_call(request_id, "empty", b"", out);
+    }
+
+    fn committed(&mut self, place: usize) {
+        assert!(self.waiting.remove(&place), "{place} was free");
+        self.committed += 1;
+    }
+}
 
 /// What the server does with a call.
 #[derive(Clone, Copy)]
@@ -136,9 +159,14 @@ fn run_against(answer: Answer, protocol: Protocol) -> (Result<Seen>, Vec<JoinHan
         seed: 1,
         server_pid: None,
     };
-    let seen = run(&target, &pressure, |id, out| {
-        write_call(id, "empty", b"", out);
-    });
+    let mut calls = Counted::default();
+    let seen = run(&target, &pressure, &mut calls);
+    if let Ok(seen) = &seen {
+        let errors = calls.written - calls.committed;
+        assert!(seen.latencies.count() <= calls.committed);
+        assert!(seen.error_count <= errors, "every call has one end");
+    }
+    assert!(calls.waiting.len() <= 15, "places are used again");
     (seen, server.join().unwrap())
 }
 
