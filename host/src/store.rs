@@ -9,7 +9,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use spacetime_commitlog::txdata::{self, Call, Changes, Inputs, RowSet, TxVisitor};
@@ -93,6 +93,7 @@ impl Store {
             path: directory.display().to_string(),
             cause,
         })?;
+        let started = Instant::now();
         let mut datastore = Box::new(Datastore::new());
         datastore.replay_begin();
         let mut replay = Replay {
@@ -112,6 +113,8 @@ impl Store {
         tracing::info!(
             directory = %directory.display(),
             transactions = recovered.replayed.transactions,
+            bytes = recovered.replayed.record_bytes,
+            milliseconds = started.elapsed().as_secs_f64() * 1000.0,
             "database opened"
         );
         let next = recovered.next;
