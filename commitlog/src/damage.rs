@@ -77,7 +77,8 @@ impl fmt::Display for DamageKind {
                     "no valid commit, but one of transaction {offset} follows at byte {byte}"
                 ),
                 NextValid::Unknown => f.write_str(
-                    "no valid commit, and too much that looks like one to rule out that some follow",
+                    "no valid commit, and too much that looks like one to rule out \
+                     that some follow",
                 ),
             },
             DamageKind::BadEnd { next_segment } => write!(

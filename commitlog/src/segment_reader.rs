@@ -41,7 +41,8 @@ pub(crate) enum Step {
 }
 
 impl SegmentReader {
-    /// Reads the header of the segment that starts at `offset`. `None` if the file is too short to have one.
+    /// Reads the header of the segment that starts at `offset`. `None` if the file is too short
+    /// to have one.
     pub(crate) fn open(
         file: Box<dyn StorageFile>,
         offset: TxOffset,

@@ -145,7 +145,8 @@ proptest! {
         behind in vec(any::<u8>(), 0..10),
     ) {
         let truncates: Vec<TableId> = truncates.into_iter().collect();
-        let mut bytes = encoded(inputs.as_ref(), outputs.as_deref(), &inserts, &deletes, &truncates);
+        let outputs = outputs.as_deref();
+        let mut bytes = encoded(inputs.as_ref(), outputs, &inserts, &deletes, &truncates);
         let len = bytes.len();
         bytes.extend_from_slice(&behind);
         let (seen, read) = decode(&bytes).expect("a good record");

@@ -26,7 +26,8 @@
 //! let disk: Arc<dyn Storage> = Arc::new(SimStorage::new(1));
 //! let mut visitor = CountRecords::default(); // a `TxVisitor` that applies rows to your tables
 //! let options = Options::default();
-//! let (found, group_commit) = recover(&disk, "/replica".as_ref(), &options, &mut visitor).unwrap();
+//! let replica = "/replica".as_ref();
+//! let (found, group_commit) = recover(&disk, replica, &options, &mut visitor).unwrap();
 //! assert_eq!(found.next, TxOffset(0));
 //!
 //! let durability = Durability::start(group_commit, &options).unwrap();

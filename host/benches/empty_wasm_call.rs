@@ -22,7 +22,9 @@ fn empty_call(criterion: &mut Criterion) {
         let module = Module::from_binary(&engine, &EMPTY_FUNCTION).expect("a valid module");
         let mut store = Store::new(&engine, ());
         let instance = Instance::new(&mut store, &module, &[]).expect("no imports are needed");
-        let function = instance.get_typed_func::<(), ()>(&mut store, "f").expect("exported");
+        let function = instance
+            .get_typed_func::<(), ()>(&mut store, "f")
+            .expect("exported");
         criterion.bench_function(&format!("empty wasm call, {name}"), |bencher| {
             bencher.iter(|| {
                 store.set_epoch_deadline(1_000_000);

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-/// Class 0 is "no room"; class `1 + n` is room for an object of `2^n - 1` up to `2^(n+1) - 2` bytes.
+/// Class 0 is "no room"; class `1 + n` is room for an object of `2^n - 1` up to `2^(n+1) - 2`
+/// bytes.
 const CLASS_COUNT: usize = 19;
 
 #[derive(Clone, Debug)]

@@ -26,7 +26,11 @@ pub struct KeyPair {
 pub enum KeyPairError {
     /// Restore the missing file, or remove the other one too to get a new pair. A new pair makes
     /// all existing tokens invalid.
-    #[error("{} is there but {} is not: restore it, or remove both for a new pair", .there.display(), .missing.display())]
+    #[error(
+        "{} is there but {} is not: restore it, or remove both for a new pair",
+        .there.display(),
+        .missing.display()
+    )]
     Half { there: PathBuf, missing: PathBuf },
     /// The file is not a P-256 key in PEM form. Restore it from a backup.
     #[error("{} does not hold a P-256 {kind} key in PEM form: {reason}", .path.display())]

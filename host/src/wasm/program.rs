@@ -60,7 +60,7 @@ pub enum LoadProgramError {
 pub struct Program {
     pub(super) engine: Arc<WasmEngine>,
     pub(super) instance_pre: InstancePre<Env>,
-    /// `__preinit__…` exports in the order in which they run.
+    /// `__preinit__*` exports in the order in which they run.
     pub(super) preinits: Arc<[String]>,
     pub(super) has_setup: bool,
     pub(super) has_initialize: bool,

@@ -10,7 +10,12 @@ use clap::{Parser, Subcommand};
 
 /// Run databases, publish modules to them, and talk to them.
 #[derive(Debug, Parser)]
-#[command(name = "spacetime", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "spacetime",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 struct Arguments {
     /// Put configuration and data under this directory
     #[arg(long, global = true, value_name = "DIR")]

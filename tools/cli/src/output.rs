@@ -1,6 +1,9 @@
 //! The one place that prints: results and progress to stdout, what went wrong to stderr.
 
-#![expect(clippy::print_stdout, reason = "this is where a command's results are printed")]
+#![expect(
+    clippy::print_stdout,
+    reason = "this is where a command's results are printed"
+)]
 
 use std::fmt::Display;
 

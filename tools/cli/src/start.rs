@@ -25,7 +25,12 @@ const DEFAULT_LOG_FILTER: &str = "info";
 #[derive(Debug, Args)]
 pub(crate) struct StartArguments {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, short = 'l', default_value = "0.0.0.0:3000", value_name = "HOST:PORT")]
+    #[arg(
+        long,
+        short = 'l',
+        default_value = "0.0.0.0:3000",
+        value_name = "HOST:PORT"
+    )]
     listen_addr: String,
     /// Directory for everything that the server keeps
     #[arg(long, value_name = "DIR")]
@@ -52,7 +57,8 @@ pub(crate) struct StartArguments {
 
 /// Runs a server until it is told to stop.
 pub(crate) fn start(arguments: &StartArguments, root_dir: Option<&Path>) -> Result<()> {
-    let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(DEFAULT_LOG_FILTER));
+    let filter =
+        EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(DEFAULT_LOG_FILTER));
     tracing_subscriber::fmt()
         .with_env_filter(filter.context("the log filter is not valid")?)
         .with_writer(std::io::stderr)
@@ -63,7 +69,10 @@ pub(crate) fn start(arguments: &StartArguments, root_dir: Option<&Path>) -> Resu
 
 async fn serve(arguments: &StartArguments, root_dir: Option<&Path>) -> Result<()> {
     let data_dir = data_dir(arguments, root_dir)?;
-    let config = HostConfig { data_dir: data_dir.clone(), call_limits: call_limits(arguments)? };
+    let config = HostConfig {
+        data_dir: data_dir.clone(),
+        call_limits: call_limits(arguments)?,
+    };
     let host = Host::open(config).await?;
     let (private, public) = key_paths(arguments, &data_dir);
     let keys = KeyPair::load_or_generate(&private, &public)?;
@@ -73,7 +82,9 @@ async fn serve(arguments: &StartArguments, root_dir: Option<&Path>) -> Result<()
     let listener = TcpListener::bind(&address)
         .await
         .with_context(|| format!("cannot listen on {address}"))?;
-    let address: SocketAddr = listener.local_addr().context("the listener has no address")?;
+    let address: SocketAddr = listener
+        .local_addr()
+        .context("the listener has no address")?;
     say(format_args!("Starting spacetime listening on {address}"));
 
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -85,7 +96,14 @@ async fn serve(arguments: &StartArguments, root_dir: Option<&Path>) -> Result<()
         }
         tracing::info!("stopping");
     };
-    spacetime_api::serve(host.clone(), authority, ApiConfig::default(), listener, stop).await?;
+    spacetime_api::serve(
+        host.clone(),
+        authority,
+        ApiConfig::default(),
+        listener,
+        stop,
+    )
+    .await?;
     host.shutdown().await;
     Ok(())
 }
@@ -131,5 +149,8 @@ fn call_limits(arguments: &StartArguments) -> Result<CallLimits> {
     let call_time_max = Duration::try_from_secs_f64(arguments.call_time_limit)
         .context("--call-time-limit is not a number of seconds")?;
     let memory_bytes_max = arguments.module_memory_limit.saturating_mul(1024 * 1024);
-    Ok(CallLimits { call_time_max, memory_bytes_max })
+    Ok(CallLimits {
+        call_time_max,
+        memory_bytes_max,
+    })
 }

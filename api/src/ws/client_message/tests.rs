@@ -218,6 +218,7 @@ proptest! {
         crate::ws::wire::write_str(&mut frame, &name);
         crate::ws::wire::write_bytes(&mut frame, &args);
         let message = decode_v2(&frame.into()).expect("a message");
-        prop_assert_eq!(show(&message), format!("reducer {request_id} {name} {} false", hex(&args)));
+        let expected = format!("reducer {request_id} {name} {} false", hex(&args));
+        prop_assert_eq!(show(&message), expected);
     }
 }

@@ -9,8 +9,7 @@
 use std::collections::VecDeque;
 use std::ops::Bound;
 
-use spacetime_page::RowPtr;
-use spacetime_table::Datastore;
+use spacetime_table::{Datastore, RowPtr};
 use spacetime_types::{IndexId, TableId};
 use wasmtime::{Caller, Linker};
 

@@ -1,9 +1,8 @@
 //! Inserts, updates and deletes.
 
 use smallvec::SmallVec;
-use spacetime_page::RowPtr;
-use spacetime_table::Datastore;
 use spacetime_table::error::WriteError;
+use spacetime_table::{Datastore, RowPtr};
 use spacetime_types::{IndexId, TableId};
 use wasmtime::{Caller, Linker};
 

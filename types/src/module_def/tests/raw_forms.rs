@@ -433,12 +433,21 @@ const V9_SAMPLE: &str = r#"
  "row_level_security":[{"sql":"SELECT * FROM person"}]}"#;
 
 const V10_PARTS: [&str; 6] = [
-    r#"{"Types":[{"source_name":{"scope":[],"source_name":"Person"},"ty":0,"custom_ordering":true}]}"#,
+    concat!(
+        r#"{"Types":[{"source_name":{"scope":[],"source_name":"Person"},"#,
+        r#""ty":0,"custom_ordering":true}]}"#,
+    ),
     r#"{"Tables":[{"source_name":"person","#,
     r#""default_values":[{"col_id":1,"value":"0100000078"}],"is_event":false}]}"#,
-    r#""visibility":{"ClientCallable":[]},"ok_return_type":{"Product":{"elements":[]}},"err_return_type":{"String":[]}}"#,
+    concat!(
+        r#""visibility":{"ClientCallable":[]},"ok_return_type":{"Product":{"elements":[]}},"#,
+        r#""err_return_type":{"String":[]}}"#,
+    ),
     r#"{"LifeCycleReducers":[{"lifecycle_spec":{"Init":[]},"function_name":"init"}]}"#,
-    r#"{"ExplicitNames":{"entries":[{"Table":{"source_name":"person","canonical_name":"person"}},{"Function":{"source_name":"add","canonical_name":"add"}},"#,
+    concat!(
+        r#"{"ExplicitNames":{"entries":[{"Table":{"source_name":"person","#,
+        r#""canonical_name":"person"}},{"Function":{"source_name":"add","canonical_name":"add"}},"#,
+    ),
 ];
 
 const V10_SECTIONS: [&str; 9] = [
