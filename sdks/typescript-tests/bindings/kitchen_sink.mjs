@@ -115,6 +115,7 @@ const reducersSchema = reducersOf(
   reducerSchema('update_number', { row: NumberType }),
   reducerSchema('delete_number', { id: t.u32() }),
   reducerSchema('insert_composite', { row: CompositeType }),
+  reducerSchema('insert_samples', { first: t.u32(), count: t.u32() }),
   reducerSchema('insert_plain', { a: t.i32(), text: t.string() }),
   reducerSchema('insert_big_row', { a: t.i32(), textBytes: t.u32() }),
   reducerSchema('delete_plain', { a: t.i32(), text: t.string() }),

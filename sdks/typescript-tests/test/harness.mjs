@@ -28,8 +28,21 @@ globalThis.WebSocket = class extends NodeWebSocket {
   constructor(url, protocols) {
     super(url, protocols.filter(protocol => offered.includes(protocol)));
     lastSocket = this;
+    this.addEventListener('close', ({ code, reason }) => {
+      this.closed = { code, reason };
+    });
   }
 };
+
+/** The server closed a connection that had not been made yet, as a module may ask it to. */
+export class ClosedBeforeConnect extends Error {
+  name = 'ClosedBeforeConnect';
+
+  constructor({ code, reason } = {}) {
+    super(reason);
+    this.code = code;
+  }
+}
 
 /** Fails if `promise` does not settle in time. */
 export function inTime(promise, what) {
@@ -54,7 +67,8 @@ export function next(register, what, accept = () => true) {
 
 /**
  * Connects, and resolves to the connection with the identity and token it was given, and the
- * protocol that the server chose.
+ * protocol that the server chose. The client reports an orderly close before that as the end of
+ * the connection, not as an error; nothing else would settle the promise then.
  */
 export async function connect(DbConnection, database, options = {}) {
   const { token, protocols = [V3, V2], compression = 'gzip', confirmedReads } = options;
@@ -68,7 +82,8 @@ export async function connect(DbConnection, database, options = {}) {
       .onConnect((connection, identity, givenToken) => {
         resolve({ connection, identity, token: givenToken, protocol: lastSocket.protocol });
       })
-      .onConnectError((_, error) => reject(error));
+      .onConnectError((_, error) => reject(error))
+      .onDisconnect(() => reject(new ClosedBeforeConnect(lastSocket.closed)));
     if (confirmedReads !== undefined) {
       builder = builder.withConfirmedReads(confirmedReads);
     }

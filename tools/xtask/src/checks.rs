@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{cargo, run, say};
+use crate::process::{cargo, run, run_within, say};
 use crate::server::{Server, build_binary, free_address};
 use crate::{repository_folder, setup, target_folder, tidy};
 
 /// Where the tests find the modules, so that they need not ask cargo, each for itself.
 const MODULES_VARIABLE: &str = "SPACETIME_MODULES_DIR";
+
+/// Every test file has its own limit of a minute; this is for what no such limit catches.
+const TYPESCRIPT_TIMEOUT: Duration = Duration::from_secs(300);
 
 type Step = (&'static str, fn() -> Result<()>);
 
@@ -69,12 +72,15 @@ pub fn run_all() -> Result<()> {
 
 /// The tests of the official TypeScript client against a running server.
 pub fn typescript(server: &str, chat: &str, kitchen_sink: &str) -> Result<()> {
-    run(Command::new("npm")
-        .args(["test", "--silent"])
-        .env("SERVER_URL", server)
-        .env("CHAT_DATABASE", chat)
-        .env("KITCHEN_SINK_DATABASE", kitchen_sink)
-        .current_dir(setup::typescript_folder()))
+    run_within(
+        Command::new("npm")
+            .args(["test", "--silent"])
+            .env("SERVER_URL", server)
+            .env("CHAT_DATABASE", chat)
+            .env("KITCHEN_SINK_DATABASE", kitchen_sink)
+            .current_dir(setup::typescript_folder()),
+        TYPESCRIPT_TIMEOUT,
+    )
 }
 
 fn format() -> Result<()> {

@@ -2,8 +2,11 @@
 
 use std::io::Write;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Writes one line for the person who started the chore. A closed pipe is no reason to stop.
 pub fn say(line: &str) {
@@ -30,6 +33,30 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("`{shown}` failed ({status})");
     }
     Ok(())
+}
+
+/// The same, for a program that might never end: it is killed when the time is up.
+pub fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
+    let shown = show(command);
+    let start = Instant::now();
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot start `{shown}`"))?;
+    while start.elapsed() < limit {
+        if let Some(status) = child.try_wait()? {
+            if !status.success() {
+                bail!("`{shown}` failed ({status})");
+            }
+            return Ok(());
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    child.kill()?;
+    child.wait()?;
+    bail!(
+        "`{shown}` did not end within {} s; it was killed",
+        limit.as_secs()
+    )
 }
 
 /// Runs a program to its end and returns what it printed, without the last line break.
