@@ -188,11 +188,6 @@ impl DatabaseHandle {
             .map_err(|_| self.shared.gone())
     }
 
-    /// Queues a request if there is room at once; gives it back if there is not.
-    pub fn try_send(&self, request: Request) -> Result<(), mpsc::error::TrySendError<Request>> {
-        self.requests.try_send(request)
-    }
-
     /// Calls a reducer from outside any connection.
     pub async fn call_once(
         &self,

@@ -198,7 +198,7 @@ impl Worker {
                 self.sql(&caller, &text, confirmed, reply);
             }
             Request::Update { module, reply } => {
-                let _ = reply.send(self.update(*module));
+                let _ = reply.send(self.update(&module));
             }
             Request::Stop { .. } => unreachable!("`run` takes Stop itself"),
         }

@@ -52,8 +52,8 @@ impl Worker {
 
     /// Another program over the same data. Clients stay connected. The old module keeps running
     /// if anything fails.
-    pub(super) fn update(&mut self, prepared: PreparedModule) -> Result<(), PublishError> {
-        let result = self.try_update(&prepared);
+    pub(super) fn update(&mut self, prepared: &PreparedModule) -> Result<(), PublishError> {
+        let result = self.try_update(prepared);
         match &result {
             Ok(()) => self.host_log(Level::Info, "Database updated"),
             Err(error) => {
