@@ -145,8 +145,8 @@ proptest! {
         behind in vec(any::<u8>(), 0..10),
     ) {
         let truncates: Vec<TableId> = truncates.into_iter().collect();
-        let outputs = outputs.as_deref();
-        let mut bytes = encoded(inputs.as_ref(), outputs, &inserts, &deletes, &truncates);
+        let output_text = outputs.as_deref();
+        let mut bytes = encoded(inputs.as_ref(), output_text, &inserts, &deletes, &truncates);
         let len = bytes.len();
         bytes.extend_from_slice(&behind);
         let (seen, read) = decode(&bytes).expect("a good record");
