@@ -1,18 +1,46 @@
 //! The `spacetime` binary: the server, and everything that people do with one.
+//!
+//! Invariants
+//!   * The exit status is 0 for success, 1 for an error that is told as `Error: ..`, and 2 for
+//!     arguments that are not understood.
+//!   * Results and progress go to stdout, everything else to stderr (see `output`).
 
+mod cli_toml;
+mod commands;
 mod output;
-mod start;
+mod paths;
+mod project;
+mod prompt;
+mod schema;
+mod server_address;
+mod session;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+
+use commands::{
+    build, call, database, describe, list, login, logs, publish, server, sql, start, subscribe,
+};
+use paths::Paths;
+
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\nspacetimedb tool version ",
+    env!("CARGO_PKG_VERSION"),
+    "; spacetimedb-lib version ",
+    env!("CARGO_PKG_VERSION"),
+    ";"
+);
 
 /// Run databases, publish modules to them, and talk to them.
 #[derive(Debug, Parser)]
 #[command(
     name = "spacetime",
     version,
+    long_version = LONG_VERSION,
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -20,26 +48,110 @@ struct Arguments {
     /// Put configuration and data under this directory
     #[arg(long, global = true, value_name = "DIR")]
     root_dir: Option<PathBuf>,
+    /// Use this file instead of the usual cli.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config_path: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Put a module into a database, new or not
+    Publish(publish::PublishArguments),
+    /// Delete a database and all its data
+    Delete(database::DatabaseArguments),
+    /// Show what a module has logged
+    Logs(logs::LogsArguments),
+    /// Call a reducer or a procedure
+    Call(call::CallArguments),
+    /// Show the tables and functions of a database
+    Describe(describe::DescribeArguments),
+    /// Query a database, or change it, with SQL
+    Sql(sql::SqlArguments),
+    /// Give a database another name
+    Rename(database::RenameArguments),
+    /// List your databases
+    List(list::ListArguments),
+    /// Log in, or show the login
+    Login(login::LoginArguments),
+    /// Forget the login
+    Logout(login::LogoutArguments),
+    /// Build a module
+    Build(build::BuildArguments),
+    /// Manage the servers that have a name here
+    #[command(subcommand)]
+    Server(server::ServerCommand),
+    /// Print the rows of queries as they change
+    Subscribe(subscribe::SubscribeArguments),
     /// Start a server
     Start(start::StartArguments),
+    /// Keep a database from being deleted
+    Lock(database::DatabaseArguments),
+    /// Let a database be deleted again
+    Unlock(database::DatabaseArguments),
+    /// Show the version of this program
+    Version,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match arguments.command {
-        Command::Start(start) => start::start(&start, arguments.root_dir.as_deref()),
-    };
-    match result {
+    let paths = Paths::new(
+        arguments.root_dir.as_deref(),
+        arguments.config_path.as_deref(),
+    );
+    match run(&paths, &arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::error(&error);
-            ExitCode::FAILURE
+        Err(error) => match error.downcast::<clap::Error>() {
+            // Arguments that only the configuration could tell to be missing.
+            Ok(error) => error.exit(),
+            Err(error) => {
+                output::error(&error);
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+fn run(paths: &Paths, command: &Command) -> Result<()> {
+    match command {
+        Command::Start(arguments) => start::run(paths, arguments),
+        Command::Build(arguments) => build::run(arguments),
+        Command::Logout(arguments) => login::logout(paths, arguments),
+        Command::Version => {
+            let program = std::env::current_exe().unwrap_or_default();
+            output::say(format_args!("Path: {}", program.display()));
+            output::say(format_args!("spacetime {LONG_VERSION}"));
+            Ok(())
+        }
+        command => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .context("cannot start the async runtime")?;
+            runtime.block_on(talk(paths, command))
+        }
+    }
+}
+
+/// The commands that talk to a server.
+async fn talk(paths: &Paths, command: &Command) -> Result<()> {
+    match command {
+        Command::Publish(arguments) => publish::run(paths, arguments).await,
+        Command::Delete(arguments) => database::delete(paths, arguments).await,
+        Command::Logs(arguments) => logs::run(paths, arguments).await,
+        Command::Call(arguments) => call::run(paths, arguments).await,
+        Command::Describe(arguments) => describe::run(paths, arguments).await,
+        Command::Sql(arguments) => sql::run(paths, arguments).await,
+        Command::Rename(arguments) => database::rename(paths, arguments).await,
+        Command::List(arguments) => list::run(paths, arguments).await,
+        Command::Login(arguments) => login::login(paths, arguments).await,
+        Command::Server(command) => server::run(paths, command).await,
+        Command::Subscribe(arguments) => subscribe::run(paths, arguments).await,
+        Command::Lock(arguments) => database::lock(paths, arguments).await,
+        Command::Unlock(arguments) => database::unlock(paths, arguments).await,
+        Command::Start(_) | Command::Build(_) | Command::Logout(_) | Command::Version => {
+            unreachable!("these need no server and were done before")
         }
     }
 }

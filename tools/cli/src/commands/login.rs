@@ -1,0 +1,108 @@
+//! `spacetime login` and `logout`: who one is to servers.
+//!
+//! Not here: the login of the cloud service in a browser; it needs TLS.
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+
+use crate::cli_toml::CliToml;
+use crate::output::say;
+use crate::paths::Paths;
+use crate::server_address;
+use crate::session::{Session, identity_of, save_login};
+
+/// The flags of `login`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct LoginArguments {
+    /// Use this token from now on
+    #[arg(long, value_name = "JWT", conflicts_with = "server_issued_login")]
+    token: Option<String>,
+    /// Get a new identity from this server, which only it knows
+    #[arg(long, value_name = "SERVER")]
+    server_issued_login: Option<String>,
+    /// Where to log in with a browser
+    #[arg(long, value_name = "URL", hide = true)]
+    auth_host: Option<String>,
+    /// Do not open a browser
+    #[arg(long, hide = true)]
+    no_browser: bool,
+    #[command(subcommand)]
+    show: Option<LoginCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum LoginCommand {
+    /// Show the current login
+    Show {
+        /// Show the token too
+        #[arg(long)]
+        token: bool,
+    },
+}
+
+/// The flags of `logout`.
+#[derive(Debug, Args)]
+pub(crate) struct LogoutArguments {
+    /// Where the login was made
+    #[arg(long, value_name = "URL", hide = true)]
+    auth_host: Option<String>,
+}
+
+/// Logs in, or shows the login.
+pub(crate) async fn login(paths: &Paths, arguments: &LoginArguments) -> Result<()> {
+    let mut file = CliToml::load(&paths.cli_toml()?)?;
+    if let Some(LoginCommand::Show { token }) = arguments.show {
+        show(&file, token);
+        return Ok(());
+    }
+    if let Some(token) = &arguments.token {
+        return save_login(&mut file, token.trim());
+    }
+    if let Some(server) = &arguments.server_issued_login {
+        let url = server_address::resolve(&file, Some(server))?;
+        return Session::anonymous(&url)?.log_in(&mut file).await.map(drop);
+    }
+    bail!(
+        "logging in with a browser needs TLS, which this build does not have; \
+         use `spacetime login --server-issued-login SERVER` for an identity of a server's own, \
+         or `spacetime login --token TOKEN`"
+    )
+}
+
+/// Forgets the login.
+pub(crate) fn logout(paths: &Paths, _arguments: &LogoutArguments) -> Result<()> {
+    let mut file = CliToml::load(&paths.cli_toml()?)?;
+    let Some(token) = file.token() else {
+        say("You are not logged in.");
+        return Ok(());
+    };
+    file.update(|file| {
+        file.forget_web_session();
+        file.set_token(None);
+        Ok(())
+    })?;
+    match identity_of(&token) {
+        Ok(identity) => say(format_args!("Logged out (identity {identity}).")),
+        Err(_) => say("Logged out."),
+    }
+    Ok(())
+}
+
+fn show(file: &CliToml, with_token: bool) {
+    let login = file.token().map(|token| (identity_of(&token), token));
+    match login {
+        Some((identity, token)) => {
+            match identity {
+                Ok(identity) => say(format_args!("You are logged in as {identity}")),
+                Err(_) => say("You are logged in, with a token that does not say who it is for"),
+            }
+            if with_token {
+                say(format_args!(
+                    "Your auth token (don't share this!) is {token}"
+                ));
+            }
+        }
+        None => say("You are not logged in. Run `spacetime login` to log in."),
+    }
+}

@@ -1,0 +1,277 @@
+//! `spacetime start`: a server.
+//!
+//! Needs nothing but a data directory: keys and directories are made. Servers with different data
+//! directories do not know of each other.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use spacetime_api::ApiConfig;
+use spacetime_api::auth::{Authority, KeyPair};
+use spacetime_host::{CallLimits, Host, HostConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli_toml::CliToml;
+use crate::output::{note, say};
+use crate::paths::Paths;
+use crate::prompt::yes_or_no;
+
+mod config;
+
+use config::ServerConfig;
+
+/// What is logged unless `RUST_LOG` or the configuration says otherwise.
+const DEFAULT_LOG_LEVEL: &str = "info";
+const DEFAULT_LISTEN_ADDR: &str = "0.0.0.0:3000";
+/// How many ports after a busy one are offered.
+const OTHER_PORTS: u16 = 100;
+
+/// The flags of `start`.
+#[derive(Debug, Args)]
+pub(crate) struct StartArguments {
+    /// Address to listen on; port 0 takes a free one [default: listen_addr of cli.toml, or
+    /// 0.0.0.0:3000]
+    #[arg(
+        long,
+        short = 'l',
+        value_name = "HOST:PORT",
+        overrides_with = "listen_addr"
+    )]
+    listen_addr: Option<String>,
+    /// Directory for everything that the server keeps
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Directory of the signing keys `id_ecdsa` and `id_ecdsa.pub` [default: that of cli.toml]
+    #[arg(long, value_name = "DIR")]
+    jwt_key_dir: Option<PathBuf>,
+    /// Public signing key
+    #[arg(long, value_name = "FILE", requires = "jwt_priv_key_path")]
+    jwt_pub_key_path: Option<PathBuf>,
+    /// Private signing key
+    #[arg(long, value_name = "FILE", requires = "jwt_pub_key_path")]
+    jwt_priv_key_path: Option<PathBuf>,
+    /// Longest time that one call of a module may take, in seconds
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    call_time_limit: f64,
+    /// Most memory that one module instance may have, in MiB
+    #[arg(long, default_value_t = 1024, value_name = "MIB")]
+    module_memory_limit: usize,
+    /// Do not ask for another port when this one is taken
+    #[arg(long)]
+    non_interactive: bool,
+    /// There is one edition
+    #[arg(long, hide = true, value_parser = ["standalone"])]
+    edition: Option<String>,
+    /// Not supported: everything is on disk
+    #[arg(long, hide = true)]
+    in_memory: bool,
+    /// Accepted for compatibility; memory is not pooled
+    #[arg(long = "page_pool_max_size", hide = true, value_name = "SIZE")]
+    page_pool_max_size: Option<String>,
+    /// Not supported
+    #[arg(long, hide = true, value_name = "PORT")]
+    pg_port: Option<u16>,
+    /// Accepted for compatibility; there is no profiler
+    #[arg(long, hide = true)]
+    enable_tracy: bool,
+}
+
+/// Runs a server until it is told to stop.
+pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
+    refuse_unsupported(arguments)?;
+    let data_dir = match &arguments.data_dir {
+        Some(data_dir) => data_dir.clone(),
+        None => paths.data_dir()?.to_owned(),
+    };
+    let config = ServerConfig::load(&data_dir)?;
+    let filter = EnvFilter::try_from_default_env()
+        .or_else(|_| EnvFilter::try_new(config.log_filter(DEFAULT_LOG_LEVEL)));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.context("the log filter is not valid")?)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    let (private, public) = key_paths(paths, arguments, &config)?;
+    let server = Server {
+        listen_addr: listen_addr(paths, arguments)?,
+        ask_for_port: !arguments.non_interactive && std::io::stdin().is_terminal(),
+        host: HostConfig {
+            data_dir,
+            call_limits: call_limits(arguments)?,
+        },
+        api: config.api()?,
+        private,
+        public,
+    };
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
+    runtime.block_on(server.serve())
+}
+
+/// A server that is about to start.
+struct Server {
+    listen_addr: String,
+    ask_for_port: bool,
+    host: HostConfig,
+    api: ApiConfig,
+    private: PathBuf,
+    public: PathBuf,
+}
+
+impl Server {
+    async fn serve(self) -> Result<()> {
+        // Signals count from here on: opening a large database takes a while.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        // Before anything that takes long, since a busy port ends it.
+        let listener = listen(&self.listen_addr, self.ask_for_port).await?;
+        let address = listener
+            .local_addr()
+            .context("the listener has no address")?;
+        say(format_args!("spacetime {}", env!("CARGO_PKG_VERSION")));
+        say(format_args!(
+            "Data directory: {}",
+            self.host.data_dir.display()
+        ));
+        let host = Host::open(self.host).await?;
+        let keys = KeyPair::load_or_generate(&self.private, &self.public)?;
+        let authority = Authority::new(&keys, &[])?;
+        say(format_args!("Starting spacetime listening on {address}"));
+
+        let stop = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::info!("stopping");
+        };
+        spacetime_api::serve(host.clone(), authority, self.api, listener, stop).await?;
+        host.shutdown().await;
+        Ok(())
+    }
+}
+
+fn refuse_unsupported(arguments: &StartArguments) -> Result<()> {
+    if arguments.in_memory {
+        bail!("--in-memory is not supported: use a --data-dir in a memory file system");
+    }
+    if arguments.pg_port.is_some() {
+        bail!("--pg-port is not supported: this server has no PostgreSQL listener");
+    }
+    if arguments.page_pool_max_size.is_some() {
+        note("WARNING: --page_pool_max_size has no effect");
+    }
+    if arguments.enable_tracy {
+        note("WARNING: --enable-tracy has no effect");
+    }
+    Ok(())
+}
+
+async fn listen(address: &str, ask: bool) -> Result<TcpListener> {
+    let cannot = || format!("cannot listen on {address}");
+    let error = match TcpListener::bind(address).await {
+        Ok(listener) => return Ok(listener),
+        Err(error) => error,
+    };
+    if error.kind() != std::io::ErrorKind::AddrInUse || !ask {
+        return Err(error).with_context(cannot);
+    }
+    let busy: SocketAddr = tokio::net::lookup_host(address)
+        .await
+        .with_context(cannot)?
+        .next()
+        .with_context(cannot)?;
+    let others = busy.port().saturating_add(1)..=busy.port().saturating_add(OTHER_PORTS);
+    for port in others {
+        let Ok(listener) = TcpListener::bind(SocketAddr::new(busy.ip(), port)).await else {
+            continue;
+        };
+        let question = format!(
+            "Port {} is already in use. Would you like to use port {port} instead?",
+            busy.port()
+        );
+        if yes_or_no(false, &question)? {
+            return Ok(listener);
+        }
+        break;
+    }
+    Err(error).with_context(cannot)
+}
+
+/// The command line wins over `cli.toml`, and that over the default.
+fn listen_addr(paths: &Paths, arguments: &StartArguments) -> Result<String> {
+    if let Some(address) = &arguments.listen_addr {
+        return Ok(complete_address(address));
+    }
+    let configured = match paths.cli_toml() {
+        Ok(path) => CliToml::load_if_there(&path)?.and_then(|file| file.listen_addr()),
+        Err(_) => None,
+    };
+    let address = configured.as_deref().unwrap_or(DEFAULT_LISTEN_ADDR);
+    Ok(complete_address(address))
+}
+
+/// A bare port or host is completed.
+fn complete_address(text: &str) -> String {
+    if text.contains(':') {
+        text.to_owned()
+    } else if text.parse::<u16>().is_ok() {
+        format!("0.0.0.0:{text}")
+    } else {
+        format!("{text}:3000")
+    }
+}
+
+/// The pair on the command line, the configured pair, or a pair in the key directory.
+fn key_paths(
+    paths: &Paths,
+    arguments: &StartArguments,
+    config: &ServerConfig,
+) -> Result<(PathBuf, PathBuf)> {
+    if let (Some(private), Some(public)) =
+        (&arguments.jwt_priv_key_path, &arguments.jwt_pub_key_path)
+    {
+        return Ok((private.clone(), public.clone()));
+    }
+    if let Some(pair) = config.key_paths() {
+        return Ok(pair);
+    }
+    let folder: &Path = match &arguments.jwt_key_dir {
+        Some(folder) => folder,
+        None => paths.config_dir()?,
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok((folder.join("id_ecdsa"), folder.join("id_ecdsa.pub")))
+}
+
+fn call_limits(arguments: &StartArguments) -> Result<CallLimits> {
+    let call_time_max = Duration::try_from_secs_f64(arguments.call_time_limit)
+        .context("--call-time-limit is not a number of seconds")?;
+    let memory_bytes_max = arguments.module_memory_limit.saturating_mul(1024 * 1024);
+    Ok(CallLimits {
+        call_time_max,
+        memory_bytes_max,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complete_address;
+
+    #[test]
+    fn addresses_are_completed() {
+        for (given, expected) in [
+            ("4000", "0.0.0.0:4000"),
+            ("localhost", "localhost:3000"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("[::1]:3000", "[::1]:3000"),
+        ] {
+            assert_eq!(complete_address(given), expected);
+        }
+    }
+}

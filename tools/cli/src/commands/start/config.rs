@@ -1,0 +1,228 @@
+//! `config.toml` in the data directory: what an operator sets once and for all.
+//!
+//! Keys that mean something to another engine only are read over.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use spacetime_api::ApiConfig;
+
+/// The file as it is made: everything at its default.
+const INITIAL: &str = r#"# Settings of this server. What is commented out is the default.
+
+[logs]
+# level = "info"
+# directives = ["spacetime_host=debug"]
+
+[websocket]
+# ping-interval = "15s"
+# idle-timeout = "30s"
+# close-handshake-timeout = "250ms"
+
+# A pair of PEM files, both or none; the command line wins.
+# [certificate-authority]
+# jwt-priv-key-path = "/etc/spacetime/id_ecdsa"
+# jwt-pub-key-path = "/etc/spacetime/id_ecdsa.pub"
+"#;
+
+/// What of the file matters here.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(super) struct ServerConfig {
+    certificate_authority: Option<CertificateAuthority>,
+    logs: Logs,
+    websocket: WebSocket,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct CertificateAuthority {
+    jwt_priv_key_path: PathBuf,
+    jwt_pub_key_path: PathBuf,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Logs {
+    level: Option<String>,
+    directives: Vec<String>,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct WebSocket {
+    ping_interval: Option<String>,
+    idle_timeout: Option<String>,
+    close_handshake_timeout: Option<String>,
+}
+
+impl ServerConfig {
+    /// Reads the file of a data directory; makes both if there are none.
+    pub(super) fn load(data_dir: &Path) -> Result<Self> {
+        let path = data_dir.join("config.toml");
+        std::fs::create_dir_all(data_dir)
+            .with_context(|| format!("cannot make {}", data_dir.display()))?;
+        let made = std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .open(&path);
+        match made {
+            Ok(mut file) => {
+                file.write_all(INITIAL.as_bytes())
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+                return Ok(ServerConfig::default());
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot make {}", path.display()));
+            }
+        }
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("{} is invalid", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let config: ServerConfig = toml::from_str(text)?;
+        config.api()?;
+        Ok(config)
+    }
+
+    /// Private and public key file.
+    pub(super) fn key_paths(&self) -> Option<(PathBuf, PathBuf)> {
+        let paths = self.certificate_authority.as_ref()?;
+        Some((
+            paths.jwt_priv_key_path.clone(),
+            paths.jwt_pub_key_path.clone(),
+        ))
+    }
+
+    /// The filter in the notation of `RUST_LOG`.
+    pub(super) fn log_filter(&self, default_level: &str) -> String {
+        let level = self.logs.level.as_deref().unwrap_or(default_level);
+        let parts = std::iter::once(level).chain(self.logs.directives.iter().map(String::as_str));
+        parts.collect::<Vec<&str>>().join(",")
+    }
+
+    /// The settings of the network surface.
+    pub(super) fn api(&self) -> Result<ApiConfig> {
+        let mut config = ApiConfig::default();
+        let set = &self.websocket;
+        for (key, text, target) in [
+            (
+                "ping-interval",
+                &set.ping_interval,
+                &mut config.keep_alive.ping_interval,
+            ),
+            (
+                "idle-timeout",
+                &set.idle_timeout,
+                &mut config.keep_alive.idle_timeout,
+            ),
+            (
+                "close-handshake-timeout",
+                &set.close_handshake_timeout,
+                &mut config.keep_alive.close_timeout,
+            ),
+        ] {
+            if let Some(text) = text {
+                *target = duration(text).with_context(|| format!("`websocket.{key}`"))?;
+            }
+        }
+        Ok(config)
+    }
+}
+
+/// `250ms`, `15s`, `1m 30s`: never zero.
+fn duration(text: &str) -> Result<Duration> {
+    let invalid = || format!("{text:?} is not a duration, such as \"15s\" or \"250ms\"");
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .with_context(invalid)?;
+        let number: u32 = rest[..digits].parse().with_context(invalid)?;
+        let unit = rest[digits..].trim_start();
+        let end = unit
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(unit.len());
+        let one = match &unit[..end] {
+            "ms" | "msec" | "millis" => Duration::from_millis(1),
+            "s" | "sec" | "secs" | "second" | "seconds" => Duration::from_secs(1),
+            "m" | "min" | "mins" | "minute" | "minutes" => Duration::from_secs(60),
+            "h" | "hr" | "hour" | "hours" => Duration::from_secs(3600),
+            _ => bail!(invalid()),
+        };
+        let part = one.checked_mul(number).with_context(invalid)?;
+        total = total.checked_add(part).with_context(invalid)?;
+        rest = unit[end..].trim_start();
+    }
+    anyhow::ensure!(!total.is_zero(), invalid());
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_is_made_is_all_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        assert_eq!(ServerConfig::load(&data).unwrap(), ServerConfig::default());
+        assert_eq!(ServerConfig::load(&data).unwrap(), ServerConfig::default());
+        assert_eq!(ServerConfig::default().log_filter("info"), "info");
+    }
+
+    #[test]
+    fn known_keys_count_and_unknown_ones_do_not_matter() {
+        let config = ServerConfig::parse(
+            "[certificate-authority]\njwt-priv-key-path = \"a\"\njwt-pub-key-path = \"b\"\n\
+             [logs]\nlevel = \"error\"\ndirectives = [\"x=debug\", \"y=info\"]\n\
+             [websocket]\nping-interval = \"5s\"\nincoming-queue-length = 7\n\
+             [v8-heap-policy]\nheap-limit-mb = 0\n",
+        )
+        .unwrap();
+        assert_eq!(config.key_paths(), Some(("a".into(), "b".into())));
+        assert_eq!(config.log_filter("info"), "error,x=debug,y=info");
+        let keep_alive = config.api().unwrap().keep_alive;
+        assert_eq!(keep_alive.ping_interval, Duration::from_secs(5));
+        assert_eq!(keep_alive.idle_timeout, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for text in [
+            "[logs]\nlevel = 3",
+            "[certificate-authority]\njwt-priv-key-path = \"a\"",
+            "[websocket]\nping-interval = \"soon\"",
+            "[websocket]\nidle-timeout = \"0s\"",
+            "nonsense",
+        ] {
+            assert!(ServerConfig::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (text, millis) in [
+            ("250ms", 250),
+            ("15s", 15_000),
+            ("1m 30s", 90_000),
+            ("2 h", 7_200_000),
+        ] {
+            assert_eq!(
+                duration(text).unwrap(),
+                Duration::from_millis(millis),
+                "{text}"
+            );
+        }
+        for text in ["", "s", "5", "5x", "-1s", "99999999999s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! A server, and who we are to it: the HTTP requests of all commands go through here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use spacetime_types::Identity;
+
+use crate::cli_toml::CliToml;
+use crate::output::say;
+use crate::paths::Paths;
+use crate::server_address;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The flags of every command that talks to a server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerFlags {
+    /// The server: a nickname, a host, or a URL
+    #[arg(long, short = 's', value_name = "SERVER")]
+    pub(crate) server: Option<String>,
+}
+
+/// Who to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum As {
+    /// The saved login; a new identity of the server if there is none.
+    Me,
+    /// Nobody.
+    Anonymous,
+}
+
+/// One server and one login.
+#[derive(Debug)]
+pub(crate) struct Session {
+    http: Client,
+    /// Without a slash at its end.
+    url: String,
+    token: Option<String>,
+}
+
+impl Session {
+    /// Finds the server out, and logs in to it if need be.
+    pub(crate) async fn open(paths: &Paths, server: Option<&str>, who: As) -> Result<Self> {
+        let mut file = CliToml::load(&paths.cli_toml()?)?;
+        let mut session = Self::anonymous(&server_address::resolve(&file, server)?)?;
+        if who == As::Me {
+            session.token = match file.token() {
+                Some(token) => Some(token),
+                None => {
+                    say("You are not logged in: the server gives you an identity.");
+                    Some(session.log_in(&mut file).await?)
+                }
+            };
+        }
+        Ok(session)
+    }
+
+    /// A session without a login.
+    pub(crate) fn anonymous(url: &str) -> Result<Self> {
+        if url.starts_with("https://") {
+            bail!("{url} asks for TLS, which this build does not have; use an http:// address");
+        }
+        let http = Client::builder()
+            .user_agent(concat!("spacetimedb-cli/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build()
+            .context("cannot make an HTTP client")?;
+        Ok(Session {
+            http,
+            url: url.to_owned(),
+            token: None,
+        })
+    }
+
+    /// Gets an identity from the server and saves its token.
+    pub(crate) async fn log_in(&self, file: &mut CliToml) -> Result<String> {
+        let answer = self.json(self.http.post(self.v1("identity"))).await?;
+        let token = answer["token"].as_str();
+        let token = token
+            .context("the server's new identity has no token")?
+            .to_owned();
+        say(format_args!(
+            "This login is for the server at {} only; others do not know it.",
+            self.url
+        ));
+        save_login(file, &token)?;
+        Ok(token)
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Whose token it is.
+    pub(crate) fn identity(&self) -> Result<String> {
+        let token = self.token.as_deref().context("this session has no login")?;
+        identity_of(token).context("the saved token is damaged; run `spacetime login` again")
+    }
+
+    fn v1(&self, route: &str) -> String {
+        format!("{}/v1/{route}", self.url)
+    }
+
+    pub(crate) fn get(&self, route: &str) -> RequestBuilder {
+        self.with_token(self.http.get(self.v1(route)))
+    }
+
+    pub(crate) fn post(&self, route: &str) -> RequestBuilder {
+        self.with_token(self.http.post(self.v1(route)))
+    }
+
+    pub(crate) fn put(&self, route: &str) -> RequestBuilder {
+        self.with_token(self.http.put(self.v1(route)))
+    }
+
+    pub(crate) fn delete(&self, route: &str) -> RequestBuilder {
+        self.with_token(self.http.delete(self.v1(route)))
+    }
+
+    fn with_token(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Sends; only a server that does not answer is an error.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        request
+            .send()
+            .await
+            .with_context(|| format!("the server at {} does not answer", self.url))
+    }
+
+    /// Sends, and makes an error of an answer that is not a success.
+    pub(crate) async fn success(&self, request: RequestBuilder) -> Result<Response> {
+        refuse_failure(self.send(request).await?).await
+    }
+
+    /// The JSON body of a success.
+    pub(crate) async fn json(&self, request: RequestBuilder) -> Result<Value> {
+        let answer = self.success(request).await?;
+        let kind = answer.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if !kind.starts_with("application/json") {
+            bail!(
+                "the server at {} sent {kind:?} where JSON was expected",
+                self.url
+            );
+        }
+        let text = answer.text().await.context("the answer was cut off")?;
+        serde_json::from_str(&text).context("the server sent damaged JSON")
+    }
+
+    /// The identity, in hex, of the database with this name or identity.
+    pub(crate) async fn database(&self, name: &str) -> Result<String> {
+        if Identity::from_hex(name).is_ok() {
+            return Ok(name.trim_start_matches("0x").to_owned());
+        }
+        let route = format!("database/{}/identity", percent_encoded(name));
+        let answer = self.send(self.get(&route)).await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            bail!("failed to find database `{name}`.");
+        }
+        let answer = refuse_failure(answer).await?;
+        let text = answer.text().await.context("the answer was cut off")?;
+        Ok(text.trim().to_owned())
+    }
+}
+
+/// The body of an answer that is not a success is the error; its status is the cause.
+pub(crate) async fn refuse_failure(answer: Response) -> Result<Response> {
+    let Err(status) = answer.error_for_status_ref() else {
+        return Ok(answer);
+    };
+    let status = anyhow!(status);
+    match answer.text().await {
+        Ok(text) if !text.trim().is_empty() => Err(status.context(text.trim().to_owned())),
+        _ => Err(status),
+    }
+}
+
+/// Saves a token and tells whose it is.
+pub(crate) fn save_login(file: &mut CliToml, token: &str) -> Result<()> {
+    file.update(|file| {
+        file.forget_web_session();
+        file.set_token(Some(token));
+        Ok(())
+    })?;
+    match identity_of(token) {
+        Ok(identity) => say(format_args!("Logged in with identity {identity}")),
+        Err(_) => say("Token saved."),
+    }
+    Ok(())
+}
+
+/// The identity, in hex, that a token is for, as it says itself.
+pub(crate) fn identity_of(token: &str) -> Result<String> {
+    let payload = token.split('.').nth(1).context("a token has three parts")?;
+    let payload = URL_SAFE_NO_PAD
+        .decode(payload.trim_end_matches('='))
+        .context("the token's payload is not base64")?;
+    let claims: Value = serde_json::from_slice(&payload).context("the payload is not JSON")?;
+    if let Some(hex) = claims["hex_identity"].as_str() {
+        return Ok(hex.to_owned());
+    }
+    match (claims["iss"].as_str(), claims["sub"].as_str()) {
+        (Some(issuer), Some(subject)) => Ok(Identity::from_claims(issuer, subject).to_hex()),
+        _ => bail!("the token does not say who it is for"),
+    }
+}
+
+/// A path segment: everything but letters, digits, `_` and `-` as `%xx`.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// Reads a program or another file that was named on the command line.
+pub(crate) fn read_file(path: &PathBuf) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(payload: &str) -> String {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    #[test]
+    fn a_token_tells_its_identity() {
+        let hex = "c20035600353a2e93544d898c6ed0eac323e200c0468300f22958f8b472a265d";
+        let named = token(&format!(
+            r#"{{"hex_identity":"{hex}","iss":"x","sub":"y"}}"#
+        ));
+        assert_eq!(identity_of(&named).unwrap(), hex);
+        let derived = token(r#"{"iss":"localhost","sub":"alice"}"#);
+        assert_eq!(identity_of(&derived).unwrap(), hex);
+        // The alphabet is the URL-safe one: these bytes give `-` and `_`.
+        let odd = token("{\"iss\":\"\u{3ff}\u{fff}?>\",\"sub\":\"~~~\"}");
+        assert!(odd.contains('_') || odd.contains('-'), "{odd}");
+        identity_of(&odd).unwrap();
+        for damaged in ["", "a.b", "a.!!.c", &token("{}"), &token("no")] {
+            assert!(identity_of(damaged).is_err(), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn names_are_encoded_for_a_path() {
+        assert_eq!(percent_encoded("my-db_1"), "my-db_1");
+        assert_eq!(percent_encoded("a/b c\u{e9}"), "a%2Fb%20c%C3%A9");
+    }
+
+    #[test]
+    fn tls_is_refused_in_words() {
+        let error = Session::anonymous("https://example.org").unwrap_err();
+        assert!(error.to_string().contains("TLS"), "{error}");
+    }
+}
