@@ -180,12 +180,16 @@ mod tests {
 
     #[test]
     fn a_tree_has_branches() {
-        let node = |id: &str, children: Value| json!({"root": {"database_identity": id, "database_names": [id, "x"]}, "children": children});
+        let node = |id: &str, children: Value| {
+            let root = json!({"database_identity": id, "database_names": [id, "x"]});
+            json!({"root": root, "children": children})
+        };
         let leaf = node("c", json!([]));
         let root = node("a", json!([node("b", json!([leaf])), node("d", json!([]))]));
         assert_eq!(
             tree(&root),
-            "a: a, x\n\u{251c}\u{2500}\u{2500} b: b, x\n\u{2502}   \u{2514}\u{2500}\u{2500} c: c, x\n\
+            "a: a, x\n\u{251c}\u{2500}\u{2500} b: b, x\n\
+             \u{2502}   \u{2514}\u{2500}\u{2500} c: c, x\n\
              \u{2514}\u{2500}\u{2500} d: d, x"
         );
     }

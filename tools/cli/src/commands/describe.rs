@@ -160,7 +160,9 @@ mod tests {
     fn one_thing_is_found_in_both_forms() {
         let nine = json!({"tables": [{"name": "t"}], "reducers": [{"name": "r"}]});
         let ten = json!({"sections": [
-            {"Typespace": {}}, {"Tables": [{"source_name": "t"}]}, {"Reducers": [{"source_name": "r"}]},
+            {"Typespace": {}},
+            {"Tables": [{"source_name": "t"}]},
+            {"Reducers": [{"source_name": "r"}]},
         ]});
         for definition in [nine, ten] {
             assert!(find(&definition, Entity::Table("t")).is_ok());

@@ -37,7 +37,12 @@ pub(crate) struct PublishArguments {
     )]
     pub(crate) bin_path: Option<PathBuf>,
     /// A JavaScript program that is bundled already
-    #[arg(long, short = 'j', value_name = "FILE", conflicts_with_all = ["module_path", "build_options"])]
+    #[arg(
+        long,
+        short = 'j',
+        value_name = "FILE",
+        conflicts_with_all = ["module_path", "build_options"]
+    )]
     pub(crate) js_path: Option<PathBuf>,
     /// Arguments for `spacetime build`
     #[arg(

@@ -12,7 +12,9 @@ fn example() -> Value {
         json!({"Sum": {"variants": [named("some", json!({"Ref": 0})), named("none", unit)]}});
     json!({
         "typespace": {"types": [
-            {"Product": {"elements": [named("id", json!({"U32": []})), named("name", json!({"String": []}))]}},
+            {"Product": {"elements": [
+                named("id", json!({"U32": []})), named("name", json!({"String": []}))
+            ]}},
         ]},
         "tables": [{"name": "person", "product_type_ref": 0}],
         "reducers": [
@@ -21,13 +23,21 @@ fn example() -> Value {
                 named("who", json!({"Ref": 0})),
                 {"name": none, "algebraic_type": option},
                 named("bytes", json!({"Array": {"U8": []}})),
-                named("owner", json!({"Product": {"elements": [named("__identity__", json!({"U256": []}))]}})),
+                named("owner", json!({"Product": {"elements": [
+                    named("__identity__", json!({"U256": []}))
+                ]}})),
             ]}, "lifecycle": {"none": []}},
         ],
-        "types": [{"name": {"scope": ["deep"], "name": "Person"}, "ty": 0, "custom_ordering": true}],
+        "types": [
+            {"name": {"scope": ["deep"], "name": "Person"}, "ty": 0, "custom_ordering": true}
+        ],
         "misc_exports": [
             {"Procedure": {"name": "ask", "params": {"elements": []}, "return_type": {"Bool": []}}},
-            {"View": {"name": "all", "params": {"elements": []}, "return_type": {"Array": {"Ref": 0}}}},
+            {"View": {
+                "name": "all",
+                "params": {"elements": []},
+                "return_type": {"Array": {"Ref": 0}}
+            }},
             {"View": {"name": "me", "params": {"elements": []}, "return_type": option}},
             {"ColumnDefaultValue": {}},
         ],
