@@ -70,6 +70,9 @@ impl Session {
         let http = Client::builder()
             .user_agent(concat!("spacetimedb-cli/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
+            // A server that answers before it has read a large body closes the connection; the
+            // next request must not be sent on it.
+            .pool_max_idle_per_host(0)
             .build()
             .context("cannot make an HTTP client")?;
         Ok(Session {
@@ -165,17 +168,23 @@ impl Session {
 
     /// The identity, in hex, of the database with this name or identity.
     pub(crate) async fn database(&self, name: &str) -> Result<String> {
+        let found = self.find_database(name).await?;
+        found.with_context(|| format!("failed to find database `{name}`."))
+    }
+
+    /// The same, where it need not exist.
+    pub(crate) async fn find_database(&self, name: &str) -> Result<Option<String>> {
         if Identity::from_hex(name).is_ok() {
-            return Ok(name.trim_start_matches("0x").to_owned());
+            return Ok(Some(name.trim_start_matches("0x").to_owned()));
         }
         let route = format!("database/{}/identity", percent_encoded(name));
         let answer = self.send(self.get(&route)).await?;
         if answer.status() == StatusCode::NOT_FOUND {
-            bail!("failed to find database `{name}`.");
+            return Ok(None);
         }
         let answer = refuse_failure(answer).await?;
         let text = answer.text().await.context("the answer was cut off")?;
-        Ok(text.trim().to_owned())
+        Ok(Some(text.trim().to_owned()))
     }
 }
 

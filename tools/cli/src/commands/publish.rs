@@ -286,6 +286,9 @@ async fn check(
     program: &Program,
     query: &mut Query,
 ) -> Result<()> {
+    if session.find_database(name).await?.is_none() {
+        return Ok(());
+    }
     say("Checking for breaking changes...");
     let style = if std::env::var_os("NO_COLOR").is_some() || !is_terminal() {
         "NoColor"
