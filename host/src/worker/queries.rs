@@ -408,8 +408,16 @@ impl Worker {
         confirmed: bool,
         reply: oneshot::Sender<Result<Vec<SqlResult>, SqlError>>,
     ) {
-        let result = self.run_sql(caller, text);
-        let needs = self.store.last_offset();
+        let mut needs = None;
+        let result = match self.run_connected(caller) {
+            Ok(()) => {
+                let result = self.run_sql(caller, text);
+                needs = self.store.last_offset();
+                self.run_disconnected(caller);
+                result
+            }
+            Err(error) => Err(SqlError::Connect(error)),
+        };
         match (result, needs) {
             (Ok(results), Some(offset)) if confirmed && !self.store.is_durable(offset) => {
                 let durable = self.store.durable_waiter();

@@ -21,6 +21,8 @@
 
 #![allow(dead_code, reason = "no test file needs everything")]
 
+pub mod websocket;
+
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
