@@ -236,7 +236,8 @@ impl Running {
     ) -> Option<End> {
         self.pulse.heard = Instant::now();
         let mut next = read;
-        for _ in 0..READ_BURST {
+        // A frame that was read is always handled: one that is read after the last round is lost.
+        for left in (0..READ_BURST).rev() {
             match next {
                 Some(Ok(Message::Binary(frame))) => {
                     if let Err(close) = self.take_requests(&frame, client).await {
@@ -254,7 +255,7 @@ impl Running {
                 Some(Ok(Message::Close(_))) | None => return Some(End::Gone),
                 Some(Err(error)) => return Some(broken(&error)),
             }
-            if !self.due.has_room() {
+            if left == 0 || !self.due.has_room() {
                 return None;
             }
             match self.stream.next().now_or_never() {
