@@ -2,8 +2,9 @@
 //!
 //! Invariants
 //!   * The private key's file can be read by its owner only, from the moment that it exists.
-//!   * Either both files exist or neither does: one alone is an error, because generating the
-//!     other anew would silently invalidate every token.
+//!   * A file appears under its name as a whole, the private key's first: a start that is killed
+//!     leaves no half a key. A public key that is missing is made from the private one.
+//!   * A public key alone is an error, because a new pair would silently invalidate every token.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -75,7 +76,13 @@ impl KeyPair {
                 write(public, &pair.public_pem, 0o644)?;
                 Ok(pair)
             }
-            (Some(_), None) => Err(half(private, public)),
+            (Some(private_pem), None) => {
+                let secret = SecretKey::from_pkcs8_pem(&private_pem)
+                    .map_err(|error| damaged(private, "private", &error))?;
+                let pair = Self::from_secret(secret, None);
+                write(public, &pair.public_pem, 0o644)?;
+                Ok(pair)
+            }
             (None, Some(_)) => Err(half(public, private)),
         }
     }
@@ -145,27 +152,38 @@ fn read(path: &Path) -> Result<Option<String>, KeyPairError> {
     }
 }
 
-/// Creates the file, which must not exist, with its final access rights from the start.
+/// Makes the file as a whole or not at all, with its final access rights from the start.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), KeyPairError> {
-    let io_error = |source| KeyPairError::Io {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = folder.join(name);
+    let write = || {
+        fs::create_dir_all(folder)?;
+        // Left by a start that was killed; its rights may be wrong.
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+        #[cfg(not(unix))]
+        let _ = mode;
+        let mut file = options.open(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(|source| KeyPairError::Io {
         path: path.to_owned(),
         source,
-    };
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::create_dir_all(folder).map_err(io_error)?;
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let mut file = options.open(path).map_err(io_error)?;
-    file.write_all(text.as_bytes()).map_err(io_error)?;
-    file.sync_all().map_err(io_error)
+    })
 }
 
 #[cfg(test)]

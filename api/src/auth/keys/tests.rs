@@ -43,24 +43,40 @@ fn only_the_owner_can_read_the_private_key() {
 }
 
 #[test]
-fn one_file_alone_is_an_error_and_nothing_is_made() {
+fn a_public_key_alone_is_an_error_and_nothing_is_made() {
     let folder = tempfile::tempdir().expect("a folder");
     let (private, public) = (
         folder.path().join("id_ecdsa"),
         folder.path().join("id_ecdsa.pub"),
     );
     KeyPair::load_or_generate(&private, &public).expect("a new pair");
-    for (keep, lose) in [(&private, &public), (&public, &private)] {
-        let saved = fs::read(lose).expect("the file");
-        fs::remove_file(lose).expect("removed");
-        let error = KeyPair::load_or_generate(&private, &public).expect_err("half a pair");
-        assert!(
-            matches!(&error, KeyPairError::Half { there, .. } if there == keep),
-            "{error}"
-        );
-        assert!(!lose.exists());
-        fs::write(lose, saved).expect("restored");
-    }
+    fs::remove_file(&private).expect("removed");
+    let error = KeyPair::load_or_generate(&private, &public).expect_err("half a pair");
+    assert!(
+        matches!(&error, KeyPairError::Half { there, .. } if there == &public),
+        "{error}"
+    );
+    assert!(!private.exists());
+}
+
+#[test]
+fn a_start_that_was_killed_between_the_files_is_completed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (private, public) = (
+        folder.path().join("id_ecdsa"),
+        folder.path().join("id_ecdsa.pub"),
+    );
+    // Killed while the first file was written: nothing is there under its name.
+    fs::write(folder.path().join("id_ecdsa.new"), "-----BEG").expect("written");
+    let made = KeyPair::load_or_generate(&private, &public).expect("a new pair");
+    // Killed before the second.
+    fs::remove_file(&public).expect("removed");
+    fs::write(folder.path().join("id_ecdsa.pub.new"), "").expect("written");
+    let again = KeyPair::load_or_generate(&private, &public).expect("completed");
+    assert_eq!(again.private_pem(), made.private_pem());
+    let stored = fs::read_to_string(&public).expect("the file");
+    assert_eq!(stored, made.public_pem());
+    assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 2);
 }
 
 #[test]
