@@ -127,6 +127,20 @@ impl DataDir {
         self.root.join("replicas")
     }
 
+    /// Whether any database has been made here.
+    pub(crate) fn has_replicas(&self) -> Result<bool, DataDirError> {
+        let path = self.replicas();
+        let found = std::fs::read_dir(&path).and_then(|mut entries| entries.next().transpose());
+        match found {
+            Ok(entry) => Ok(entry.is_some()),
+            Err(cause) => Err(DataDirError::Io {
+                action: "cannot list",
+                path,
+                cause,
+            }),
+        }
+    }
+
     pub(crate) fn replica(&self, number: u64) -> PathBuf {
         self.replicas().join(number.to_string())
     }
@@ -164,6 +178,15 @@ fn version_in(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_knows_whether_it_has_replicas() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let data_dir = DataDir::open(directory.path()).expect("an empty directory opens");
+        assert!(!data_dir.has_replicas().expect("readable"));
+        std::fs::create_dir(data_dir.replica(1)).expect("writable");
+        assert!(data_dir.has_replicas().expect("readable"));
+    }
 
     #[test]
     fn a_second_server_is_refused_and_a_left_over_file_is_not_a_server() {

@@ -26,7 +26,7 @@ use crate::request::{
 };
 use crate::session_rows;
 use crate::sql::{SqlError, SqlResult};
-use crate::store::{OpenStoreError, Store};
+use crate::store::{Files, OpenStoreError, Store};
 use crate::wasm::{CallLimits, WasmEngine};
 use crate::worker::Worker;
 
@@ -316,7 +316,13 @@ fn serve(shared: &Arc<Shared>, start: Start, mut requests: mpsc::Receiver<Reques
 }
 
 fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
-    let store = Store::open(&shared.directory, Some(Arc::clone(&shared.release)))?;
+    let files = match &start {
+        // Registered only after its first transaction was durable.
+        Start::Existing => Files::Known,
+        Start::New(_) => Files::MayBeNew,
+    };
+    let release = Arc::clone(&shared.release);
+    let store = Store::open(&shared.directory, files, Some(release))?;
     let live = |prepared: &PreparedModule| {
         LiveModule::new(
             prepared,

@@ -12,6 +12,7 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{DatabaseHandle, Shared, Start, StartError, prepare};
 use crate::publish::{Publish, PublishError, PublishTarget, Published};
 use crate::request::DatabaseGone;
+use crate::store::Files;
 use crate::wasm::{CallLimits, WasmEngine};
 
 /// Where a server keeps its data and what it allows.
@@ -52,7 +53,12 @@ impl Host {
     /// reported and stays as it is; the others are served.
     pub async fn open(config: HostConfig) -> Result<Arc<Host>, OpenHostError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let control = ControlDatabase::open(&data_dir.control())?;
+        // Databases without a control plane would be forgotten, and their files written over.
+        let files = match data_dir.has_replicas()? {
+            true => Files::Known,
+            false => Files::MayBeNew,
+        };
+        let control = ControlDatabase::open(&data_dir.control(), files)?;
         let host = Arc::new(Host {
             data_dir,
             call_limits: config.call_limits,

@@ -72,6 +72,15 @@ pub(crate) struct Committed {
     pub(crate) delta: Arc<TxDelta>,
 }
 
+/// What is known of a database's files before they are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// Something was committed to them. That they are gone is damage, not a new database.
+    Known,
+    /// There may be none yet.
+    MayBeNew,
+}
+
 /// Rows and log of one database.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -83,23 +92,29 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens or makes the files in `directory` and brings the rows back. `release` follows the
-    /// durable offset.
+    /// Opens the files in `directory`, or makes them if they may be new, and brings the rows back.
+    /// `release` follows the durable offset.
     pub(crate) fn open(
         directory: &Path,
+        files: Files,
         release: Option<Arc<ReleaseQueue>>,
     ) -> Result<Store, OpenStoreError> {
-        std::fs::create_dir_all(directory).map_err(|cause| OpenStoreError::CreateDir {
-            path: directory.display().to_string(),
-            cause,
-        })?;
+        if files == Files::MayBeNew {
+            std::fs::create_dir_all(directory).map_err(|cause| OpenStoreError::CreateDir {
+                path: directory.display().to_string(),
+                cause,
+            })?;
+        }
         let started = Instant::now();
         let mut datastore = Box::new(Datastore::new());
         datastore.replay_begin();
         let mut replay = Replay {
             datastore: &mut datastore,
         };
-        let options = Options::default();
+        let options = Options {
+            must_exist: files == Files::Known,
+            ..Options::default()
+        };
         let storage: Arc<dyn Storage> = Arc::new(OsStorage);
         let (recovered, durability) =
             spacetime_durability::open(&storage, directory, &options, &mut replay)

@@ -13,7 +13,7 @@ use spacetime_types::bsatn::{self, Decode, Encode};
 use spacetime_types::{Identity, TableId};
 
 use super::records::{DATABASES, DatabaseRecord, NAMES, NameRecord, tables};
-use crate::store::{OpenStoreError, Store};
+use crate::store::{Files, OpenStoreError, Store};
 
 /// Why the control database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +76,12 @@ pub struct ControlDatabase {
 type Change<T> = (Option<T>, Option<T>);
 
 impl ControlDatabase {
-    /// Opens the control database in a directory, or makes it.
-    pub fn open(directory: &Path) -> Result<ControlDatabase, OpenControlError> {
-        let mut store = Store::open(directory, None)?;
+    /// Opens the control database in a directory, or makes it if it may be new.
+    pub(crate) fn open(
+        directory: &Path,
+        files: Files,
+    ) -> Result<ControlDatabase, OpenControlError> {
+        let mut store = Store::open(directory, files, None)?;
         if store.datastore().table_id(DATABASES).is_none() {
             create_tables(&mut store)?;
         }
