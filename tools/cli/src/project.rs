@@ -244,10 +244,11 @@ fn collect(
     }
     let has_module = MODULE_KEYS.iter().any(|key| own.contains_key(*key));
     for (key, value) in inherited {
-        let is_module = MODULE_KEYS.contains(&key.as_str());
-        if !own.contains_key(key) && !(has_module && is_module) {
-            own.insert(key.clone(), value.clone());
+        let is_second_module = has_module && MODULE_KEYS.contains(&key.as_str());
+        if is_second_module || own.contains_key(key) {
+            continue;
         }
+        own.insert(key.clone(), value.clone());
     }
     targets.push(Target {
         values: own.clone(),

@@ -376,7 +376,7 @@ async fn upload(session: &Session, job: &Job, program: &Program, query: Query) -
     let answer = session.send(request).await?;
     if let Some(error) = answer.error_for_status_ref().err() {
         let text = answer.text().await.context("the answer was cut off")?;
-        return Err(refused(session, text, anyhow!(error)));
+        return Err(refused(session, &text, anyhow!(error)));
     }
     let text = answer.text().await.context("the answer was cut off")?;
     let published: Value = serde_json::from_str(&text).context("the server sent damaged JSON")?;
@@ -397,8 +397,8 @@ async fn upload(session: &Session, job: &Job, program: &Program, query: Query) -
     Ok(())
 }
 
-fn refused(session: &Session, text: String, status: anyhow::Error) -> anyhow::Error {
-    let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+fn refused(session: &Session, text: &str, status: anyhow::Error) -> anyhow::Error {
+    let answer: Value = serde_json::from_str(text).unwrap_or_default();
     let denied = answer["PermissionDenied"]["name"].as_str();
     match (denied, session.identity()) {
         (Some(name), Ok(me)) => status.context(format!(

@@ -257,7 +257,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn result(columns: &[(&str, Value)], rows: Value) -> StatementResult {
+    fn result(columns: &[(&str, Value)], rows: &Value) -> StatementResult {
         let elements = columns.iter().map(|(name, ty)| {
             let name = if name.is_empty() {
                 json!({"none": []})
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn tables_look_as_in_psql() {
         let columns = [("id", json!({"U32": []})), ("name", json!({"String": []}))];
-        let full = result(&columns, json!([[1, "Alice"], [22222, "B"]]));
+        let full = result(&columns, &json!([[1, "Alice"], [22222, "B"]]));
         assert_eq!(
             full.table(),
             " id    | name    \n-------+---------\n 1     | \"Alice\" \n 22222 | \"B\"     "
@@ -288,12 +288,12 @@ mod tests {
             full.summary(),
             "(2 rows) [inserted: 2, updated: 1, server: 1.50ms]"
         );
-        let empty = result(&columns, json!([]));
+        let empty = result(&columns, &json!([]));
         assert_eq!(empty.table(), " id | name \n----+------");
-        let one = result(&[("", json!({"Bool": []}))], json!([[true]]));
+        let one = result(&[("", json!({"Bool": []}))], &json!([[true]]));
         assert_eq!(one.table(), " column 0 \n----------\n true     ");
         assert!(one.summary().starts_with("(1 row) "));
-        assert_eq!(result(&[], json!([])).table(), "");
+        assert_eq!(result(&[], &json!([])).table(), "");
     }
 
     #[test]

@@ -298,8 +298,9 @@ impl Server {
         login: &Login,
         database: &str,
         function: &str,
-        arguments: Value,
+        arguments: impl Into<Value>,
     ) -> Result<Value, Refusal> {
+        let arguments: Value = arguments.into();
         let request = self
             .http
             .post(self.v1(&format!("database/{database}/call/{function}")))
