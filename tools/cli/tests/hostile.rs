@@ -335,7 +335,7 @@ fn a_client_that_never_reads_is_cut_off_and_the_others_are_served() {
         }
     });
     let grown = resident_kib(&server).saturating_sub(memory_before);
-    println!("the server's memory grew by {grown} KiB");
+    eprintln!("the server's memory grew by {grown} KiB");
     assert!(grown < 300 * 1024, "{grown} KiB");
     check_serves(&server, &owner, "a client that never reads");
 }

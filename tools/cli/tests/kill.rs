@@ -67,7 +67,7 @@ fn a_killed_server_has_every_confirmed_call_and_a_prefix_of_all() {
         let changed = changing.is_some_and(|changing| changing.join().unwrap());
         server.restart();
         let found = bank.check(&server, &owner, &reports);
-        println!(
+        eprintln!(
             "round {round}: killed after {delay} ms, {found}{}",
             change.as_ref().map_or(String::new(), |change| format!(
                 ", {} done: {changed}",
@@ -83,7 +83,7 @@ fn a_killed_server_has_every_confirmed_call_and_a_prefix_of_all() {
         }
         assert_no_error(&server);
     }
-    println!(
+    eprintln!(
         "{rounds} rounds: {:?}, {} transfers",
         begin.elapsed(),
         bank.committed
@@ -264,7 +264,11 @@ struct Load {
 
 impl Load {
     async fn run(mut self, address: SocketAddr) -> Report {
-        let protocol = if self.report.client % 2 == 0 { V2 } else { V3 };
+        let protocol = if self.report.client.is_multiple_of(2) {
+            V2
+        } else {
+            V3
+        };
         let Ok(mut wire) = Wire::connect(address, DATABASE, protocol, &self.token).await else {
             return self.report;
         };

@@ -265,7 +265,7 @@ impl Random {
                 now.as_nanos() as u64
             }
         };
-        println!("{variable}={seed}");
+        eprintln!("{variable}={seed}");
         Random(seed)
     }
 
