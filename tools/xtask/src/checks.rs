@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, run, run_within, say};
-use crate::server::{Server, build_binary, free_address};
+use crate::server::{Server, build_test_binary, free_address};
 use crate::{repository_folder, setup, target_folder, tidy};
 
 /// Where the tests find the modules, so that they need not ask cargo, each for itself.
@@ -104,7 +104,7 @@ fn clippy_modules() -> Result<()> {
 fn tests() -> Result<()> {
     let modules = target_folder().join("modules");
     run(cargo()
-        .args(["test", "--locked", "--workspace"])
+        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .env(MODULES_VARIABLE, modules))
 }
 
@@ -116,7 +116,7 @@ fn documentation() -> Result<()> {
 }
 
 fn typescript_client() -> Result<()> {
-    let binary = build_binary(false)?;
+    let binary = build_test_binary()?;
     let folder = std::env::temp_dir().join(format!("spacetime-typescript-{}", std::process::id()));
     let result = typescript_client_in(&folder, &binary);
     if folder.exists() {

@@ -34,7 +34,7 @@ enum End {
 pub fn run(arguments: &RunArguments) -> Result<()> {
     let modules = setup::build_modules()?;
     say("building the server (the first time takes some minutes)");
-    let binary = build_binary(true)?;
+    let binary = build_binary()?;
     let folder = match &arguments.data_dir {
         Some(folder) => std::path::absolute(folder)?,
         None => repository_folder().join(".xtask"),

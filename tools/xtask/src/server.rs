@@ -26,24 +26,23 @@ pub struct Server {
     address: SocketAddr,
 }
 
-/// Builds the `spacetime` binary and returns where it is.
-pub fn build_binary(release: bool) -> Result<PathBuf> {
-    let mut build = cargo();
-    build.args([
-        "build",
-        "--locked",
-        "--package",
-        "spacetime-cli",
-        "--bin",
-        "spacetime",
-    ]);
-    if release {
-        build.arg("--release");
-    }
-    run(&mut build)?;
-    let profile = if release { "release" } else { "debug" };
+/// Builds the `spacetime` binary for use and returns where it is.
+pub fn build_binary() -> Result<PathBuf> {
+    let what = ["build", "--locked", "--package", "spacetime-cli"];
+    run(cargo().args(what).args(["--bin", "spacetime", "--release"]))?;
+    Ok(binary_in("release"))
+}
+
+/// The binary that the tests use. Asking for the tests as a whole, rather than for this package,
+/// finds every dependency built: another selection has other features and would build them anew.
+pub fn build_test_binary() -> Result<PathBuf> {
+    run(cargo().args(["test", "--locked", "--workspace", "--no-run"]))?;
+    Ok(binary_in("debug"))
+}
+
+fn binary_in(profile: &str) -> PathBuf {
     let name = format!("spacetime{}", std::env::consts::EXE_SUFFIX);
-    Ok(target_folder().join(profile).join(name))
+    target_folder().join(profile).join(name)
 }
 
 /// A loopback address that nothing listens on at the moment.

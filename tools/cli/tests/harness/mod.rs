@@ -143,6 +143,11 @@ impl Server {
 
     /// The command that starts this server, for one that is expected to fail.
     pub fn start_command(&self) -> Command {
+        self.start_command_at(self.address)
+    }
+
+    /// The same, to listen on `address`.
+    pub fn start_command_at(&self, address: SocketAddr) -> Command {
         let mut command = Command::new(binary());
         command
             .arg("start")
@@ -150,11 +155,7 @@ impl Server {
             .arg(self.data_dir())
             .arg("--jwt-key-dir")
             .arg(self.folder.path().join("config"))
-            .args([
-                "--listen-addr",
-                &self.address.to_string(),
-                "--non-interactive",
-            ])
+            .args(["--listen-addr", &address.to_string(), "--non-interactive"])
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
