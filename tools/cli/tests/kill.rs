@@ -253,7 +253,7 @@ fn found_program(server: &Server, owner: &Login) -> String {
 
 /// The form of a hash in SQL results.
 fn number_of(hash: Hash) -> String {
-    format!("0x{:064x}", hash.to_u256())
+    format!("{:#x}", hash.to_u256())
 }
 
 /// One client that sends numbered transfers until the server is gone.
