@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
+use spacetime_durability::storage::{OsStorage, Storage};
 use spacetime_types::Identity;
 use spacetime_types::module_def::ModuleDef;
 use tokio::sync::{mpsc, oneshot};
@@ -26,9 +27,9 @@ use crate::request::{
 };
 use crate::session_rows;
 use crate::sql::{SqlError, SqlResult};
-use crate::store::{Files, OpenStoreError, Store};
 use crate::wasm::{CallLimits, WasmEngine};
 use crate::worker::Worker;
+use spacetime_store::{Files, OpenStoreError, Store};
 
 /// A database that fails this often within [`FAILURE_WINDOW`] is given up.
 const FAILURES_MAX: usize = 5;
@@ -321,8 +322,9 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
         Start::Existing => Files::Known,
         Start::New(_) => Files::MayBeNew,
     };
-    let release = Arc::clone(&shared.release);
-    let store = Store::open(&shared.directory, files, Some(release))?;
+    let on_durable = ReleaseQueue::follower(Arc::clone(&shared.release));
+    let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+    let store = Store::open(&storage, &shared.directory, files, Some(on_durable))?;
     let live = |prepared: &PreparedModule| {
         LiveModule::new(
             prepared,

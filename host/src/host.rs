@@ -12,8 +12,8 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{DatabaseHandle, Shared, Start, StartError, prepare};
 use crate::publish::{Publish, PublishError, PublishTarget, Published};
 use crate::request::DatabaseGone;
-use crate::store::Files;
 use crate::wasm::{CallLimits, WasmEngine};
+use spacetime_store::Files;
 
 /// Where a server keeps its data and what it allows.
 #[derive(Clone, Debug)]

@@ -22,7 +22,6 @@ mod release;
 mod request;
 mod session_rows;
 mod sql;
-mod store;
 mod wasm;
 mod worker;
 
@@ -40,6 +39,6 @@ pub use request::{
     CallArgs, CallOutcome, CallReport, Caller, ClientId, Connect, ConnectError, DatabaseGone,
     ReducerCall, Request,
 };
+pub use spacetime_store::OpenStoreError;
 pub use sql::{SqlError, SqlResult, SqlStats};
-pub use store::OpenStoreError;
 pub use wasm::{CallLimits, CreateInstanceError, LoadProgramError};

@@ -10,8 +10,11 @@
 //! queue operations only.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
+use spacetime_durability::Status;
+use spacetime_store::OnDurable;
 use spacetime_types::TxOffset;
 
 use crate::outbox::{Outbox, OutboxMessage};
@@ -38,6 +41,18 @@ pub(crate) struct ReleaseQueue {
 }
 
 impl ReleaseQueue {
+    /// Lets messages out as their transactions become durable.
+    pub(crate) fn follower(release: Arc<ReleaseQueue>) -> OnDurable {
+        Box::new(move |state| {
+            if let Some(offset) = state.offset {
+                release.advance(offset);
+            }
+            if matches!(state.status, Status::Failed(_)) {
+                release.fail();
+            }
+        })
+    }
+
     /// Sends the messages of one batch, those that may go at once and those that have to wait.
     pub(crate) fn push_all(
         &self,

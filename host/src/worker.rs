@@ -31,7 +31,7 @@ use crate::limits::REQUEST_BATCH_LEN_MAX;
 use crate::module::LiveModule;
 use crate::outbox::{Outbox, OutboxMessage};
 use crate::request::{ClientId, Request};
-use crate::store::Store;
+use spacetime_store::Store;
 
 /// Nobody can send requests any more.
 struct AllHandlesGone;

@@ -6,14 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
+use spacetime_durability::storage::{OsStorage, Storage};
 use spacetime_table::error::WriteError;
 use spacetime_types::bsatn::{self, Decode, Encode};
 use spacetime_types::{Identity, TableId};
 
 use super::records::{DATABASES, DatabaseRecord, NAMES, NameRecord, tables};
-use crate::store::{Files, OpenStoreError, Store};
+use spacetime_store::{Files, OpenStoreError, Store};
 
 /// Why the control database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +83,8 @@ impl ControlDatabase {
         directory: &Path,
         files: Files,
     ) -> Result<ControlDatabase, OpenControlError> {
-        let mut store = Store::open(directory, files, None)?;
+        let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+        let mut store = Store::open(&storage, directory, files, None)?;
         if store.datastore().table_id(DATABASES).is_none() {
             create_tables(&mut store)?;
         }

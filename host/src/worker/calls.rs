@@ -15,8 +15,8 @@ use crate::module::Reducer;
 use crate::module_log::{Level, Record};
 use crate::outbox::{CallInfo, ClientUpdate, OutboxMessage, ReducerOutcome, RequestId};
 use crate::request::{CallArgs, CallOutcome, CallReport, Caller, ClientId, ReducerCall};
-use crate::store::CommitInputs;
 use crate::wasm::{CallEnd, ReducerInvocation};
+use spacetime_store::CommitInputs;
 
 /// What clients are told when the module broke; the module's log has the details.
 const FATAL: &str = "The instance encountered a fatal error.";

@@ -6,14 +6,18 @@ use super::{Complaint, File, Rule};
 
 /// A crate of the workspace, and those that it may use. Dependencies point downwards only.
 /// Crates for tests alone (`dev-dependencies`) are not restricted.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("types", &[]),
     ("page", &["types"]),
     ("index", &["types", "page"]),
     ("table", &["types", "page", "index"]),
     ("commitlog", &["types"]),
-    ("snapshot", &["types"]),
+    ("snapshot", &["types", "commitlog"]),
     ("durability", &["types", "commitlog", "snapshot"]),
+    (
+        "store",
+        &["types", "table", "commitlog", "snapshot", "durability"],
+    ),
     ("query", &["types", "table"]),
     (
         "host",
@@ -23,6 +27,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "commitlog",
             "snapshot",
             "durability",
+            "store",
             "query",
         ],
     ),
@@ -35,6 +40,8 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "commitlog",
             "snapshot",
             "durability",
+            "store",
+            "offline",
             "host",
             "api",
             "wasm-build",
@@ -49,8 +56,18 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "commitlog",
             "snapshot",
             "durability",
-            "query",
-            "host",
+            "store",
+        ],
+    ),
+    (
+        "tools/offline",
+        &[
+            "types",
+            "table",
+            "commitlog",
+            "snapshot",
+            "durability",
+            "store",
         ],
     ),
     ("tools/wasm-build", &[]),
