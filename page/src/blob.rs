@@ -9,7 +9,19 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-pub(crate) type BlobName = [u8; 32];
+/// The BLAKE3 hash of a blob's bytes.
+pub type BlobName = [u8; 32];
+
+/// Why a blob cannot be brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlobError {
+    /// The bytes are damaged.
+    #[error("the bytes of a large value do not have the hash that they are stored under")]
+    WrongName,
+    /// Each blob is stored once.
+    #[error("a large value is there twice")]
+    Twice,
+}
 
 /// By the first byte of the name. Writing to a shared store copies one shard's index, not the
 /// blobs.
@@ -95,6 +107,49 @@ impl BlobStore {
             .flat_map(|shard| shard.values())
             .map(|blob| blob.uses)
             .sum()
+    }
+
+    /// All blobs: name, bytes and number of uses, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&BlobName, &Arc<[u8]>, u64)> {
+        let blobs = self.shards.iter().flat_map(|shard| shard.iter());
+        blobs.map(|(name, blob)| (name, &blob.bytes, blob.uses))
+    }
+
+    /// Number of uses of a blob that is there.
+    #[must_use]
+    pub fn uses_of(&self, name: &BlobName) -> Option<u64> {
+        let blob = self.shards[usize::from(name[0])].get(name);
+        blob.map(|blob| blob.uses)
+    }
+
+    /// Brings a blob back that no row uses so far. Restored rows add their uses; the caller sees
+    /// to it that none is left without.
+    pub fn restore(
+        &mut self,
+        name: &BlobName,
+        bytes: impl Into<Arc<[u8]>>,
+    ) -> Result<(), BlobError> {
+        let bytes = bytes.into();
+        if blake3::hash(&bytes).as_bytes() != name {
+            return Err(BlobError::WrongName);
+        }
+        if self.uses_of(name).is_some() {
+            return Err(BlobError::Twice);
+        }
+        self.count += 1;
+        self.bytes += bytes.len();
+        let blob = Blob { bytes, uses: 0 };
+        self.shard_mut(name).insert(*name, blob);
+        Ok(())
+    }
+
+    /// Adds a use of a blob that is there.
+    pub(crate) fn add_use(&mut self, name: &BlobName) {
+        let blob = self.shard_mut(name).get_mut(name);
+        assert!(blob.is_some(), "a row refers to a blob that is not there");
+        if let Some(blob) = blob {
+            blob.uses += 1;
+        }
     }
 
     /// Adds a use of these bytes.

@@ -219,20 +219,46 @@ fn stored<'a>(cell: &Cell, slot: &[u8], object: &mut &'a [u8], blobs: &'a BlobSt
     }
 }
 
-/// Gives back the blobs of a row that is about to be removed.
+/// Whether a valid row is stored just like this: with its columns in the cells of the slot, the
+/// object, and this many blobs.
+pub(crate) fn is_stored_as(
+    layout: &RowLayout,
+    row: &[u8],
+    slot: &[u8],
+    object: &[u8],
+    blob_count: usize,
+) -> bool {
+    let plan = ObjectPlan::new(layout, row);
+    let variable = layout
+        .cells
+        .iter()
+        .filter(|cell| matches!(cell.kind, CellKind::Variable(_)));
+    let cells_agree = variable.zip(&plan.parts).all(|(cell, part)| {
+        let mark = read_u16(slot, cell.slot_offset);
+        if part.in_blob {
+            mark == BLOB_MARK
+        } else {
+            usize::from(mark) == part.stored.len()
+        }
+    });
+    let blobs = plan.parts.iter().filter(|part| part.in_blob);
+    cells_agree && plan.len == object.len() && blobs.count() == blob_count
+}
+
+/// Calls `visit` with the blobs of a row.
 #[inline]
-pub(crate) fn release_blobs(
+pub(crate) fn for_each_blob(
     layout: &RowLayout,
     slot: &[u8],
     mut object: &[u8],
-    blobs: &mut BlobStore,
+    mut visit: impl FnMut(&BlobName),
 ) {
     for cell in &layout.cells {
         if let CellKind::Variable(_) = cell.kind {
             let mark = read_u16(slot, cell.slot_offset);
             let (part, rest) = object.split_at(stored_len(mark));
             if mark == BLOB_MARK {
-                blobs.release(name_of(part));
+                visit(name_of(part));
             }
             object = rest;
         }

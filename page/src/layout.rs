@@ -60,6 +60,12 @@ pub enum LayoutError {
     TooWide { bytes: usize },
 }
 
+/// Tells apart layouts that place bytes differently in page images.
+pub type LayoutFingerprint = [u8; 16];
+
+/// Goes into every fingerprint. To be raised when the same types come to be stored differently.
+const LAYOUT_VERSION: &[u8] = b"rows and page images, version 1";
+
 /// The layout of the rows of one type.
 #[derive(Debug)]
 pub struct RowLayout {
@@ -237,6 +243,27 @@ impl RowLayout {
         self.fixed_bsatn_len
     }
 
+    /// Equal only for layouts under which page images mean the same rows.
+    #[must_use]
+    pub fn fingerprint(&self) -> LayoutFingerprint {
+        let mut described = LAYOUT_VERSION.to_vec();
+        for limit in [PAGE_SIZE, COLUMN_LEN_MAX, OBJECT_LEN_MAX, SUM_PAYLOAD_MAX] {
+            put_len(limit, &mut described);
+        }
+        put_len(self.columns.len(), &mut described);
+        for column in &self.columns {
+            column.shape.describe(&mut described);
+        }
+        let mut fingerprint = LayoutFingerprint::default();
+        fingerprint.copy_from_slice(&blake3::hash(&described).as_bytes()[..16]);
+        fingerprint
+    }
+
+    /// Whether any bytes of the right length are a row.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.row.is_plain()
+    }
+
     /// Bytes a row takes in a page, without its variable-length columns.
     #[must_use]
     pub fn slot_size(&self) -> usize {
@@ -282,6 +309,12 @@ impl RowLayout {
     pub(crate) fn column_cell(&self, col: usize) -> &Cell {
         &self.columns[col].cell
     }
+}
+
+/// Appends a length in a form that does not depend on the machine.
+pub(crate) fn put_len(len: usize, out: &mut Vec<u8>) {
+    let len = u64::try_from(len).unwrap_or(u64::MAX);
+    out.extend_from_slice(&len.to_le_bytes());
 }
 
 fn merge_cells(columns: &[Column]) -> Box<[Cell]> {

@@ -30,16 +30,20 @@
 mod blob;
 mod codec;
 mod free_space;
+mod image;
 mod layout;
 mod page;
 mod row_hash;
 mod row_ptr;
 mod shape;
+mod shared_vec;
 mod store;
 
-pub use blob::BlobStore;
-pub use layout::{LayoutError, RowLayout};
+pub use blob::{BlobError, BlobName, BlobStore};
+pub use image::{ImageError, PageRef, RestoredPage};
+pub use layout::{LayoutError, LayoutFingerprint, RowLayout};
 pub use row_hash::hash_row;
 pub use row_ptr::RowPtr;
 pub use shape::{RowError, ValueShape, ZERO_SIZED_COUNT_MAX};
-pub use store::{InsertError, RowIter, RowStore};
+pub use shared_vec::SharedVec;
+pub use store::{InsertError, RestoreError, RowIter, RowStore};

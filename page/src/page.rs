@@ -11,12 +11,15 @@
 //!     in it alone, not on what it held before.
 //!   * Objects lie contiguous, each referred to by one slot. Space of removed objects
 //!     (`garbage`) is regained by moving the others together.
-//!   * A body starts small only for the first page of a table, and never shrinks.
+//!   * A body starts small only for the first page of a table and for restored pages, and never
+//!     shrinks.
+//!   * The hash, if known, is that of the page as it is: who makes a page mutable forgets it.
 //!
 //! Not here: which page a row goes to (`store`), and what is in a slot (`codec`).
 
 use crate::layout::{BLOB_MARK, BLOB_NAME_LEN, CellKind, RowLayout};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Bytes of a full-grown page, without the bitmap of present rows.
 pub(crate) const PAGE_SIZE: usize = 65_536;
@@ -38,6 +41,8 @@ pub(crate) struct Page {
     first_open_word: usize,
     objects_start: usize,
     garbage: usize,
+    /// Of the image.
+    hash: OnceLock<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Page {
@@ -63,7 +68,68 @@ impl Page {
             first_open_word: 0,
             objects_start: size,
             garbage: 0,
+            hash: OnceLock::new(),
         }
+    }
+
+    /// A page of these present rows, whose slots and objects, of this total length, are still to
+    /// be written. The last bit that is set is that of slot `slots_end - 1`.
+    pub(crate) fn restored(
+        layout: &RowLayout,
+        slots_end: u32,
+        present_words: &[u64],
+        objects_len: usize,
+    ) -> Page {
+        let needed = index(slots_end) * layout.slot_size + objects_len;
+        assert!(needed <= PAGE_SIZE, "{needed} bytes wanted in a page");
+        let mut size = PAGE_SIZE_MIN;
+        while size < needed {
+            size = (size * 4).min(PAGE_SIZE);
+        }
+        let mut page = Page::new(layout, false);
+        page.body = vec![0; size].into_boxed_slice();
+        page.present[..present_words.len()].copy_from_slice(present_words);
+        let rows = present_words.iter().map(|word| word.count_ones());
+        page.rows = rows.sum();
+        page.slots_end = slots_end;
+        let open = present_words.iter().position(|&word| word != u64::MAX);
+        page.first_open_word = open.unwrap_or(present_words.len());
+        page.objects_start = size;
+        page
+    }
+
+    /// Writes the object of a restored row, behind whose slot there is room for it.
+    pub(crate) fn restore_object(&mut self, layout: &RowLayout, slot: u32, object: &[u8]) {
+        let (Some(cell), false) = (layout.object_cell, object.is_empty()) else {
+            return;
+        };
+        let end = self.objects_start;
+        self.objects_start -= object.len();
+        self.body[self.objects_start..end].copy_from_slice(object);
+        let start = self.objects_start;
+        write_u16(self.slot_mut(layout, slot), cell, start);
+    }
+
+    /// Writes the slots of a restored page without gaps.
+    pub(crate) fn write_slots(&mut self, layout: &RowLayout, slots: &[u8]) {
+        assert!(slots.len() == index(self.slots_end) * layout.slot_size);
+        self.body[..slots.len()].copy_from_slice(slots);
+    }
+
+    /// All slots up to the last present one.
+    pub(crate) fn slots(&self, layout: &RowLayout) -> &[u8] {
+        &self.body[..index(self.slots_end) * layout.slot_size]
+    }
+
+    /// The hash of the image, computed by `compute` if it is not known.
+    pub(crate) fn hash_or(&self, compute: impl FnOnce() -> [u8; 32]) -> [u8; 32] {
+        *self.hash.get_or_init(compute)
+    }
+
+    /// The page is about to change.
+    #[inline]
+    pub(crate) fn forget_hash(&mut self) {
+        self.hash.take();
     }
 
     pub(crate) fn rows(&self) -> u32 {
@@ -79,6 +145,11 @@ impl Page {
         self.present
             .get(index(slot) / 64)
             .is_some_and(|word| word >> (slot % 64) & 1 == 1)
+    }
+
+    /// One past the highest present slot.
+    pub(crate) fn slots_end(&self) -> u32 {
+        self.slots_end
     }
 
     /// The words of the bitmap of present slots.

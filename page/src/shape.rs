@@ -9,6 +9,7 @@
 //!     [`ZERO_SIZED_COUNT_MAX`], so that a few bytes cannot cost much time.
 
 use crate::LayoutError;
+use crate::layout::put_len;
 use spacetime_types::bsatn::DEPTH_MAX;
 use spacetime_types::{AlgebraicType, ProductType, SumType};
 
@@ -125,6 +126,11 @@ impl ValueShape {
         self.0.fixed_len()
     }
 
+    /// Appends a description that is different for different shapes.
+    pub(crate) fn describe(&self, out: &mut Vec<u8>) {
+        self.0.describe(out);
+    }
+
     /// For a sum whose payloads are all of fixed length: the length of the value by its tag.
     pub(crate) fn lens_by_tag(&self) -> Option<Vec<usize>> {
         match &self.0 {
@@ -222,6 +228,27 @@ impl Shape {
         })
     }
 
+    fn describe(&self, out: &mut Vec<u8>) {
+        match self {
+            Shape::Plain(len) => {
+                out.push(0);
+                put_len(*len, out);
+            }
+            Shape::Bool => out.push(1),
+            Shape::String => out.push(2),
+            Shape::PlainArray(len) => {
+                out.push(3);
+                put_len(*len, out);
+            }
+            Shape::Array { element, .. } => {
+                out.push(4);
+                element.describe(out);
+            }
+            Shape::Product(parts) => describe_parts(5, parts, out),
+            Shape::Sum(variants) => describe_parts(6, variants, out),
+        }
+    }
+
     fn fixed_len(&self) -> Option<usize> {
         match self {
             Shape::Plain(len) => Some(*len),
@@ -308,6 +335,14 @@ impl Shape {
             Shape::Product(parts) => parts.iter().fold(at, |at, part| part.skip(bytes, at)),
             Shape::Sum(variants) => variants[usize::from(bytes[at])].skip(bytes, at + 1),
         }
+    }
+}
+
+fn describe_parts(tag: u8, parts: &[Shape], out: &mut Vec<u8>) {
+    out.push(tag);
+    put_len(parts.len(), out);
+    for part in parts {
+        part.describe(out);
     }
 }
 

@@ -3,17 +3,19 @@
 //! Invariants
 //!   * A row pointer stays valid until its row is removed; then it may be given out again.
 //!   * A page that becomes empty is freed; its index is used again.
-//!   * Cloning costs a few reference counts. A clone never changes; pages are copied when they
-//!     are written while shared.
+//!   * Cloning costs a reference count for every few hundred pages. A clone never changes: pages
+//!     and the parts of their directory are copied when they are written while shared.
 //!
 //! Not here: set semantics. Inserting an equal row twice stores it twice.
 
-use crate::blob::BlobStore;
+use crate::blob::{BlobName, BlobStore};
 use crate::codec::{self, ObjectPlan};
 use crate::free_space::{FreeSpace, class_of};
+use crate::image::{ImageError, PageRef, RestoredPage};
 use crate::layout::RowLayout;
 use crate::page::{Page, index};
 use crate::row_ptr::RowPtr;
+use crate::shared_vec::SharedVec;
 use std::sync::Arc;
 
 /// Why a row could not be stored.
@@ -24,11 +26,22 @@ pub enum InsertError {
     TableFull { pages: u32 },
 }
 
+/// Why rows could not be brought back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// Damaged, or written by a version or for a table that stores rows differently.
+    #[error("the image of page {position} is wrong: {error}")]
+    Page { position: usize, error: ImageError },
+    /// Row pointers are 32 bits long. Not a table that was ever stored.
+    #[error("there are more than the {pages} pages that a table can have")]
+    TooManyPages { pages: u32 },
+}
+
 /// The rows of one table, in pages.
 #[derive(Clone, Debug)]
 pub struct RowStore {
     layout: Arc<RowLayout>,
-    pages: Arc<Vec<Option<Arc<Page>>>>,
+    pages: SharedVec<Option<Arc<Page>>>,
     free_space: Arc<FreeSpace>,
     /// The page that took the last row: tried first, so that rows inserted together lie together.
     current: u32,
@@ -41,7 +54,7 @@ impl RowStore {
     pub fn new(layout: Arc<RowLayout>) -> Self {
         RowStore {
             layout,
-            pages: Arc::default(),
+            pages: SharedVec::default(),
             free_space: Arc::new(FreeSpace::new()),
             current: 0,
             len: 0,
@@ -70,7 +83,7 @@ impl RowStore {
     #[must_use]
     pub fn allocated_bytes(&self) -> usize {
         let pages = self.pages.iter().flatten();
-        pages.map(|page| page.allocated_bytes()).sum::<usize>() + self.pages.capacity() * 8
+        pages.map(|page| page.allocated_bytes()).sum::<usize>() + self.pages.allocated_bytes()
     }
 
     /// Stores a valid row wherever there is room.
@@ -121,7 +134,8 @@ impl RowStore {
         assert!(page.contains(slot), "{ptr:?} holds no row");
         if layout.object_cell.is_some() {
             let object = page.object_bytes(layout, slot);
-            codec::release_blobs(layout, page.slot(layout, slot), object, blobs);
+            let slot = page.slot(layout, slot);
+            codec::for_each_blob(layout, slot, object, |name| blobs.release(name));
         }
         page.release(layout, slot);
         self.len -= 1;
@@ -135,13 +149,7 @@ impl RowStore {
 
     /// Removes all rows.
     pub fn clear(&mut self, blobs: &mut BlobStore) {
-        if self.layout.object_cell.is_some() {
-            for ptr in self.iter() {
-                let (page, slot) = self.page_of(ptr);
-                let object = page.object_bytes(&self.layout, slot);
-                codec::release_blobs(&self.layout, page.slot(&self.layout, slot), object, blobs);
-            }
-        }
+        self.for_each_blob(|name| blobs.release(name));
         *self = RowStore::new(Arc::clone(&self.layout));
     }
 
@@ -221,6 +229,73 @@ impl RowStore {
         }
     }
 
+    /// Calls `visit` for each use of a blob by a row.
+    pub fn for_each_blob(&self, mut visit: impl FnMut(&BlobName)) {
+        if self.layout.object_cell.is_none() {
+            return;
+        }
+        for ptr in self.iter() {
+            let (page, slot) = self.page_of(ptr);
+            let object = page.object_bytes(&self.layout, slot);
+            let slot = page.slot(&self.layout, slot);
+            codec::for_each_blob(&self.layout, slot, object, &mut visit);
+        }
+    }
+
+    /// The pages that hold rows, by index, for a snapshot.
+    pub fn pages(&self) -> impl Iterator<Item = (u32, PageRef<'_>)> {
+        let pages = (0..=u32::MAX).zip(self.pages.iter());
+        pages.filter_map(|(page_index, page)| {
+            let page = page.as_deref()?;
+            Some((page_index, PageRef::new(&self.layout, page)))
+        })
+    }
+
+    /// Brings rows back from the images of their pages, in order. Checks everything, and counts
+    /// uses of blobs, which must be there. Pages come to lie one after another, so pointers to
+    /// rows are others than before.
+    pub fn restore<I>(
+        layout: Arc<RowLayout>,
+        images: I,
+        blobs: &mut BlobStore,
+    ) -> Result<RowStore, RestoreError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        let mut rows = RowStore::new(layout);
+        for (position, image) in images.into_iter().enumerate() {
+            let page = RestoredPage::decode(&rows.layout, image.as_ref(), blobs);
+            let page = page.map_err(|error| RestoreError::Page { position, error })?;
+            rows.push_page(page, blobs)?;
+        }
+        Ok(rows)
+    }
+
+    /// Appends a page that was decoded with this layout and these blobs.
+    pub fn push_page(
+        &mut self,
+        restored: RestoredPage,
+        blobs: &mut BlobStore,
+    ) -> Result<(), RestoreError> {
+        let page_index = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
+        let pages_max = self.pages_max();
+        if page_index >= pages_max {
+            return Err(RestoreError::TooManyPages { pages: pages_max });
+        }
+        let page = restored.into_page(&self.layout, blobs);
+        let free_space = Arc::make_mut(&mut self.free_space);
+        free_space.push_page();
+        free_space.set_class(page_index, class_of(page.room(&self.layout)));
+        self.len += u64::from(page.rows());
+        self.pages.push(Some(Arc::new(page)));
+        Ok(())
+    }
+
+    fn pages_max(&self) -> u32 {
+        (u32::MAX >> self.layout.slot_bits).max(1)
+    }
+
     #[cfg(test)]
     pub(crate) fn pages_for_tests(&self) -> impl Iterator<Item = &Page> {
         self.pages.iter().filter_map(Option::as_deref)
@@ -265,7 +340,7 @@ impl RowStore {
             return Ok(page_index);
         }
         drop(candidates);
-        let pages_max = (u32::MAX >> self.layout.slot_bits).max(1);
+        let pages_max = self.pages_max();
         let page_index = match self.free_space.first_vacant() {
             Some(vacant) => vacant,
             None => u32::try_from(self.pages.len()).unwrap_or(u32::MAX),
@@ -283,26 +358,34 @@ impl RowStore {
 
     /// Makes an empty page at an index that has none.
     fn ensure_page(&mut self, page_index: u32) {
-        let pages = Arc::make_mut(&mut self.pages);
-        if pages.get(index(page_index)).is_some_and(Option::is_some) {
+        let place = self.pages.get(index(page_index));
+        if place.is_some_and(Option::is_some) {
             return;
         }
         let free_space = Arc::make_mut(&mut self.free_space);
-        while pages.len() <= index(page_index) {
-            let vacant = u32::try_from(pages.len()).unwrap_or(u32::MAX);
-            pages.push(None);
+        while self.pages.len() <= index(page_index) {
+            let vacant = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
+            self.pages.push(None);
             free_space.push_page();
             free_space.set_vacant(vacant);
         }
         let page = Page::new(&self.layout, page_index == 0);
         free_space.set_occupied(page_index);
         free_space.set_class(page_index, class_of(page.room(&self.layout)));
-        pages[index(page_index)] = Some(Arc::new(page));
+        self.put_page(page_index, Some(page));
     }
 
     fn free_page(&mut self, page_index: u32) {
-        Arc::make_mut(&mut self.pages)[index(page_index)] = None;
+        self.put_page(page_index, None);
         Arc::make_mut(&mut self.free_space).set_vacant(page_index);
+    }
+
+    fn put_page(&mut self, page_index: u32, page: Option<Page>) {
+        let place = self.pages.get_mut(index(page_index));
+        assert!(place.is_some(), "the directory reaches page {page_index}");
+        if let Some(place) = place {
+            *place = page.map(Arc::new);
+        }
     }
 
     #[inline]
@@ -314,7 +397,8 @@ impl RowStore {
 
     #[inline]
     fn next_slot(&self, page_index: u32) -> u32 {
-        let page = self.pages[index(page_index)].as_ref();
+        let page = self.pages.get(index(page_index));
+        let page = page.and_then(Option::as_ref);
         let slot = page.and_then(|page| page.free_slot(&self.layout));
         assert!(slot.is_some(), "the chosen page has no free slot");
         slot.unwrap_or(0)
@@ -350,21 +434,22 @@ impl RowStore {
     }
 }
 
+/// The one way to change a page.
 #[inline]
-fn page_mut(pages: &mut Arc<Vec<Option<Arc<Page>>>>, page_index: u32) -> &mut Page {
-    let page = Arc::make_mut(pages)
-        .get_mut(index(page_index))
-        .and_then(Option::as_mut);
+fn page_mut(pages: &mut SharedVec<Option<Arc<Page>>>, page_index: u32) -> &mut Page {
+    let page = pages.get_mut(index(page_index)).and_then(Option::as_mut);
     let Some(page) = page else {
         panic!("there is no page {page_index}");
     };
-    Arc::make_mut(page)
+    let page = Arc::make_mut(page);
+    page.forget_hash();
+    page
 }
 
 /// Iterator over the rows of a [`RowStore`].
 #[derive(Clone, Debug)]
 pub struct RowIter<'a> {
-    pages: &'a [Option<Arc<Page>>],
+    pages: &'a SharedVec<Option<Arc<Page>>>,
     /// The words of the current page that are not looked at yet.
     words: &'a [u64],
     slot_bits: u32,

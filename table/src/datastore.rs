@@ -5,7 +5,7 @@
 //!   * Every index, sequence and name of a schema is found through the maps here, and nothing else.
 //!   * Without an open transaction nothing changes (a replay is its own mode).
 //!
-//! Not here: a lock. The datastore belongs to one thread; others get deltas.
+//! Not here: a lock. The datastore belongs to one thread; others get deltas and views.
 
 use std::sync::Arc;
 
@@ -14,8 +14,10 @@ use spacetime_page::BlobStore;
 use spacetime_types::{IndexId, SequenceId, TableId};
 
 use crate::replay::Replay;
+use crate::restore::Restore;
 use crate::schema::{SequenceSchema, TableSchema};
 use crate::sequence::Sequence;
+use crate::shared::{Shared, Tables};
 use crate::system::{SYSTEM_SEQUENCE_ALLOCATED, SYSTEM_TABLES, bootstrap_rows, system_schema};
 use crate::table::{Keys, Placed, Table};
 use crate::transaction::Transaction;
@@ -23,19 +25,20 @@ use crate::transaction::Transaction;
 /// All tables of one database.
 #[derive(Debug)]
 pub struct Datastore {
-    pub(crate) tables: FxHashMap<TableId, Table>,
+    pub(crate) tables: Tables,
     /// The table of each index.
-    pub(crate) indexes: FxHashMap<IndexId, TableId>,
-    pub(crate) names: Names,
-    pub(crate) sequences: FxHashMap<SequenceId, Sequence>,
+    pub(crate) indexes: Shared<FxHashMap<IndexId, TableId>>,
+    pub(crate) names: Shared<Names>,
+    pub(crate) sequences: Shared<FxHashMap<SequenceId, Sequence>>,
     pub(crate) blobs: BlobStore,
     pub(crate) keys: Keys,
     pub(crate) tx: Transaction,
     pub(crate) replay: Option<Replay>,
+    pub(crate) restore: Option<Restore>,
 }
 
 /// Names of tables and indexes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     tables: FxHashMap<Arc<str>, TableId>,
     table_accessors: FxHashMap<Arc<str>, TableId>,
@@ -54,14 +57,15 @@ impl Datastore {
     #[must_use]
     pub fn new() -> Self {
         let mut datastore = Datastore {
-            tables: FxHashMap::default(),
-            indexes: FxHashMap::default(),
-            names: Names::default(),
-            sequences: FxHashMap::default(),
+            tables: Tables::default(),
+            indexes: Shared::default(),
+            names: Shared::default(),
+            sequences: Shared::default(),
             blobs: BlobStore::default(),
             keys: Keys::default(),
             tx: Transaction::default(),
             replay: None,
+            restore: None,
         };
         let schemas: Vec<Arc<TableSchema>> = SYSTEM_TABLES
             .iter()
@@ -170,7 +174,7 @@ impl Datastore {
     }
 
     fn enter_names(&mut self, schema: &TableSchema) {
-        let (id, names) = (schema.id, &mut self.names);
+        let (id, names) = (schema.id, &mut *self.names);
         names.tables.insert(Arc::clone(&schema.name), id);
         names
             .table_accessors
@@ -185,7 +189,7 @@ impl Datastore {
     }
 
     fn leave_names(&mut self, schema: &TableSchema) {
-        let names = &mut self.names;
+        let names = &mut *self.names;
         remove_if(&mut names.tables, &schema.name, schema.id);
         remove_if(&mut names.table_accessors, &schema.accessor, schema.id);
         for index in &schema.indexes {

@@ -28,7 +28,7 @@ pub enum IntegrityError {
 
 impl Datastore {
     /// Checks counts, indexes against rows, and cached schemas against the system tables.
-    pub fn check_integrity(&mut self) -> Result<(), IntegrityError> {
+    pub fn check_integrity(&self) -> Result<(), IntegrityError> {
         self.check_schemas()?;
         self.check_sequences()?;
         let mut keys = Keys::default();

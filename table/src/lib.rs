@@ -11,11 +11,14 @@ mod integrity;
 mod migration;
 mod net;
 mod read;
+mod read_view;
 mod replay;
+mod restore;
 mod row_list;
 mod row_set;
 mod schema;
 mod sequence;
+mod shared;
 pub mod system;
 mod table;
 mod transaction;
@@ -26,12 +29,14 @@ pub use datastore::Datastore;
 pub use delta::{TableDelta, TxDelta};
 pub use describe::CatalogueError;
 pub use integrity::IntegrityError;
+pub use read_view::{ReadView, SnapshotBlob, SnapshotTable};
 pub use replay::ReplayError;
+pub use restore::{RestoreError, RestoredBlob};
 pub use row_list::{RowList, RowListBuilder};
 pub use schema::{
     ColumnSchema, ConstraintSchema, FIRST_USER_ID, IndexAlgorithm, IndexSchema, Persistence,
     ScheduleId, ScheduleSchema, SequenceSchema, TableAccess, TableKind, TableSchema, ViewId,
 };
-pub use spacetime_page::RowPtr;
+pub use spacetime_page::{BlobName, LayoutFingerprint, PageRef, RestoredPage, RowPtr};
 pub use transaction::Savepoint;
 pub use write::Inserted;

@@ -8,7 +8,7 @@ use spacetime_types::{ColId, IndexId, TableId};
 use crate::Datastore;
 use crate::error::ReadError;
 use crate::system::SystemRow;
-use crate::table::{Table, TableIndex};
+use crate::table::{Keys, Table, TableIndex};
 
 impl Datastore {
     /// Number of rows of a table.
@@ -46,10 +46,10 @@ impl Datastore {
 
     /// The row equal to `row`, if `row` is valid and there is one.
     #[must_use]
-    pub fn find_eq(&mut self, table: TableId, row: &[u8]) -> Option<RowPtr> {
+    pub fn find_eq(&self, table: TableId, row: &[u8]) -> Option<RowPtr> {
         let table = self.tables.get(&table)?;
         table.schema.layout.validate(row).ok()?;
-        table.find(row, &self.blobs, &mut self.keys)
+        table.find(row, &self.blobs, &mut Keys::default())
     }
 
     /// The rows whose key equals `key_bsatn`: the values of all index columns back to back.

@@ -287,7 +287,7 @@ impl Datastore {
     }
 
     /// Brings all tables in line with the rows that describe them.
-    fn settle_schemas(&mut self) -> Result<(), ReplayError> {
+    pub(crate) fn settle_schemas(&mut self) -> Result<(), ReplayError> {
         let hidden = self.hidden_rows();
         let schemas = self.describe(None, &hidden)?;
         let described: FxHashSet<TableId> = schemas.iter().map(|schema| schema.id).collect();

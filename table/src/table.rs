@@ -502,6 +502,23 @@ impl Table {
         }
     }
 
+    /// Takes rows from a snapshot into the empty table, during a replay. Fails with a row that
+    /// another equals, or whose key another has.
+    pub fn take_restored(
+        &mut self,
+        rows: RowStore,
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) -> Result<(), RowPtr> {
+        assert!(self.replaying, "rows are restored only in a replay");
+        assert!(
+            self.rows.is_empty(),
+            "rows are restored into an empty table"
+        );
+        self.rows = rows;
+        self.fill(self.finder, blobs, keys)
+    }
+
     /// Stops keeping indexes other than the finder up to date.
     pub fn begin_replay(&mut self) {
         self.replaying = true;
@@ -513,7 +530,7 @@ impl Table {
     }
 
     /// Fills one empty index, or the row set if `position` is none. Fails with a row whose key
-    /// another row has.
+    /// another row has, or that another row equals.
     pub fn fill(
         &mut self,
         position: Option<usize>,
@@ -532,6 +549,9 @@ impl Table {
                 }
                 None => {
                     if let Some(set) = &mut self.row_set {
+                        if set.find(&row, &self.rows, blobs).is_some() {
+                            return Err(ptr);
+                        }
                         set.insert(&row, ptr);
                     }
                 }

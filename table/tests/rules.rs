@@ -62,7 +62,7 @@ fn row(id: u32, n: u8) -> Vec<u8> {
     row
 }
 
-fn check(mut datastore: Datastore) -> Datastore {
+fn check(datastore: Datastore) -> Datastore {
     assert_eq!(datastore.check_integrity(), Ok(()));
     datastore
 }
@@ -586,7 +586,7 @@ fn enums_grow_under_the_rows_that_are_there() {
     );
     assert!(datastore.commit().is_empty());
     let deltas: Vec<&TxDelta> = deltas.iter().map(AsRef::as_ref).collect();
-    let mut replayed = replay(&deltas).expect("a right log");
+    let replayed = replay(&deltas).expect("a right log");
     assert_eq!(replayed.row_count(table), Some(1));
     assert!(replayed.find_eq(table, &new).is_some());
     check(datastore);
@@ -728,7 +728,7 @@ fn replay_follows_an_update_within_one_record() {
         .expect("the table");
     deltas.push(datastore.commit());
     let deltas: Vec<&TxDelta> = deltas.iter().map(AsRef::as_ref).collect();
-    let mut replayed = replay(&deltas).expect("a right log");
+    let replayed = replay(&deltas).expect("a right log");
     assert_eq!(replayed.row_count(table), Some(2));
     assert!(replayed.find_eq(table, &row(1, 2)).is_some());
     assert!(replayed.find_eq(table, &row(2, 9)).is_some());

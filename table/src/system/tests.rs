@@ -210,7 +210,7 @@ fn bootstrap_sequences_start_at_4096() {
 
 #[test]
 fn a_new_database_is_consistent() {
-    let mut datastore = Datastore::new();
+    let datastore = Datastore::new();
     assert_eq!(datastore.check_integrity(), Ok(()));
     assert_eq!(datastore.row_count(ST_TABLE), Some(20));
     assert_eq!(datastore.table_id("st_column_accessor"), Some(TableId(20)));
