@@ -53,4 +53,4 @@ pub use recovery::{CLOG_DIR, Options, RecoverError, Recovered, open, recover};
 pub use replica_lock::LOCK_FILE;
 pub use spacetime_commitlog as commitlog;
 pub use watermark::WATERMARK_FILE;
-pub use worker::{Durability, EnqueueError};
+pub use worker::{Durability, EnqueueError, Stepper};

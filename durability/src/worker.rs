@@ -65,6 +65,27 @@ struct Queue {
 impl Durability {
     /// Starts the thread of a recovered log.
     pub fn start(group_commit: GroupCommit, options: &Options) -> io::Result<Self> {
+        let (mut durability, worker) = Self::prepare(&group_commit, options);
+        let thread = std::thread::Builder::new()
+            .name("durability".to_owned())
+            .spawn(move || worker.run(group_commit))?;
+        durability.thread = Some(thread);
+        Ok(durability)
+    }
+
+    /// The same without a thread: nothing is written but by [`Stepper::step`]. For simulations,
+    /// which must not append more than fits the queue, as nobody would make room.
+    #[must_use]
+    pub fn stepped(group_commit: GroupCommit, options: &Options) -> (Self, Stepper) {
+        let (durability, worker) = Self::prepare(&group_commit, options);
+        let stepper = Stepper {
+            running: Some((worker, group_commit)),
+            entries: VecDeque::new(),
+        };
+        (durability, stepper)
+    }
+
+    fn prepare(group_commit: &GroupCommit, options: &Options) -> (Self, Worker) {
         let next = group_commit.next();
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue {
@@ -86,13 +107,11 @@ impl Durability {
             shared: Arc::clone(&shared),
             outcome: Some(Status::Failed(Arc::new(Failure::Panicked))),
         };
-        let thread = std::thread::Builder::new()
-            .name("durability".to_owned())
-            .spawn(move || worker.run(group_commit))?;
-        Ok(Durability {
+        let durability = Durability {
             shared,
-            thread: Some(thread),
-        })
+            thread: None,
+        };
+        (durability, worker)
     }
 
     /// Hands over the next transaction. Waits while the queue is full. The transaction is durable
@@ -153,7 +172,7 @@ impl Durability {
         match status {
             Status::Failed(failure) => Err(failure),
             Status::Closed => Ok(offset),
-            Status::Running => unreachable!("the thread ends the watch when it ends"),
+            Status::Running => unreachable!("whoever writes ends the watch when done"),
         }
     }
 
@@ -182,6 +201,7 @@ impl Shared {
     }
 }
 
+#[derive(Debug)]
 struct Worker {
     shared: Arc<Shared>,
     /// Published when the worker is dropped. A panic finds what was set at the start.
@@ -189,8 +209,12 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, mut group_commit: GroupCommit) {
+    fn run(self, mut group_commit: GroupCommit) {
         let result = self.write_until_closed(&mut group_commit);
+        self.end(group_commit, result);
+    }
+
+    fn end(mut self, group_commit: GroupCommit, result: Result<(), Failure>) {
         // Releases the lock before anybody learns that we are done, so that they can reopen.
         drop(group_commit);
         self.outcome = Some(match result {
@@ -210,14 +234,25 @@ impl Worker {
                 Taken::NothingForAWhile => group_commit.write_watermark()?,
                 Taken::Closed => return group_commit.write_watermark(),
             }
-            while let Some(progress) = group_commit.write(&mut entries)? {
-                self.shared.durable.advance(progress.durable_end);
-                if progress.new_segment.is_some() {
-                    self.shared.queue.lock().new_segment = progress.new_segment;
-                }
-                group_commit.keep_watermark(&progress)?;
-            }
+            while self.write_commit(group_commit, &mut entries)? {}
         }
+    }
+
+    /// Writes one commit of what was taken, and says so. False if there was nothing.
+    fn write_commit(
+        &self,
+        group_commit: &mut GroupCommit,
+        entries: &mut VecDeque<Entry>,
+    ) -> Result<bool, Failure> {
+        let Some(progress) = group_commit.write(entries)? else {
+            return Ok(false);
+        };
+        self.shared.durable.advance(progress.durable_end);
+        if progress.new_segment.is_some() {
+            self.shared.queue.lock().new_segment = progress.new_segment;
+        }
+        group_commit.keep_watermark(&progress)?;
+        Ok(true)
     }
 
     /// Takes everything that is queued, or waits for something.
@@ -237,10 +272,69 @@ impl Worker {
                 return Taken::NothingForAWhile;
             }
         }
+        self.take_queued(entries, &mut queue);
+        Taken::Entries
+    }
+
+    fn take_queued(&self, entries: &mut VecDeque<Entry>, queue: &mut Queue) {
         mem::swap(entries, &mut queue.entries);
         queue.bytes = 0;
         self.shared.drained.notify_all();
-        Taken::Entries
+    }
+}
+
+/// The writing half of a [`Durability`] that has no thread. What the thread does by itself, this
+/// does when it is told. Dropped without [`Stepper::close`], it leaves what a killed process does.
+#[derive(Debug)]
+pub struct Stepper {
+    /// `None` after a failure.
+    running: Option<(Worker, GroupCommit)>,
+    entries: VecDeque<Entry>,
+}
+
+impl Stepper {
+    /// Writes one commit of what is queued. False if there was nothing to write, or never will
+    /// be again because of a failure.
+    pub fn step(&mut self) -> bool {
+        self.attempt(|worker, group_commit, entries| {
+            if entries.is_empty() {
+                worker.take_queued(entries, &mut worker.shared.queue.lock());
+            }
+            worker.write_commit(group_commit, entries)
+        })
+    }
+
+    /// What the thread does if nothing is appended for a while.
+    pub fn idle(&mut self) {
+        self.attempt(|_, group_commit, _| group_commit.write_watermark().map(|()| true));
+    }
+
+    /// Writes everything that is queued and ends in good order.
+    pub fn close(mut self) {
+        while self.step() {}
+        self.idle();
+        if let Some((worker, group_commit)) = self.running.take() {
+            worker.end(group_commit, Ok(()));
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        action: impl FnOnce(&Worker, &mut GroupCommit, &mut VecDeque<Entry>) -> Result<bool, Failure>,
+    ) -> bool {
+        let Some((worker, mut group_commit)) = self.running.take() else {
+            return false;
+        };
+        match action(&worker, &mut group_commit, &mut self.entries) {
+            Ok(done) => {
+                self.running = Some((worker, group_commit));
+                done
+            }
+            Err(failure) => {
+                worker.end(group_commit, Err(failure));
+                false
+            }
+        }
     }
 }
 
