@@ -14,4 +14,7 @@ mod store;
 
 pub use apply::Apply;
 pub use record::CommitInputs;
-pub use store::{Committed, DurableWaiter, Files, OnDurable, OpenStoreError, Store, StoreError};
+pub use spacetime_durability::Stepper;
+pub use store::{
+    Committed, DurableWaiter, Files, OnDurable, OpenStoreError, Store, StoreError, StoreOptions,
+};

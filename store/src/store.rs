@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use spacetime_commitlog::storage::StorageError;
 use spacetime_durability::storage::Storage;
 use spacetime_durability::{
-    Durability, DurableOffset, DurableState, EnqueueError, Options, RecoverError, Status,
-    Subscription, Transaction, WaitError,
+    Durability, DurableOffset, DurableState, EnqueueError, GroupCommit, Options, RecoverError,
+    Recovered, Status, Stepper, Subscription, Transaction, WaitError,
 };
 use spacetime_table::{Datastore, ReplayError, TxDelta};
 use spacetime_types::TxOffset;
@@ -83,6 +83,20 @@ pub struct Store {
     _listener: Option<Subscription>,
 }
 
+/// How a database is opened.
+#[derive(Clone, Debug, Default)]
+pub struct StoreOptions {
+    /// Where to replay from, and whether the log must exist, is decided when opening.
+    pub durability: Options,
+}
+
+/// What recovery of the rows and the log led to.
+struct Opened {
+    datastore: Box<Datastore>,
+    recovered: Recovered,
+    group_commit: GroupCommit,
+}
+
 impl Store {
     /// Opens the files in `directory`, or makes them if they may be new, and brings the rows back.
     /// `on_durable` is called with
@@ -93,39 +107,49 @@ impl Store {
         files: Files,
         on_durable: Option<OnDurable>,
     ) -> Result<Store, OpenStoreError> {
-        let started = Instant::now();
-        let mut datastore = Box::new(Datastore::new());
-        datastore.replay_begin();
-        let mut replay = Apply::new(&mut datastore);
-        let options = Options {
-            must_exist: files == Files::Known,
-            ..Options::default()
-        };
-        let (recovered, durability) =
-            spacetime_durability::open(storage, directory, &options, &mut replay)
-                .map_err(|error| OpenStoreError::Recover(Box::new(error)))?;
-        datastore
-            .finish_replay()
-            .map_err(OpenStoreError::Inconsistent)?;
-        if let Some(cut) = &recovered.cut {
-            tracing::warn!(directory = %directory.display(), ?cut, "cut an interrupted write off");
-        }
-        tracing::info!(
-            directory = %directory.display(),
-            transactions = recovered.replayed.transactions,
-            bytes = recovered.replayed.record_bytes,
-            milliseconds = started.elapsed().as_secs_f64() * 1000.0,
-            "database opened"
-        );
-        let next = recovered.next;
+        let options = StoreOptions::default();
+        Self::open_with(storage, directory, files, &options, on_durable)
+    }
+
+    /// The same with other settings.
+    pub fn open_with(
+        storage: &Arc<dyn Storage>,
+        directory: &Path,
+        files: Files,
+        options: &StoreOptions,
+        on_durable: Option<OnDurable>,
+    ) -> Result<Store, OpenStoreError> {
+        let opened = open_files(storage, directory, files, options)?;
+        let durability = Durability::start(opened.group_commit, &options.durability)
+            .map_err(|error| OpenStoreError::Recover(Box::new(RecoverError::Thread(error))))?;
+        let next = opened.recovered.next;
         let last = next.0.checked_sub(1).map(TxOffset);
         let listener = on_durable.map(|on_durable| follow_durable(&durability, last, on_durable));
         Ok(Store {
-            datastore: Some(datastore),
+            datastore: Some(opened.datastore),
             durability: Some(durability),
             next,
             _listener: listener,
         })
+    }
+
+    /// The same without any thread, for simulations: the log is written by the [`Stepper`]. Close
+    /// that before the store.
+    pub fn open_stepped(
+        storage: &Arc<dyn Storage>,
+        directory: &Path,
+        files: Files,
+        options: &StoreOptions,
+    ) -> Result<(Store, Stepper), OpenStoreError> {
+        let opened = open_files(storage, directory, files, options)?;
+        let (durability, stepper) = Durability::stepped(opened.group_commit, &options.durability);
+        let store = Store {
+            datastore: Some(opened.datastore),
+            durability: Some(durability),
+            next: opened.recovered.next,
+            _listener: None,
+        };
+        Ok((store, stepper))
     }
 
     pub fn datastore(&self) -> &Datastore {
@@ -195,6 +219,12 @@ impl Store {
         durable >= Some(offset)
     }
 
+    /// What is on disk, and whether that can still grow.
+    pub fn durable_state(&self) -> Option<DurableState> {
+        let durability = self.durability.as_ref()?;
+        Some(durability.durable_offset().get())
+    }
+
     /// Waits on another thread.
     pub fn durable_waiter(&self) -> DurableWaiter {
         DurableWaiter {
@@ -229,6 +259,43 @@ impl DurableWaiter {
         let durable = self.durable.as_ref().ok_or(StoreError::Closed)?;
         Ok(durable.wait_for(offset, DURABLE_WAIT_MAX)?)
     }
+}
+
+fn open_files(
+    storage: &Arc<dyn Storage>,
+    directory: &Path,
+    files: Files,
+    options: &StoreOptions,
+) -> Result<Opened, OpenStoreError> {
+    let started = Instant::now();
+    let mut datastore = Box::new(Datastore::new());
+    datastore.replay_begin();
+    let mut replay = Apply::new(&mut datastore);
+    let options = Options {
+        must_exist: files == Files::Known,
+        ..options.durability.clone()
+    };
+    let (recovered, group_commit) =
+        spacetime_durability::recover(storage, directory, &options, &mut replay)
+            .map_err(|error| OpenStoreError::Recover(Box::new(error)))?;
+    datastore
+        .finish_replay()
+        .map_err(OpenStoreError::Inconsistent)?;
+    if let Some(cut) = &recovered.cut {
+        tracing::warn!(directory = %directory.display(), ?cut, "cut an interrupted write off");
+    }
+    tracing::info!(
+        directory = %directory.display(),
+        transactions = recovered.replayed.transactions,
+        bytes = recovered.replayed.record_bytes,
+        milliseconds = started.elapsed().as_secs_f64() * 1000.0,
+        "database opened"
+    );
+    Ok(Opened {
+        datastore,
+        recovered,
+        group_commit,
+    })
 }
 
 fn follow_durable(

@@ -420,3 +420,43 @@ fn a_real_directory_can_be_opened_once_at_a_time() {
     let (found, _durability) = start(&storage, &replica, &options);
     assert_eq!(found.next, TxOffset(301));
 }
+
+#[test]
+fn a_stepped_log_is_written_only_when_told() {
+    let sim = SimStorage::new(0);
+    let disk: Arc<dyn Storage> = Arc::new(sim.clone());
+    let options = Options::default();
+    let visitor = &mut CountRecords::default();
+    let recovered = crate::recover(&disk, Path::new("/replica"), &options, visitor);
+    let (_, group_commit) = recovered.unwrap_or_else(|e| panic!("not opened: {e}"));
+    let (durability, mut stepper) = Durability::stepped(group_commit, &options);
+    append_all(&durability, 0..3);
+    assert_eq!(durability.durable_offset().get().offset, None);
+    assert!(stepper.step());
+    assert!(!stepper.step());
+    assert_eq!(durability.durable_offset().get().offset, Some(TxOffset(2)));
+    append_all(&durability, 3..5);
+    stepper.close();
+    assert_eq!(durability.close().expect("no fault"), Some(TxOffset(4)));
+    assert_eq!(commits(&sim), [(0, 3), (3, 2)]);
+}
+
+#[test]
+fn a_failed_step_is_final_and_published() {
+    let sim = SimStorage::new(0);
+    let disk: Arc<dyn Storage> = Arc::new(sim.clone());
+    let options = Options::default();
+    let visitor = &mut CountRecords::default();
+    let recovered = crate::recover(&disk, Path::new("/replica"), &options, visitor);
+    let (_, group_commit) = recovered.unwrap_or_else(|e| panic!("not opened: {e}"));
+    let (durability, mut stepper) = Durability::stepped(group_commit, &options);
+    append_all(&durability, 0..1);
+    sim.fail_nth(Fault::SyncError, 0);
+    assert!(!stepper.step());
+    assert!(!stepper.step());
+    let state = durability.durable_offset().get();
+    assert_eq!(state.offset, None);
+    assert!(matches!(state.status, Status::Failed(_)));
+    let refused = durability.append(transaction(1));
+    assert!(matches!(refused, Err(EnqueueError::Failed(_))));
+}
