@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use spacetime_types::TxOffset;
 
+use crate::compressed::CompressedDamage;
 use crate::segment::HeaderError;
 use crate::storage::StorageError;
 
@@ -18,6 +19,24 @@ pub enum LogError {
     /// replica, or export what is readable.
     #[error(transparent)]
     Damaged(#[from] Damage),
+}
+
+impl LogError {
+    /// Says where the log was being read, if the error is damage that only knows its file.
+    pub(crate) fn located(self, at: u64, offset: TxOffset) -> LogError {
+        let LogError::Storage(error) = &self else {
+            return self;
+        };
+        match CompressedDamage::of(error) {
+            None => self,
+            Some(damage) => LogError::Damaged(Damage {
+                file: error.path.clone(),
+                at,
+                offset,
+                what: DamageKind::Compressed(damage.clone()),
+            }),
+        }
+    }
 }
 
 /// A place where a log is not what it must be.
@@ -37,6 +56,9 @@ pub struct Damage {
 pub enum DamageKind {
     /// The segment does not begin like one.
     Header(HeaderError),
+    /// The segment was compressed, and cannot be decompressed. The byte is that of the segment
+    /// as it was before.
+    Compressed(CompressedDamage),
     /// The file ends within the segment header, and it is not the last one.
     ShortHeader,
     /// No valid commit here, although valid commits follow: not the tail of a crash.
@@ -70,6 +92,7 @@ impl fmt::Display for DamageKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DamageKind::Header(error) => error.fmt(f),
+            DamageKind::Compressed(error) => error.fmt(f),
             DamageKind::ShortHeader => f.write_str("the file ends within its header"),
             DamageKind::BadCommit { next_valid } => match next_valid {
                 NextValid::At { byte, offset } => write!(

@@ -7,7 +7,9 @@
 //!
 //! * [`LogReader`] reads from any transaction to the end and tells damage from a torn tail.
 //! * [`replay`] feeds the records to a [`TxVisitor`].
-//! * [`LogWriter`] appends.
+//! * [`LogWriter`] appends, and keeps an [offset index](offset_index) so that reading can begin
+//!   anywhere.
+//! * [`SealedSegments`] compresses and removes what is not appended to any more.
 //! * [`Storage`] is the seam through which all of them reach the disk. Implementations, group
 //!   commit and recovery are in `spacetime-durability`.
 //!
@@ -28,9 +30,14 @@
 //! ```
 
 pub mod commit;
+mod compress;
+pub mod compressed;
 mod damage;
+pub mod offset_index;
+pub mod planted;
 mod reader;
 mod replay;
+mod sealed;
 pub mod segment;
 mod segment_reader;
 pub mod storage;
@@ -39,9 +46,12 @@ mod window;
 mod writer;
 
 pub use commit::{CommitBuffer, CommitHeader};
+pub use compress::Compressed;
+pub use compressed::CompressedDamage;
 pub use damage::{Damage, DamageKind, LogError, NextValid};
 pub use reader::{Commit, LastSegment, LogEnd, LogReader, Tail};
 pub use replay::{ReplayError, Replayed, replay, replay_commit};
+pub use sealed::{Removed, SealedSegments, SegmentInfo};
 pub use storage::{OpenMode, Storage, StorageError, StorageFile, StorageLock};
 pub use txdata::{Call, Changes, Inputs, RowSet, Rows, TxVisitor, TxdataError};
 pub use writer::{AppendError, Appended, LogOptions, LogWriter};

@@ -19,9 +19,11 @@ use spacetime_types::TxOffset;
 
 use crate::commit::CommitHeader;
 use crate::damage::{Damage, DamageKind, LogError};
+use crate::offset_index::{self, INTERVAL_BYTES, IndexBuilder, IndexEntry};
+use crate::planted::{self, Bug};
 use crate::segment::{self, HEADER_LEN, Version};
 use crate::segment_reader::{SegmentReader, Step};
-use crate::storage::{OpenMode, Storage};
+use crate::storage::Storage;
 
 /// A valid commit, at its place.
 #[derive(Debug)]
@@ -57,6 +59,12 @@ pub struct LastSegment {
     /// Where the last valid commit begins; `valid_len` if there is none.
     pub last_commit_at: u64,
     pub file_len: u64,
+    /// Nothing can be appended to it.
+    pub is_compressed: bool,
+    /// Where reading began: at the first commit, or where the offset index led to.
+    pub read_from: u64,
+    /// Index entries for what was read.
+    pub index: Vec<IndexEntry>,
 }
 
 /// What the end of a log looks like: everything needed to append to it.
@@ -83,6 +91,7 @@ pub struct LogReader {
     /// Segments not opened yet, last one first.
     pending: Vec<TxOffset>,
     current: Option<Current>,
+    index_interval: u64,
     end: LogEnd,
 }
 
@@ -91,12 +100,15 @@ struct Current {
     start: TxOffset,
     path: PathBuf,
     reader: SegmentReader,
+    is_compressed: bool,
+    read_from: u64,
     last_commit_at: Option<u64>,
+    index: IndexBuilder,
 }
 
 impl LogReader {
     /// Opens the log in `dir` for reading transaction `from` and everything after it. Segments
-    /// that end before `from` are not read.
+    /// that end before `from` are not read, and within a segment an offset index leads there.
     pub fn open(storage: Arc<dyn Storage>, dir: &Path, from: TxOffset) -> Result<Self, LogError> {
         let mut pending = segment::list(&*storage, dir)?;
         let needed = pending.partition_point(|&start| start <= from);
@@ -117,11 +129,19 @@ impl LogReader {
             from,
             pending,
             current: None,
+            index_interval: INTERVAL_BYTES,
             end: LogEnd {
                 next,
                 ..LogEnd::default()
             },
         })
+    }
+
+    /// Collects index entries of the last segment at this distance, in bytes.
+    #[must_use]
+    pub fn with_index_interval(mut self, bytes: u64) -> Self {
+        self.index_interval = bytes;
+        self
     }
 
     /// The first wanted transaction.
@@ -140,12 +160,17 @@ impl LogReader {
             }
             let current = self.current.as_mut().expect("opened above");
             let at = current.reader.position();
-            match current.reader.step(self.end.next)? {
+            let step = current.reader.step(self.end.next);
+            match step.map_err(|error| error.located(at, self.end.next))? {
                 Step::Commit(header) => {
+                    let frame_len = current.reader.position() - at;
+                    current.index.note(header.start, at, frame_len);
                     current.last_commit_at = Some(at);
                     self.end.next = header.end().expect("checked when the header was read");
                     self.end.epoch = self.end.epoch.max(header.epoch);
-                    if self.end.next > self.from {
+                    let is_dropped = planted::is_on(Bug::DropLastRecordOfSegment)
+                        && self.pending.last() == Some(&self.end.next);
+                    if self.end.next > self.from && !is_dropped {
                         break (at, header);
                     }
                 }
@@ -156,7 +181,10 @@ impl LogReader {
         let records_at = at + current.reader.version().commit_header_len() as u64;
         Ok(Some(Commit {
             header,
-            records: current.reader.records(at, &header)?,
+            records: current
+                .reader
+                .records(at, &header)
+                .map_err(|error| LogError::from(error).located(at, header.start))?,
             file: &current.path,
             records_at,
         }))
@@ -178,14 +206,21 @@ impl LogReader {
             return Ok(false);
         };
         let path = segment::path(&self.dir, start);
-        let file = self.storage.open(&path, OpenMode::Read)?;
-        let file_len = file.byte_len()?;
-        if let Some(reader) = SegmentReader::open(file, start)? {
+        let located = |error: LogError| error.located(0, start);
+        let opened = segment::open(&*self.storage, &path);
+        let opened = opened.map_err(|error| located(error.into()))?;
+        let is_compressed = opened.is_compressed;
+        let file_len = opened.file.byte_len()?;
+        if let Some(mut reader) = SegmentReader::open(opened.file, start).map_err(located)? {
+            self.jump(start, &mut reader).map_err(located)?;
             self.current = Some(Current {
                 start,
                 path,
+                is_compressed,
+                read_from: reader.position(),
                 reader,
                 last_commit_at: None,
+                index: IndexBuilder::new(self.index_interval),
             });
             return Ok(true);
         }
@@ -205,8 +240,26 @@ impl LogReader {
             valid_len: 0,
             last_commit_at: 0,
             file_len,
+            is_compressed,
+            read_from: 0,
+            index: Vec::new(),
         });
         Ok(false)
+    }
+
+    /// Goes close to the first wanted transaction, if that lies in this segment and an index
+    /// knows the way.
+    fn jump(&mut self, start: TxOffset, reader: &mut SegmentReader) -> Result<(), LogError> {
+        if self.from <= start {
+            return Ok(());
+        }
+        for entry in offset_index::find(&*self.storage, &self.dir, start, self.from) {
+            if entry.start > start && reader.jump(entry)? {
+                self.end.next = entry.start;
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Judges the end of the current segment and closes it.
@@ -222,6 +275,9 @@ impl LogReader {
             only_zeros: matches!(step, Step::Zeros),
         });
         if let Some(&next_segment) = self.pending.last() {
+            if planted::is_on(Bug::AcceptOffsetGap) {
+                self.end.next = next_segment;
+            }
             if next_segment != self.end.next {
                 let what = match step {
                     Step::Bad => DamageKind::BadEnd { next_segment },
@@ -235,7 +291,10 @@ impl LogReader {
             return Ok(());
         }
         if matches!(step, Step::Bad)
-            && let Some(next_valid) = reader.find_valid_commit(self.end.next)?
+            && !planted::is_on(Bug::CutMiddleRecord)
+            && let Some(next_valid) = reader
+                .find_valid_commit(self.end.next)
+                .map_err(|error| LogError::from(error).located(at, self.end.next))?
         {
             let what = DamageKind::BadCommit { next_valid };
             return Err(self.damage(current.path, at, what));
@@ -248,6 +307,9 @@ impl LogReader {
             valid_len: at,
             last_commit_at: current.last_commit_at.unwrap_or(at),
             file_len: reader.file_len(),
+            is_compressed: current.is_compressed,
+            read_from: current.read_from,
+            index: current.index.take(),
         });
         Ok(())
     }

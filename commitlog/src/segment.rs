@@ -1,4 +1,4 @@
-//! Segment files: their names, their header, and how one comes into being.
+//! Segment files: their names, their header, how one comes into being, and how one is opened.
 //!
 //! Invariants
 //!   * A segment's name is the offset of its first transaction, 20 digits.
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use spacetime_types::TxOffset;
 
+use crate::compressed::CompressedFile;
+use crate::planted::{self, Bug};
 use crate::storage::{OpenMode, Storage, StorageError, StorageFile};
 
 /// First bytes of every segment.
@@ -22,7 +24,9 @@ pub const HEADER_LEN: usize = 10;
 pub const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 const SUFFIX: &str = ".stdb.log";
+const INDEX_SUFFIX: &str = ".stdb.ofs";
 const TEMPORARY_SUFFIX: &str = ".stdb.new";
+const TEMPORARY_COMPRESSED_SUFFIX: &str = ".stdb.zst-new";
 const CHECKSUM_CRC32C: u8 = 0;
 
 /// How commits in a segment are framed.
@@ -50,8 +54,6 @@ impl Version {
 pub enum HeaderError {
     #[error("this is not a log segment (the file does not begin with the segment magic)")]
     NotASegment,
-    #[error("the segment is compressed, which this build cannot read: decompress it with zstd")]
-    Compressed,
     #[error("log format version {found} is newer than this build knows (1): upgrade the server")]
     UnknownVersion { found: u8 },
     #[error("unknown checksum algorithm {found}: upgrade the server")]
@@ -70,9 +72,6 @@ pub fn encode_header() -> [u8; HEADER_LEN] {
 
 /// Reads a header; the two reserved bytes are ignored.
 pub fn decode_header(header: &[u8; HEADER_LEN]) -> Result<Version, HeaderError> {
-    if header[..4] == ZSTD_MAGIC {
-        return Err(HeaderError::Compressed);
-    }
     if header[..6] != MAGIC {
         return Err(HeaderError::NotASegment);
     }
@@ -107,6 +106,77 @@ pub fn path(dir: &Path, start: TxOffset) -> PathBuf {
     dir.join(file_name(start))
 }
 
+/// Path of the offset index of the segment that starts at `start`.
+#[must_use]
+pub fn index_path(dir: &Path, start: TxOffset) -> PathBuf {
+    dir.join(format!("{:020}{INDEX_SUFFIX}", start.0))
+}
+
+/// Where a segment is compressed before it takes the place of the original.
+#[must_use]
+pub(crate) fn compressed_path(dir: &Path, start: TxOffset) -> PathBuf {
+    dir.join(format!("{:020}{TEMPORARY_COMPRESSED_SUFFIX}", start.0))
+}
+
+/// Opens a segment for reading as it was before it was compressed, if it was.
+pub fn open(storage: &dyn Storage, path: &Path) -> Result<OpenSegment, StorageError> {
+    let file = storage.open(path, OpenMode::Read)?;
+    let (is_compressed, stored_len) = examine_open(&*file)?;
+    let file = match is_compressed {
+        true => Box::new(CompressedFile::open(file)?),
+        false => file,
+    };
+    Ok(OpenSegment {
+        file,
+        is_compressed,
+        stored_len,
+    })
+}
+
+/// Whether a segment is compressed, and how many bytes it takes on disk.
+pub(crate) fn examine(storage: &dyn Storage, path: &Path) -> Result<(bool, u64), StorageError> {
+    examine_open(&*storage.open(path, OpenMode::Read)?)
+}
+
+fn examine_open(file: &dyn StorageFile) -> Result<(bool, u64), StorageError> {
+    let stored_len = file.byte_len()?;
+    let mut magic = [0; ZSTD_MAGIC.len()];
+    if stored_len < magic.len() as u64 {
+        return Ok((false, stored_len));
+    }
+    file.read_exact_at(0, &mut magic)?;
+    Ok((magic == ZSTD_MAGIC, stored_len))
+}
+
+/// A segment, open for reading.
+#[derive(Debug)]
+pub struct OpenSegment {
+    /// The content, not compressed.
+    pub file: Box<dyn StorageFile>,
+    pub is_compressed: bool,
+    /// Bytes on disk.
+    pub stored_len: u64,
+}
+
+/// Removes what an interrupted creation or compression of a segment left, and indexes without a
+/// segment. Nothing depends on these files, so no sync is needed.
+pub(crate) fn remove_leftovers(storage: &dyn Storage, dir: &Path) -> Result<(), StorageError> {
+    let names = storage.list(dir)?;
+    for name in &names {
+        let is_temporary = [TEMPORARY_SUFFIX, TEMPORARY_COMPRESSED_SUFFIX]
+            .iter()
+            .any(|suffix| name.ends_with(suffix));
+        let is_orphan = name.strip_suffix(INDEX_SUFFIX).is_some_and(|digits| {
+            let segment = format!("{digits}{SUFFIX}");
+            parse_file_name(&segment).is_some() && !names.contains(&segment)
+        });
+        if is_temporary || is_orphan {
+            storage.remove(&dir.join(name))?;
+        }
+    }
+    Ok(())
+}
+
 /// First offsets of all segments in `dir`, ascending. Other files are ignored, among them
 /// offset indexes and half-created segments. A missing directory has no segments.
 pub fn list(storage: &dyn Storage, dir: &Path) -> Result<Vec<TxOffset>, StorageError> {
@@ -120,20 +190,26 @@ pub fn list(storage: &dyn Storage, dir: &Path) -> Result<Vec<TxOffset>, StorageE
 }
 
 /// Creates an empty segment, durably, and leaves it open. An existing segment of that name is
-/// replaced: the caller has made sure that it holds no commit.
+/// replaced: the caller has made sure that it holds no commit. Room for `allocated` bytes is set
+/// aside.
 pub fn create(
     storage: &dyn Storage,
     dir: &Path,
     start: TxOffset,
+    allocated: u64,
 ) -> Result<Box<dyn StorageFile>, StorageError> {
     let temporary = dir.join(format!("{:020}{TEMPORARY_SUFFIX}", start.0));
     let target = path(dir, start);
     let file = storage.open(&temporary, OpenMode::CreateOrTruncate)?;
-    file.write_all_at(0, &encode_header())?;
-    file.sync_data()?;
+    if allocated > 0 {
+        file.allocate(allocated)?;
+    }
+    file.write_all_and_sync(0, &encode_header())?;
     drop(file);
     storage.rename(&temporary, &target)?;
-    storage.sync_dir(dir)?;
+    if !planted::is_on(Bug::SkipDirSyncOnCreate) {
+        storage.sync_dir(dir)?;
+    }
     storage.open(&target, OpenMode::ReadWrite)
 }
 

@@ -100,6 +100,19 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     /// Makes content and length survive a power loss.
     fn sync_data(&self) -> Result<(), StorageError>;
 
+    /// Sets room aside for the first `len` bytes, so that writing them cannot fail for lack of
+    /// room. The file's length stays as it is. Where the disk cannot do that, nothing happens.
+    fn allocate(&self, len: u64) -> Result<(), StorageError> {
+        let _ = len;
+        Ok(())
+    }
+
+    /// Writes all of `bytes` and makes the file durable, in one go where the disk can.
+    fn write_all_and_sync(&self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        self.write_all_at(offset, bytes)?;
+        self.sync_data()
+    }
+
     /// Fills `buf` completely.
     fn read_exact_at(&self, mut offset: u64, mut buf: &mut [u8]) -> Result<(), StorageError> {
         while !buf.is_empty() {

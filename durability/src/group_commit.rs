@@ -163,10 +163,9 @@ impl GroupCommit {
         if self.commit.record_count() == 0 {
             return Ok(None);
         }
-        let appended = self.log.append(&mut self.commit);
+        let appended = self.log.append_and_sync(&mut self.commit);
         self.commit.clear();
         let appended = appended?;
-        self.log.sync()?;
         self.commits_since_watermark += 1;
         Ok(Some(Progress {
             durable_end: appended.end,

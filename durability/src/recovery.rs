@@ -150,7 +150,8 @@ pub fn recover<V: TxVisitor>(
     })?;
     let mark = watermark::read(&**storage, replica_dir)??;
 
-    let mut log = LogReader::open(Arc::clone(storage), &log_dir, options.replay_from)?;
+    let log = LogReader::open(Arc::clone(storage), &log_dir, options.replay_from)?;
+    let mut log = log.with_index_interval(options.log.index_interval_bytes);
     let replayed = replay(&mut log, visitor).map_err(RecoverError::Replay)?;
     let end = log.into_end();
     let existed = mark.is_some() || options.must_exist;

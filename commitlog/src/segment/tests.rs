@@ -26,12 +26,6 @@ fn reserved_bytes_are_ignored_and_everything_else_is_not() {
 }
 
 #[test]
-fn compressed_segments_are_named_as_such() {
-    let header = [0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0, 0, 0];
-    assert_eq!(decode_header(&header), Err(HeaderError::Compressed));
-}
-
-#[test]
 fn names_are_padded_and_only_padded_names_count() {
     let cases = [
         ("00000000000000000000.stdb.log", Some(0)),

@@ -143,6 +143,30 @@ impl StorageFile for OsFile {
     fn sync_data(&self) -> Result<(), StorageError> {
         self.file.sync_data().map_err(self.failed("sync"))
     }
+
+    fn allocate(&self, len: u64) -> Result<(), StorageError> {
+        allocate(&self.file, len).map_err(self.failed("set room aside for"))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, len: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    loop {
+        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+            Err(Errno::INTR) => {}
+            // Not on this file system: then the room is not set aside.
+            Err(Errno::NOTSUP | Errno::NOSYS) => return Ok(()),
+            other => return Ok(other?),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

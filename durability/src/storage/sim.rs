@@ -48,11 +48,15 @@ pub enum Fault {
     RenameError,
     /// A change of length fails with EIO.
     SetLenError,
+    /// A file cannot be removed: EIO.
+    RemoveError,
+    /// No room can be set aside: the disk is full.
+    AllocateNoSpace,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Fault; 11] = [
+    pub const ALL: [Fault; 13] = [
         Fault::WriteNoSpace,
         Fault::WriteError,
         Fault::ShortWrite,
@@ -64,6 +68,8 @@ impl Fault {
         Fault::OpenError,
         Fault::RenameError,
         Fault::SetLenError,
+        Fault::RemoveError,
+        Fault::AllocateNoSpace,
     ];
 }
 
@@ -92,6 +98,7 @@ struct Disk {
     image: Image,
     counts: SimCounts,
     fault: Option<PlannedFault>,
+    fault_hit: Option<PathBuf>,
     disk_full: bool,
     power_cut_at: Option<u64>,
     power_is_off: bool,
@@ -120,6 +127,7 @@ impl SimStorage {
                 image,
                 counts: SimCounts::default(),
                 fault: None,
+                fault_hit: None,
                 disk_full: false,
                 power_cut_at: None,
                 power_is_off: false,
@@ -156,6 +164,12 @@ impl SimStorage {
     /// Fails the n-th operation of a kind from now (0 is the next one).
     pub fn fail_nth(&self, kind: Fault, nth: u64) {
         self.disk.lock().fault = Some(PlannedFault { kind, left: nth });
+    }
+
+    /// The file that the last fault hit.
+    #[must_use]
+    pub fn fault_hit(&self) -> Option<PathBuf> {
+        self.disk.lock().fault_hit.clone()
     }
 
     /// The disk as a restarted process finds it: no faults planned, no locks held, and what is
@@ -231,7 +245,7 @@ impl Disk {
     }
 
     /// True if the planned fault is of this kind and its turn has come.
-    fn fires(&mut self, kind: Fault) -> bool {
+    fn fires(&mut self, kind: Fault, path: &Path) -> bool {
         let Some(planned) = self.fault.as_mut().filter(|planned| planned.kind == kind) else {
             return false;
         };
@@ -240,6 +254,7 @@ impl Disk {
             return false;
         }
         self.fault = None;
+        self.fault_hit = Some(path.to_owned());
         self.counts.faults += 1;
         true
     }
@@ -254,7 +269,7 @@ impl Storage for SimStorage {
     fn open(&self, path: &Path, mode: OpenMode) -> Result<Box<dyn StorageFile>, StorageError> {
         let mut disk = self.disk.lock();
         disk.check_power("open", path)?;
-        if disk.fires(Fault::OpenError) {
+        if disk.fires(Fault::OpenError, path) {
             let source = io::Error::other("too many open files");
             return Err(StorageError::new("open", path, source));
         }
@@ -297,7 +312,7 @@ impl Storage for SimStorage {
     fn rename(&self, from: &Path, to: &Path) -> Result<(), StorageError> {
         let mut disk = self.disk.lock();
         disk.begin_change("rename to", to)?;
-        if disk.fires(Fault::RenameError) {
+        if disk.fires(Fault::RenameError, to) {
             return Err(io_error("rename to", to));
         }
         let renamed = disk.image.rename(from, to);
@@ -307,6 +322,9 @@ impl Storage for SimStorage {
     fn remove(&self, path: &Path) -> Result<(), StorageError> {
         let mut disk = self.disk.lock();
         disk.begin_change("remove", path)?;
+        if disk.fires(Fault::RemoveError, path) {
+            return Err(io_error("remove", path));
+        }
         let removed = disk.image.remove(path);
         removed.map_err(|e| StorageError::new("remove", path, e))
     }
@@ -315,7 +333,7 @@ impl Storage for SimStorage {
         let mut disk = self.disk.lock();
         disk.begin_change("sync directory", dir)?;
         disk.counts.syncs += 1;
-        if disk.fires(Fault::SyncDirError) {
+        if disk.fires(Fault::SyncDirError, dir) {
             return Err(io_error("sync directory", dir));
         }
         if !disk.dir_syncs_disabled {

@@ -360,6 +360,7 @@ fn segments_follow_each_other_and_are_announced() {
     let options = Options {
         log: LogOptions {
             segment_bytes_max: 100,
+            ..LogOptions::default()
         },
         ..Options::default()
     };
@@ -398,6 +399,7 @@ fn a_real_directory_can_be_opened_once_at_a_time() {
     let options = Options {
         log: LogOptions {
             segment_bytes_max: 1000,
+            ..LogOptions::default()
         },
         ..Options::default()
     };

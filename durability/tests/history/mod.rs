@@ -23,6 +23,8 @@ pub fn options() -> Options {
     Options {
         log: LogOptions {
             segment_bytes_max: 2048,
+            index_interval_bytes: 300,
+            preallocate: true,
         },
         commits_per_watermark: 5,
         idle_before_watermark: Duration::from_secs(3600),

@@ -47,14 +47,14 @@ impl StorageFile for SimFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, StorageError> {
         let mut disk = self.disk.lock();
         disk.check_power("read", &self.path)?;
-        if disk.fires(Fault::Interrupted) {
+        if disk.fires(Fault::Interrupted, &self.path) {
             return Err(self.error("read", io::ErrorKind::Interrupted));
         }
-        if disk.fires(Fault::ReadError) {
+        if disk.fires(Fault::ReadError, &self.path) {
             return Err(io_error("read", &self.path));
         }
         let wanted = match buf.len() {
-            len if len > 1 && disk.fires(Fault::ShortRead) => len / 2,
+            len if len > 1 && disk.fires(Fault::ShortRead, &self.path) => len / 2,
             len => len,
         };
         Ok(disk.image.read(self.id, offset, &mut buf[..wanted]))
@@ -67,14 +67,14 @@ impl StorageFile for SimFile {
         if disk.disk_full {
             return Err(self.error("write", io::ErrorKind::StorageFull));
         }
-        if disk.fires(Fault::Interrupted) {
+        if disk.fires(Fault::Interrupted, &self.path) {
             return Err(self.error("write", io::ErrorKind::Interrupted));
         }
-        if disk.fires(Fault::WriteError) {
+        if disk.fires(Fault::WriteError, &self.path) {
             return Err(io_error("write", &self.path));
         }
         let half = &bytes[..bytes.len() / 2];
-        if disk.fires(Fault::WriteNoSpace) {
+        if disk.fires(Fault::WriteNoSpace, &self.path) {
             disk.disk_full = true;
             disk.image.write(self.id, offset, half);
             return match half.len() {
@@ -82,7 +82,7 @@ impl StorageFile for SimFile {
                 written => Ok(written),
             };
         }
-        if !half.is_empty() && disk.fires(Fault::ShortWrite) {
+        if !half.is_empty() && disk.fires(Fault::ShortWrite, &self.path) {
             disk.image.write(self.id, offset, half);
             return Ok(half.len());
         }
@@ -100,7 +100,7 @@ impl StorageFile for SimFile {
         self.check_writable("resize")?;
         let mut disk = self.disk.lock();
         disk.begin_change("resize", &self.path)?;
-        if disk.fires(Fault::SetLenError) {
+        if disk.fires(Fault::SetLenError, &self.path) {
             return Err(io_error("resize", &self.path));
         }
         disk.image.set_len(self.id, len);
@@ -111,12 +111,22 @@ impl StorageFile for SimFile {
         let mut disk = self.disk.lock();
         disk.begin_change("sync", &self.path)?;
         disk.counts.syncs += 1;
-        if disk.fires(Fault::SyncError) {
+        if disk.fires(Fault::SyncError, &self.path) {
             disk.image.fail_sync(self.id);
             return Err(io_error("sync", &self.path));
         }
         if !disk.file_syncs_disabled {
             disk.image.sync_file(self.id);
+        }
+        Ok(())
+    }
+
+    fn allocate(&self, _: u64) -> Result<(), StorageError> {
+        self.check_writable("set room aside for")?;
+        let mut disk = self.disk.lock();
+        disk.begin_change("set room aside for", &self.path)?;
+        if disk.disk_full || disk.fires(Fault::AllocateNoSpace, &self.path) {
+            return Err(self.error("set room aside for", io::ErrorKind::StorageFull));
         }
         Ok(())
     }
