@@ -204,7 +204,8 @@ impl RestoredPage {
         for cell in &layout.cells {
             let part = check_cell(cell, slot, bytes, &objects[len..])?;
             len += part.len();
-            if let (CellKind::Variable(_), Some(name)) = (&cell.kind, part.blob_name(cell, bytes)) {
+            let is_variable = matches!(cell.kind, CellKind::Variable(_));
+            if is_variable && let Some(name) = blob_name(cell, bytes, part) {
                 if blobs.uses_of(name).is_none() {
                     return Err(ImageError::MissingBlob { slot });
                 }
@@ -224,28 +225,20 @@ impl RestoredPage {
     }
 }
 
-/// The part of an object that belongs to a cell.
-struct Part<'a>(&'a [u8]);
-
-impl<'a> Part<'a> {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn blob_name(&self, cell: &Cell, slot: &[u8]) -> Option<&'a BlobName> {
-        let is_blob = read_u16(slot, cell.slot_offset) == BLOB_MARK;
-        self.0.first_chunk().filter(|_| is_blob)
-    }
+/// The blob that the part of a variable cell names, if it is one.
+fn blob_name<'a>(cell: &Cell, slot: &[u8], part: &'a [u8]) -> Option<&'a BlobName> {
+    let is_blob = read_u16(slot, cell.slot_offset) == BLOB_MARK;
+    part.first_chunk().filter(|_| is_blob)
 }
 
-/// Checks as much of a cell as reading it relies on.
+/// Checks as much of a cell as reading it relies on; returns its part of the object.
 fn check_cell<'a>(
     cell: &Cell,
     slot: u32,
     bytes: &[u8],
     objects: &'a [u8],
-) -> Result<Part<'a>, ImageError> {
-    let nothing = Ok(Part(&[]));
+) -> Result<&'a [u8], ImageError> {
+    let nothing = Ok(&[][..]);
     match &cell.kind {
         CellKind::Fixed { .. } => nothing,
         CellKind::SmallSum { len_by_tag } => {
@@ -266,11 +259,10 @@ fn check_cell<'a>(
         }
         CellKind::Variable(_) => {
             let len = stored_len(read_u16(bytes, cell.slot_offset));
-            let part = objects.get(..len).ok_or(ImageError::Length {
+            objects.get(..len).ok_or(ImageError::Length {
                 expected: len,
                 given: objects.len(),
-            })?;
-            Ok(Part(part))
+            })
         }
     }
 }

@@ -104,6 +104,12 @@ impl Datastore {
         Ok(())
     }
 
+    /// Whether a replay is open, after `replay_begin` or `restore_begin`.
+    #[must_use]
+    pub fn is_replaying(&self) -> bool {
+        self.replay.is_some()
+    }
+
     /// The layout of a table's pages, to decode them on other threads; and the blobs for it. To be
     /// asked for in the order of [`Datastore::restore_table`].
     pub fn restore_layout(

@@ -1,4 +1,5 @@
-//! Random transactions against a naive model: contents, indexes, deltas, rollback, replay.
+//! Random transactions against a naive model: contents, indexes, deltas, rollback, replay, views,
+//! and the restore of views with the rest of the log on top.
 
 mod model {
     pub mod naive;
@@ -13,7 +14,7 @@ use model::naive::{Applied, Model};
 use model::shapes::{SHAPES, Shape};
 use proptest::prelude::*;
 use spacetime_table::error::WriteError;
-use spacetime_table::{Datastore, IndexAlgorithm, TableSchema, TxDelta};
+use spacetime_table::{Datastore, IndexAlgorithm, ReadView, RestoredBlob, TableSchema, TxDelta};
 use spacetime_types::{AlgebraicValue, TableId};
 
 /// One thing to do. Numbers are taken modulo what there is.
@@ -79,11 +80,42 @@ fn trace(datastore: &Datastore) -> (Dump, Vec<(i128, i128)>, Vec<String>) {
     (dump(datastore), positions, texts)
 }
 
+/// What a snapshot of a view brings back, in a replay that is still open.
+fn restored(view: &ReadView) -> Datastore {
+    let mut again = Datastore::new();
+    let blobs = view.snapshot_blobs().into_iter().map(|blob| RestoredBlob {
+        name: *blob.name,
+        bytes: Arc::clone(blob.bytes),
+        uses: blob.uses,
+    });
+    again.restore_begin(blobs).expect("right blobs");
+    for table in view.snapshot_tables() {
+        let images = table.pages().map(|page| {
+            let mut image = Vec::new();
+            page.write_image(&mut image);
+            image
+        });
+        let (id, fingerprint) = (table.id(), table.fingerprint());
+        let restored = again.restore_table(id, fingerprint, table.row_count(), images);
+        restored.expect("a right snapshot");
+    }
+    again.restore_end().expect("a whole snapshot");
+    again
+}
+
 struct Run {
     datastore: Datastore,
     tables: Vec<Option<TableId>>,
     model: Model,
     deltas: Vec<Arc<TxDelta>>,
+    views: Vec<Viewed>,
+}
+
+/// A view, what it showed at first, and how many records the log had.
+struct Viewed {
+    view: ReadView,
+    dump: Dump,
+    records: usize,
 }
 
 impl Run {
@@ -93,6 +125,7 @@ impl Run {
             tables: vec![None; SHAPES.len()],
             model: Model::default(),
             deltas: Vec::new(),
+            views: Vec::new(),
         }
     }
 
@@ -132,8 +165,16 @@ impl Run {
             assert_eq!(self.datastore.check_integrity(), Ok(()));
             self.check_contents();
             self.check_indexes();
+            if ops.len() % 3 == 0 {
+                self.views.push(Viewed {
+                    view: self.datastore.view(),
+                    dump: dump(&self.datastore),
+                    records: self.deltas.len(),
+                });
+            }
         }
-        self.check_replay();
+        self.check_views();
+        self.check_replay(Datastore::new(), 0);
     }
 
     fn apply(&mut self, op: &Op) {
@@ -405,11 +446,27 @@ impl Run {
         assert_eq!(delta.consumes_offset, !changed.is_empty());
     }
 
-    /// Applying all deltas as a log does gives the same database.
-    fn check_replay(&self) {
-        let mut again = Datastore::new();
-        again.replay_begin();
-        for delta in &self.deltas {
+    /// Views never change, whatever the writer does; and a database restored from one and the log
+    /// since is the same.
+    fn check_views(&mut self) {
+        for (position, viewed) in self.views.iter().enumerate() {
+            assert_eq!(dump(&viewed.view), viewed.dump, "a view never changes");
+            assert_eq!(viewed.view.check_integrity(), Ok(()));
+            if position % 8 == 0 {
+                self.check_replay(restored(&viewed.view), viewed.records);
+            }
+        }
+        let before = dump(&self.datastore);
+        self.views.clear();
+        assert_eq!(dump(&self.datastore), before);
+    }
+
+    /// Applying the deltas from `records` on as a log does gives the same database.
+    fn check_replay(&self, mut again: Datastore, records: usize) {
+        if !again.is_replaying() {
+            again.replay_begin();
+        }
+        for delta in &self.deltas[records..] {
             let logged = || delta.logged_tables();
             for table in logged() {
                 let mut bytes = table.inserts.bytes().as_ref();
