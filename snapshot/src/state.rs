@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use spacetime_commitlog::storage::StorageError;
 use spacetime_types::{Identity, Timestamp, TxOffset};
 
 use crate::error::SnapshotError;
@@ -123,6 +124,15 @@ impl State {
         };
         self.unusable.remove(&manifest.tx_offset);
         self.snapshots.insert(manifest.tx_offset, known);
+    }
+
+    /// A manifest may or may not be there after the next start. While that is so, no pack may go:
+    /// it could be one that this manifest needs.
+    pub(crate) fn set_uncertain(&mut self, offset: TxOffset, error: &StorageError) {
+        let source = std::io::Error::new(error.source.kind(), error.source.to_string());
+        let error = StorageError::new(error.operation, &error.path, source);
+        self.snapshots.remove(&offset);
+        self.unusable.insert(offset, Arc::new(error.into()));
     }
 
     /// True if nothing bad is known of the snapshot.

@@ -386,11 +386,18 @@ impl SnapshotWriter {
         storage.sync_dir(&self.shared.dir)?;
         // From here on the manifest may be there, whatever is reported: the packs must stay.
         self.created.clear();
-        storage.rename(&unfinished, &path)?;
-        if !is_planted(PlantedBug::NoDirSyncAfterManifest) {
-            storage.sync_dir(&self.shared.dir)?;
+        let renamed = storage.rename(&unfinished, &path);
+        let published =
+            renamed.and_then(|()| match is_planted(PlantedBug::NoDirSyncAfterManifest) {
+                true => Ok(()),
+                false => storage.sync_dir(&self.shared.dir),
+            });
+        if let Err(error) = &published {
+            self.shared
+                .state()
+                .set_uncertain(self.head.tx_offset, error);
         }
-        Ok(())
+        Ok(published?)
     }
 
     /// Puts what was collected into the manifest's order.

@@ -3,6 +3,8 @@
 
 #![allow(dead_code)] // Each test file uses a part of this.
 
+pub mod sweep;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
