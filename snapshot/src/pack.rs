@@ -13,7 +13,7 @@
 //!   36   4   content length
 //!   40   1   codec: 0 plain, 1 one LZ4 block
 //!   41   3   zero
-//!   44   4   CRC-32 of the object's position in the file (8 bytes) and bytes 0..44
+//!   44   4   CRC-32 of the object's position in the file (8 bytes), bytes 0..44, stored bytes
 //!   48   -   stored bytes
 //! ```
 //!
@@ -56,17 +56,23 @@ fn encode_header(number: u64, identity: Identity) -> Vec<u8> {
     header
 }
 
-fn encode_object_header(entry: &ObjectEntry) -> [u8; OBJECT_HEADER_LEN] {
-    let mut header = [0; OBJECT_HEADER_LEN];
-    header[..32].copy_from_slice(&entry.hash.0);
-    header[32..36].copy_from_slice(&entry.stored_len.to_le_bytes());
-    header[36..40].copy_from_slice(&entry.content_len.to_le_bytes());
-    header[40] = entry.codec.to_byte();
+fn encode_object_fields(entry: &ObjectEntry) -> [u8; OBJECT_CHECKED_BYTES] {
+    let mut fields = [0; OBJECT_CHECKED_BYTES];
+    fields[..32].copy_from_slice(&entry.hash.0);
+    fields[32..36].copy_from_slice(&entry.stored_len.to_le_bytes());
+    fields[36..40].copy_from_slice(&entry.content_len.to_le_bytes());
+    fields[40] = entry.codec.to_byte();
+    fields
+}
+
+/// Covers every byte of an object, and its place: also those bytes of a compressed form that
+/// could be others without any difference to the content.
+fn object_crc(position: u64, fields: &[u8], stored: &[u8]) -> [u8; 4] {
     let mut crc = crc32fast::Hasher::new();
-    crc.update(&entry.position.to_le_bytes());
-    crc.update(&header[..OBJECT_CHECKED_BYTES]);
-    header[OBJECT_CHECKED_BYTES..].copy_from_slice(&crc.finalize().to_le_bytes());
-    header
+    crc.update(&position.to_le_bytes());
+    crc.update(fields);
+    crc.update(stored);
+    crc.finalize().to_le_bytes()
 }
 
 /// A pack that is being written.
@@ -114,7 +120,10 @@ impl PackWriter {
     ) -> Result<(), StorageError> {
         assert_eq!(entry.position, self.byte_len(), "objects lie without gaps");
         assert_eq!(u64::from(entry.stored_len), stored.len() as u64);
-        self.buffer.extend_from_slice(&encode_object_header(entry));
+        let fields = encode_object_fields(entry);
+        self.buffer.extend_from_slice(&fields);
+        let crc = object_crc(entry.position, &fields, stored);
+        self.buffer.extend_from_slice(&crc);
         if self.buffer.len() + stored.len() <= BUFFER_BYTES {
             self.buffer.extend_from_slice(stored);
             return Ok(());
@@ -213,10 +222,14 @@ impl PackReader {
         stored.resize(OBJECT_HEADER_LEN + stored_len, 0);
         self.file.read_exact_at(entry.position, stored)?;
         let (header, body) = stored.split_at(OBJECT_HEADER_LEN);
-        let wanted = encode_object_header(entry);
-        if let Some(at) = header.iter().zip(&wanted).position(|(a, b)| a != b) {
+        let (fields, crc) = header.split_at(OBJECT_CHECKED_BYTES);
+        let wanted = encode_object_fields(entry);
+        if let Some(at) = fields.iter().zip(&wanted).position(|(a, b)| a != b) {
             let at = entry.position + at as u64;
             return Err(damaged(at, DamageKind::WrongObject { expected }));
+        }
+        if object_crc(entry.position, fields, body) != crc {
+            return Err(damaged(entry.position, DamageKind::Checksum));
         }
         let whole = match entry.codec {
             Codec::Plain => {

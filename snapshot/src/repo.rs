@@ -187,13 +187,14 @@ impl SnapshotRepo {
             Ok(names) => names,
             Err(error) if error.is_not_found() => {
                 storage.create_dir(dir)?;
-                if let Some(parent) = dir.parent() {
-                    storage.sync_dir(parent)?;
-                }
                 Vec::new()
             }
             Err(error) => return Err(error.into()),
         };
+        // An earlier start may have created the directory and failed right here.
+        if let (true, Some(parent)) = (names.is_empty(), dir.parent()) {
+            storage.sync_dir(parent)?;
+        }
         let (mut repo, leftovers) = SnapshotRepo::scan(storage, dir, options, &names);
         let mut report = OpenReport::default();
         for (name, removable) in leftovers {

@@ -18,7 +18,7 @@ fn seeds_per_cut() -> u64 {
 #[test]
 fn what_was_finished_is_there_and_whole() {
     let sweep = sweep(seeds_per_cut(), |_| {});
-    println!("{sweep:?}");
+    eprintln!("{sweep:?}");
     assert_eq!(sweep.failures(), 0, "{sweep:?}");
     assert!(sweep.images > 95 * seeds_per_cut(), "{sweep:?}");
     assert!(sweep.snapshots_checked > sweep.images / 2, "{sweep:?}");

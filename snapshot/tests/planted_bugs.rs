@@ -18,7 +18,7 @@ fn each_is_caught() {
         plant(Some(bug));
         let found = sweep(8, |_| {});
         plant(None);
-        println!("{bug:?}: {found:?}");
+        eprintln!("{bug:?}: {found:?}");
         assert!(found.failures() > 0, "{bug:?} was not caught: {found:?}");
     }
     assert_eq!(sweep(2, |_| {}).failures(), 0);
