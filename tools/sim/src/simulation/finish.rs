@@ -1,0 +1,91 @@
+//! The end of a simulation: a clean close; and what damage to its files leads to.
+
+use spacetime_durability::storage::SimStorage;
+use spacetime_store::Files;
+
+use super::Simulation;
+use crate::activation::Kind;
+use crate::check::{DamageCheck, DamageOutcome};
+use crate::damage::{self, inflict};
+use crate::disk::TracedDisk;
+use crate::replica::{DIRECTORY, Replica};
+use crate::state::State;
+use crate::trace::{Keep, Trace};
+use crate::violation::Violation;
+
+impl Simulation {
+    pub(super) fn finish(&mut self) -> Result<(), Violation> {
+        self.check_now()?;
+        self.restart()?;
+        self.check_now()?;
+        // The last end is a good one: without a fault, and nothing is lost by a power cut.
+        self.die();
+        self.scenario.faults.clear();
+        self.families.crashes = false;
+        self.recover()?;
+        let replica = self.replica.take().expect("open after recovery");
+        replica.close();
+        self.trace.line(format_args!("closed"));
+        self.damage_closed()
+    }
+
+    /// Damages copies of the closed replica.
+    fn damage_closed(&mut self) -> Result<(), Violation> {
+        for _ in 0..self.scenario.damages {
+            self.damage_copy(None)?;
+        }
+        Ok(())
+    }
+
+    /// Damages a copy of the files that a kill would leave now.
+    pub(super) fn damage_running(&mut self) -> Result<(), Violation> {
+        // What recovery has found is below the watermark: missing, it is missed.
+        let start = self.last_commit_start;
+        self.damage_copy((start < self.prefix.acknowledged_end()).then_some(start))
+    }
+
+    fn damage_copy(&mut self, last_commit_start: Option<u64>) -> Result<(), Violation> {
+        let copy = self.disk.fork(self.random.next_u64());
+        let kind = *self.random.pick(&damage::KINDS);
+        let Some(said) = inflict(kind, &copy, &self.earlier, &mut self.random) else {
+            return Ok(());
+        };
+        let next = self.prefix.acknowledged_end();
+        let state = self.model.state_before(next);
+        let shorter = last_commit_start.map(|start| (start, self.model.state_before(start)));
+        let check = DamageCheck {
+            next,
+            state: &state,
+            without_last: shorter.as_ref().map(|(start, state)| (*start, state)),
+            directory: DIRECTORY,
+        };
+        let whole = self.open_copy(&self.disk.fork(0));
+        if check.judge("no damage", whole)? != DamageOutcome::Same {
+            let what = "an undamaged copy does not open in the same state".to_owned();
+            return Err(Violation::new("damage", what));
+        }
+        self.activations.count(kind);
+        let opened = self.open_copy(&copy);
+        let text = match &opened {
+            Ok((next, state)) => format!("opened at {next} with {:?}", state.hash()),
+            Err(refusal) => format!("refused: {refusal}"),
+        };
+        self.trace.line(format_args!("{said}: {text}"));
+        self.activations.count(match check.judge(&said, opened)? {
+            DamageOutcome::Refused => Kind::DamageRefused,
+            DamageOutcome::Same => Kind::DamageHarmless,
+            DamageOutcome::LastCommitCut => Kind::DamageLikeTorn,
+        });
+        Ok(())
+    }
+
+    /// Opens a copy of the disk, of which the trace knows nothing.
+    pub(super) fn open_copy(&self, copy: &SimStorage) -> Result<(u64, State), String> {
+        let storage = TracedDisk::shared(copy, &Trace::new(Keep::HashOnly));
+        let opened = Replica::open(&storage, &self.scenario, Files::Known);
+        match opened {
+            Ok(replica) => Ok((replica.next(), replica.state())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
