@@ -125,6 +125,21 @@ impl RowStore {
         }
     }
 
+    /// Puts a valid row in the place of a present one, in a table whose rows are stored as their
+    /// BSATN.
+    #[inline]
+    pub fn overwrite(&mut self, ptr: RowPtr, row: &[u8]) {
+        let layout = &*self.layout;
+        assert!(
+            layout.is_bsatn && Some(row.len()) == layout.fixed_bsatn_len(),
+            "row of a wrong length"
+        );
+        let slot = ptr.slot(layout.slot_bits);
+        let page = page_mut(&mut self.pages, ptr.page_index(layout.slot_bits));
+        assert!(page.contains(slot), "{ptr:?} holds no row");
+        page.slot_mut(layout, slot)[..row.len()].copy_from_slice(row);
+    }
+
     /// Removes a present row.
     #[inline]
     pub fn remove(&mut self, ptr: RowPtr, blobs: &mut BlobStore) {

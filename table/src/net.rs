@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+use hashbrown::HashTable;
 use spacetime_page::{RowPtr, hash_row};
 
 use crate::RowList;
@@ -60,21 +59,34 @@ pub(crate) fn net(
 
 /// Leaves out rows that were inserted and then deleted.
 fn cancel_own(ops: Vec<RowOp>) -> (Vec<RowOp>, Vec<RowOp>) {
-    let mut inserts: Vec<Option<RowOp>> = Vec::new();
-    let mut deletes = Vec::new();
-    let mut live: FxHashMap<RowPtr, usize> = FxHashMap::default();
+    let mut inserts: Vec<Option<RowOp>> = Vec::with_capacity(ops.len());
+    let mut deletes = Vec::with_capacity(ops.len());
+    // Positions in `inserts` of rows that are still there, by pointer.
+    let mut live: HashTable<usize> = HashTable::with_capacity(ops.len());
     for op in ops {
+        let hash = spread(op.ptr);
+        let is_own = |inserts: &[Option<RowOp>], position: usize| {
+            inserts[position].is_some_and(|own| own.ptr == op.ptr)
+        };
         if op.is_insert {
-            let before = live.insert(op.ptr, inserts.len());
+            let before = live.find(hash, |position| is_own(&inserts, *position));
             assert!(before.is_none(), "a slot holds one row");
+            let hasher = |position: &usize| inserts[*position].map_or(0, |own| spread(own.ptr));
+            live.insert_unique(hash, inserts.len(), hasher);
             inserts.push(Some(op));
-        } else if let Some(own) = live.remove(&op.ptr) {
-            inserts[own] = None;
+        } else if let Ok(own) = live.find_entry(hash, |position| is_own(&inserts, *position)) {
+            let (position, _) = own.remove();
+            inserts[position] = None;
         } else {
             deletes.push(op);
         }
     }
     (inserts.into_iter().flatten().collect(), deletes)
+}
+
+/// Spreads a pointer over 64 bits: the table uses bits of both ends.
+fn spread(ptr: RowPtr) -> u64 {
+    u64::from(ptr.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Leaves out rows that were deleted and then inserted again. At most one insert equals a
@@ -88,16 +100,15 @@ fn cancel_equal(inserts: &mut Vec<RowOp>, deletes: &mut Vec<RowOp>, arenas: &Are
             again.inspect(|again| is_gone[*again] = true).is_none()
         });
     } else {
-        let mut by_hash: FxHashMap<u64, SmallVec<[usize; 2]>> = FxHashMap::default();
-        for (position, delete) in deletes.iter().enumerate() {
-            let hash = hash_row(arenas.row(delete));
-            by_hash.entry(hash).or_default().push(position);
+        let hash_at = |position: &usize| hash_row(arenas.row(&deletes[*position]));
+        let mut by_hash: HashTable<usize> = HashTable::with_capacity(deletes.len());
+        for position in 0..deletes.len() {
+            by_hash.insert_unique(hash_at(&position), position, hash_at);
         }
         inserts.retain(|insert| {
             let row = arenas.row(insert);
-            let candidates = by_hash.get(&hash_row(row));
-            let mut candidates = candidates.into_iter().flatten();
-            let again = candidates.find(|delete| arenas.row(&deletes[**delete]) == row);
+            let is_equal = |position: &usize| arenas.row(&deletes[*position]) == row;
+            let again = by_hash.find(hash_row(row), is_equal);
             again.inspect(|again| is_gone[**again] = true).is_none()
         });
     }

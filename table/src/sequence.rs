@@ -9,7 +9,8 @@
 use spacetime_types::{AlgebraicType, SequenceId, TableId};
 
 use crate::definition::SequenceDef;
-use crate::schema::{ColumnSchema, SequenceSchema};
+use crate::planted::{self, Bug};
+use crate::schema::{ColumnSchema, FIRST_USER_ID, SequenceSchema};
 
 /// Values covered by one rewrite of the persisted row.
 const BLOCK_LEN: u32 = 4096;
@@ -39,7 +40,7 @@ impl Sequence {
     ) -> Option<Self> {
         let fits = integer_range(column_type)?;
         check_parameters(&schema).ok()?;
-        let sequence = Sequence {
+        let mut sequence = Sequence {
             table,
             fits,
             value: position,
@@ -47,6 +48,9 @@ impl Sequence {
             undo_epoch: 0,
             schema,
         };
+        if planted::is_on(Bug::SequenceReused) && table.0 >= FIRST_USER_ID {
+            sequence.value = sequence.schema.start;
+        }
         let range = sequence.schema.min_value..=sequence.schema.max_value;
         range.contains(&position).then_some(sequence)
     }

@@ -104,6 +104,13 @@ impl Transaction {
         ops.any(|op| matches!(op, Op::Row(row) if row.table == table))
     }
 
+    /// Whether this transaction inserted a row.
+    pub fn has_inserted(&self, table: TableId, ptr: RowPtr) -> bool {
+        let mut ops = self.ops.iter();
+        let is_it = |row: &RowOp| row.is_insert && (row.table, row.ptr) == (table, ptr);
+        ops.any(|op| matches!(op, Op::Row(row) if is_it(row)))
+    }
+
     /// Records a row whose bytes are the last in `inserted`.
     pub fn push_insert(&mut self, table: TableId, ptr: RowPtr, start: usize) {
         assert!(start <= self.inserted.len(), "the row's bytes are recorded");

@@ -15,6 +15,7 @@ use spacetime_types::{IndexId, SequenceId, TableId};
 
 use crate::Datastore;
 use crate::error::WriteError;
+use crate::planted::{self, Bug};
 use crate::sequence::{Sequence, write_integer};
 use crate::system::{ST_SEQUENCE, ST_SEQUENCE_ID_INDEX, StSequence, SystemRow};
 use crate::table::{Placed, Refusal, Table};
@@ -69,6 +70,19 @@ impl Datastore {
                     ptr,
                     generated,
                     existed: true,
+                })
+            }
+            Err(Refusal::Conflict { holder, .. })
+                if planted::is_on(Bug::UniqueSkippedInTransaction)
+                    && self.tx.has_inserted(table, holder) =>
+            {
+                let ptr = found.rows.insert(row, &mut self.blobs);
+                let ptr = ptr.map_err(|error| refused(found, Refusal::NoRoom(error)))?;
+                self.tx.push_insert(table, ptr, start);
+                Ok(Inserted {
+                    ptr,
+                    generated,
+                    existed: false,
                 })
             }
             Err(refusal) => {
@@ -137,7 +151,7 @@ impl Datastore {
             return Ok((old, true));
         }
         let placed = if table.replaces_in_place() {
-            let replaced = table.replace(old, old_row, row, blobs, keys);
+            let replaced = table.replace(old, old_row, row, keys);
             replaced.map(|()| Placed::Inserted(old))
         } else {
             table.remove(old, old_row, blobs, keys);
