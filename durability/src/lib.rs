@@ -52,5 +52,5 @@ pub use group_commit::{EncodedRecord, Entry, Failure, GroupCommit, Progress, Rec
 pub use recovery::{CLOG_DIR, Options, RecoverError, Recovered, open, recover};
 pub use replica_lock::LOCK_FILE;
 pub use spacetime_commitlog as commitlog;
-pub use watermark::WATERMARK_FILE;
+pub use watermark::{DamagedWatermark, WATERMARK_FILE, read_watermark};
 pub use worker::{Durability, EnqueueError, Stepper};

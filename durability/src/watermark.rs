@@ -80,6 +80,16 @@ pub(crate) fn read(
     })
 }
 
+/// The offset before which everything was durable, as the watermark of a replica says. `None` if
+/// there is no watermark. For tools: opening a replica looks by itself.
+pub fn read_watermark(
+    storage: &dyn Storage,
+    replica_dir: &Path,
+) -> Result<Result<Option<TxOffset>, DamagedWatermark>, StorageError> {
+    let found = read(storage, replica_dir)?;
+    Ok(found.map(|found| found.map(|found| found.durable_end)))
+}
+
 impl Watermark {
     /// Opens the watermark that was found, or creates one. `durable_end` is the truth now.
     pub(crate) fn open(

@@ -63,6 +63,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "tools/offline",
         &[
             "types",
+            "page",
             "table",
             "commitlog",
             "snapshot",

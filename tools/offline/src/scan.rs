@@ -1,0 +1,640 @@
+//! Reading the commits of a log that may be damaged anywhere.
+//!
+//! Unlike the reader that servers use, this one does not stop at damage: it says what is wrong
+//! and where, and goes on at the next commit that is whole.
+//!
+//! Invariants
+//!   * Every commit that is returned has a good checksum.
+//!   * Commits are returned in ascending order, none twice. Whatever is between two of them that
+//!     do not meet was told as a finding before the second one is returned.
+//!   * Nothing on disk is changed, and no bytes make it panic.
+//!
+//! Not here: what records mean (see `records`).
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use spacetime_commitlog::CommitHeader;
+use spacetime_commitlog::commit::CHECKSUM_LEN;
+use spacetime_commitlog::segment::{self, HEADER_LEN, HeaderError, Version};
+use spacetime_commitlog::storage::{Storage, StorageError};
+use spacetime_types::TxOffset;
+
+use crate::file_view::FileView;
+use crate::finding::{Finding, FindingKind, Resumption, Severity};
+use crate::place::Place;
+use crate::segment_file::{self, OpenedSegment};
+
+/// A whole commit.
+#[derive(Debug)]
+pub(crate) struct ScannedCommit<'a> {
+    pub(crate) header: CommitHeader,
+    pub(crate) version: Version,
+    pub(crate) file: &'a str,
+    pub(crate) at: u64,
+    pub(crate) records: &'a [u8],
+    /// Transactions before this one were lost to damage.
+    pub(crate) after_damage: bool,
+}
+
+impl ScannedCommit<'_> {
+    pub(crate) fn records_at(&self) -> u64 {
+        self.at + self.version.commit_header_len() as u64
+    }
+}
+
+/// What is known of a segment when it was read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ScannedSegment {
+    pub(crate) start: u64,
+    pub(crate) file: String,
+    /// Bytes on disk.
+    pub(crate) file_len: u64,
+    /// Bytes of the content; more than `file_len` if it is compressed.
+    pub(crate) content_len: u64,
+    pub(crate) compressed: bool,
+    /// `None` if the header is unreadable.
+    pub(crate) version: Option<u8>,
+    pub(crate) commits: u64,
+    pub(crate) transactions: u64,
+    pub(crate) first: Option<u64>,
+    pub(crate) last: Option<u64>,
+    pub(crate) epoch_max: u64,
+    /// Where the last whole commit ends.
+    pub(crate) valid_len: u64,
+}
+
+/// What comes next in a log.
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    Commit(ScannedCommit<'a>),
+    Finding(Finding),
+    SegmentEnd(ScannedSegment),
+}
+
+#[derive(Debug)]
+struct Current {
+    view: FileView,
+    version: Version,
+    position: u64,
+    summary: ScannedSegment,
+    overlap_told: bool,
+}
+
+/// Reads a log from its first segment to its last.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    storage: Arc<dyn Storage>,
+    dir: PathBuf,
+    pending: VecDeque<TxOffset>,
+    current: Option<Current>,
+    /// The offset that must come next. `None` before the first segment.
+    expected: Option<u64>,
+    /// Something was lost before this place.
+    damaged: bool,
+    waiting: VecDeque<Told>,
+    bytes_before: u64,
+}
+
+#[derive(Debug)]
+enum Told {
+    Finding(Finding),
+    SegmentEnd(ScannedSegment),
+}
+
+/// What is at a position.
+enum Found {
+    Commit(CommitHeader),
+    End,
+    Zeros,
+    Bad,
+}
+
+impl Scan {
+    /// Reads all segments of a place.
+    pub(crate) fn open(place: &Place) -> Result<Scan, StorageError> {
+        Scan::open_from(place, TxOffset(0))
+    }
+
+    /// Reads the segments that can hold `from` and later transactions.
+    pub(crate) fn open_from(place: &Place, from: TxOffset) -> Result<Scan, StorageError> {
+        let mut pending: VecDeque<TxOffset> = place.segments()?.into();
+        while pending.get(1).is_some_and(|&second| second <= from) {
+            pending.pop_front();
+        }
+        Ok(Scan {
+            storage: Arc::clone(&place.storage),
+            dir: place.log_dir().to_owned(),
+            pending,
+            current: None,
+            expected: None,
+            damaged: false,
+            waiting: VecDeque::new(),
+            bytes_before: 0,
+        })
+    }
+
+    /// Bytes of content that were passed.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes_before + self.current.as_ref().map_or(0, |current| current.position)
+    }
+
+    /// The offset that the next transaction has.
+    pub(crate) fn expected(&self) -> Option<u64> {
+        self.expected
+    }
+
+    /// The next commit or finding; `None` at the end of the log.
+    pub(crate) fn next(&mut self) -> Option<Event<'_>> {
+        let header = loop {
+            match self.waiting.pop_front() {
+                Some(Told::Finding(finding)) => return Some(Event::Finding(finding)),
+                Some(Told::SegmentEnd(summary)) => return Some(Event::SegmentEnd(summary)),
+                None => {}
+            }
+            if self.current.is_none() && !self.open_next() {
+                if self.waiting.is_empty() {
+                    return None;
+                }
+                continue;
+            }
+            if self.current.is_none() {
+                continue;
+            }
+            match self.step() {
+                Ok(Some(header)) => break header,
+                Ok(None) => {}
+                Err(error) => self.leave_unreadable(&error),
+            }
+        };
+        self.commit_event(header)
+    }
+
+    fn commit_event(&mut self, header: CommitHeader) -> Option<Event<'_>> {
+        let after_damage = self.damaged;
+        let current = self.current.as_mut()?;
+        let records_len = u64::from(header.records_len);
+        let records_at = current.position - CHECKSUM_LEN as u64 - records_len;
+        let at = current.position - header.frame_len(current.version);
+        let file = current.summary.file.as_str();
+        match current.view.get(records_at, records_len) {
+            Ok(records) => Some(Event::Commit(ScannedCommit {
+                header,
+                version: current.version,
+                file,
+                at,
+                records,
+                after_damage,
+            })),
+            // It was readable a moment ago, when its checksum was computed.
+            Err(error) => {
+                let finding = io_finding(file, at, header.start.0, &error);
+                Some(Event::Finding(finding))
+            }
+        }
+    }
+
+    /// Opens the next segment. False if there is none.
+    fn open_next(&mut self) -> bool {
+        let Some(start) = self.pending.pop_front() else {
+            return false;
+        };
+        let file = segment::file_name(start);
+        self.check_start(start.0, &file);
+        self.expected = Some(self.expected.unwrap_or(start.0).max(start.0));
+        let opened = segment_file::open(&self.storage, &self.dir.join(&file));
+        let opened = opened.and_then(|opened| Ok((FileView::new(opened.file)?, opened.info)));
+        match opened {
+            Ok((view, info)) => self.begin(start, file, view, &info),
+            Err(error) => {
+                self.damaged = true;
+                self.tell(io_finding(&file, 0, start.0, &error));
+            }
+        }
+        true
+    }
+
+    /// Compares a segment's name with the end of what was read.
+    fn check_start(&mut self, start: u64, file: &str) {
+        let Some(expected) = self.expected else {
+            if start > 0 {
+                let text = format!(
+                    "the log starts at transaction {start}; the ones before were removed, \
+                     and a snapshot is needed for their rows"
+                );
+                let kind = FindingKind::StartsLate;
+                self.tell(Finding::new(Severity::Note, kind, file, 0, start, text));
+            }
+            return;
+        };
+        if start > expected {
+            let text = format!("transactions {expected} to {} are missing", start - 1);
+            let mut finding = damage(FindingKind::Gap, file, 0, expected, text);
+            finding.resumes = Some(resumption(file, 0, start));
+            self.damaged = true;
+            self.tell(finding);
+        } else if start < expected {
+            let text = format!(
+                "the segment starts at transaction {start}, but the one before it goes up to {}",
+                expected - 1
+            );
+            self.tell(damage(FindingKind::Overlap, file, 0, expected, text));
+        }
+    }
+
+    fn begin(&mut self, start: TxOffset, file: String, mut view: FileView, info: &OpenedSegment) {
+        let mut summary = ScannedSegment {
+            start: start.0,
+            file,
+            file_len: info.stored_len,
+            content_len: view.len(),
+            compressed: info.compressed,
+            version: None,
+            commits: 0,
+            transactions: 0,
+            first: None,
+            last: None,
+            epoch_max: 0,
+            valid_len: 0,
+        };
+        if view.len() < HEADER_LEN as u64 {
+            self.tell_short_header(&summary);
+            self.waiting.push_back(Told::SegmentEnd(summary));
+            return;
+        }
+        let header = view.get(0, HEADER_LEN as u64);
+        let header: Result<[u8; HEADER_LEN], _> =
+            header.map(|bytes| *bytes.first_chunk().expect("as long as asked for"));
+        let version = match header {
+            Err(error) => {
+                self.damaged = true;
+                self.tell(io_finding(&summary.file, 0, start.0, &error));
+                self.waiting.push_back(Told::SegmentEnd(summary));
+                return;
+            }
+            Ok(header) => {
+                if header[8..] != [0, 0] {
+                    let text = "the reserved bytes of the header are not zero";
+                    let (level, kind) = (Severity::Note, FindingKind::ReservedBytes);
+                    let finding = Finding::new(level, kind, &summary.file, 8, start.0, text);
+                    self.tell(finding);
+                }
+                match segment::decode_header(&header) {
+                    Ok(version) => {
+                        summary.version = Some(version_number(version));
+                        version
+                    }
+                    Err(error) => {
+                        self.tell_bad_header(&summary, &error, &header);
+                        Version::V1
+                    }
+                }
+            }
+        };
+        summary.valid_len = HEADER_LEN as u64;
+        self.current = Some(Current {
+            view,
+            version,
+            position: HEADER_LEN as u64,
+            summary,
+            overlap_told: false,
+        });
+    }
+
+    fn tell_short_header(&mut self, summary: &ScannedSegment) {
+        let file = &summary.file;
+        let len = summary.content_len;
+        if self.pending.is_empty() {
+            let text = format!("the segment was just being created: {len} of {HEADER_LEN} bytes");
+            let kind = FindingKind::TornTail;
+            self.tell(Finding::new(
+                Severity::Note,
+                kind,
+                file,
+                0,
+                summary.start,
+                text,
+            ));
+        } else {
+            let text = "the file ends within its header";
+            self.damaged = true;
+            self.tell(damage(
+                FindingKind::ShortHeader,
+                file,
+                0,
+                summary.start,
+                text,
+            ));
+        }
+    }
+
+    fn tell_bad_header(
+        &mut self,
+        summary: &ScannedSegment,
+        error: &HeaderError,
+        header: &[u8; HEADER_LEN],
+    ) {
+        // To the byte, so that somebody with a hex editor finds the place.
+        let byte = match error {
+            HeaderError::UnknownVersion { .. } => 6,
+            HeaderError::UnknownChecksum { .. } => 7,
+            _ => (0..6_u64)
+                .zip(header.iter().zip(&segment::MAGIC))
+                .find(|(_, (found, right))| found != right)
+                .map_or(0, |(byte, _)| byte),
+        };
+        let (file, start) = (&summary.file, summary.start);
+        self.tell(damage(
+            FindingKind::Header,
+            file,
+            byte,
+            start,
+            error.to_string(),
+        ));
+    }
+
+    /// Reads what is at the current position. `None` if that was no commit to return.
+    fn step(&mut self) -> Result<Option<CommitHeader>, StorageError> {
+        let expected = self.expected.unwrap_or_default();
+        let Some(current) = self.current.as_mut() else {
+            return Ok(None);
+        };
+        let header = match current.look()? {
+            Found::Commit(header) => header,
+            Found::Bad => {
+                if !self.search()? {
+                    self.leave_with_tail(false);
+                }
+                return Ok(None);
+            }
+            Found::Zeros => {
+                self.leave_with_tail(true);
+                return Ok(None);
+            }
+            Found::End => {
+                self.leave();
+                return Ok(None);
+            }
+        };
+        let start = header.start.0;
+        if start > expected {
+            let (file, at) = (current.summary.file.clone(), current.position);
+            let text = format!("transactions {expected} to {} are missing", start - 1);
+            let mut finding = damage(FindingKind::WrongOffset, &file, at, expected, text);
+            finding.resumes = Some(resumption(&file, at, start));
+            self.damaged = true;
+            self.expected = Some(start);
+            self.tell(finding);
+            return Ok(None);
+        }
+        Ok(self.take(header, expected))
+    }
+
+    /// Steps over a whole commit; gives it back unless all of it was there before.
+    fn take(&mut self, header: CommitHeader, expected: u64) -> Option<CommitHeader> {
+        let current = self.current.as_mut()?;
+        let at = current.position;
+        let start = header.start.0;
+        // Checked when the header was read.
+        let end = header.end().map_or(start, |end| end.0);
+        current.position += header.frame_len(current.version);
+        current.summary.valid_len = current.position;
+        if start < expected {
+            // Half of a commit cannot be told from the other half; none of it is taken.
+            if !current.overlap_told {
+                current.overlap_told = true;
+                let file = current.summary.file.clone();
+                let text = format!("a commit of transaction {start}, which was there before");
+                self.tell(damage(FindingKind::Overlap, &file, at, expected, text));
+            }
+            if end <= expected {
+                return None;
+            }
+            self.damaged = true;
+            self.expected = Some(end);
+            return None;
+        }
+        let summary = &mut current.summary;
+        summary.commits += 1;
+        summary.transactions += u64::from(header.record_count);
+        summary.first.get_or_insert(start);
+        summary.last = Some(end.saturating_sub(1));
+        summary.epoch_max = summary.epoch_max.max(header.epoch);
+        self.expected = Some(end);
+        Some(header)
+    }
+
+    /// Looks behind a bad place for the next whole commit and goes there. False if there is none.
+    fn search(&mut self) -> Result<bool, StorageError> {
+        let expected = self.expected.unwrap_or_default();
+        let Some(current) = self.current.as_mut() else {
+            return Ok(false);
+        };
+        let (file, bad) = (current.summary.file.clone(), current.position);
+        let Some((at, version, header)) = current.find_commit(expected)? else {
+            return Ok(false);
+        };
+        let start = header.start.0;
+        let was_version_wrong = at == bad && version != current.version;
+        current.position = at;
+        current.version = version;
+        let text = if was_version_wrong {
+            format!(
+                "the commits here are of version {}",
+                version_number(version)
+            )
+        } else if start == expected {
+            format!("{} bytes that are no commit", at - bad)
+        } else {
+            format!(
+                "no valid commit in {} bytes: transactions {expected} to {} are lost",
+                at - bad,
+                start - 1
+            )
+        };
+        self.damaged |= start != expected;
+        self.expected = Some(start);
+        let mut finding = damage(FindingKind::BadCommit, &file, bad, expected, text);
+        finding.resumes = Some(resumption(&file, at, start));
+        self.tell(finding);
+        Ok(true)
+    }
+
+    /// Judges bytes that no commit follows in this segment, and leaves it.
+    fn leave_with_tail(&mut self, zeros: bool) {
+        let Some(current) = &self.current else { return };
+        let (file, at) = (current.summary.file.clone(), current.position);
+        let len = current.view.len() - at;
+        let expected = self.expected.unwrap_or_default();
+        let next_start = self.pending.front().map(|start| start.0);
+        let finding = match next_start {
+            _ if zeros => {
+                let text = format!("{len} zero bytes, allocated in advance");
+                let kind = FindingKind::Preallocated;
+                Finding::new(Severity::Note, kind, &file, at, expected, text)
+            }
+            None => {
+                let text = format!(
+                    "the last {len} bytes are an interrupted write, never acknowledged; \
+                     a server cuts them off when it opens the log"
+                );
+                let kind = FindingKind::TornTail;
+                Finding::new(Severity::Note, kind, &file, at, expected, text)
+            }
+            Some(start) if start == expected => {
+                let text = format!(
+                    "the last {len} bytes are an interrupted write; the next segment continues"
+                );
+                let kind = FindingKind::SealedTail;
+                Finding::new(Severity::Note, kind, &file, at, expected, text)
+            }
+            Some(start) => {
+                let text = format!(
+                    "no valid commit in the last {len} bytes, \
+                     and the next segment starts at transaction {start}"
+                );
+                let mut finding = damage(FindingKind::BadEnd, &file, at, expected, text);
+                let next = segment::file_name(TxOffset(start));
+                finding.resumes = Some(resumption(&next, 0, start));
+                finding
+            }
+        };
+        self.tell(finding);
+        self.leave();
+    }
+
+    fn leave_unreadable(&mut self, error: &StorageError) {
+        let Some(current) = &self.current else { return };
+        let (file, at) = (current.summary.file.clone(), current.position);
+        self.damaged = true;
+        let expected = self.expected.unwrap_or_default();
+        self.tell(io_finding(&file, at, expected, error));
+        self.leave();
+    }
+
+    fn leave(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.bytes_before += current.view.len();
+            self.waiting.push_back(Told::SegmentEnd(current.summary));
+        }
+    }
+
+    fn tell(&mut self, finding: Finding) {
+        self.waiting.push_back(Told::Finding(finding));
+    }
+}
+
+impl Current {
+    fn look(&mut self) -> Result<Found, StorageError> {
+        let left = self.view.len() - self.position;
+        if left == 0 {
+            return Ok(Found::End);
+        }
+        let header_len = self.version.commit_header_len() as u64;
+        let bytes = self.view.get(self.position, left.min(header_len))?;
+        if bytes.iter().all(|&byte| byte == 0) && self.view.is_zero_from(self.position)? {
+            return Ok(Found::Zeros);
+        }
+        let commit = self.commit_at(self.position, self.version)?;
+        Ok(commit.map_or(Found::Bad, Found::Commit))
+    }
+
+    /// The next whole commit of `expected` or a later transaction, at or behind the position.
+    fn find_commit(
+        &mut self,
+        expected: u64,
+    ) -> Result<Option<(u64, Version, CommitHeader)>, StorageError> {
+        let bad = self.position;
+        let last = self
+            .view
+            .len()
+            .saturating_sub(Version::V0.commit_header_len() as u64);
+        // Bytes that look like large commits over and over must not cost hours.
+        let mut budget = 64 * (self.view.len() - bad) + (1 << 20);
+        for at in bad..last {
+            let start = self.view.get(at, 8)?.first_chunk();
+            let start = u64::from_le_bytes(*start.expect("eight bytes were asked for"));
+            // Every transaction takes a byte at least, so offsets cannot have advanced further.
+            let advance = start.checked_sub(expected);
+            if advance.is_none_or(|advance| advance > at - bad) {
+                continue;
+            }
+            for version in [Version::V1, Version::V0] {
+                let Some(header) = self.header_at(at, version)? else {
+                    continue;
+                };
+                let Some(left) = budget.checked_sub(header.frame_len(version)) else {
+                    return Ok(None);
+                };
+                budget = left;
+                if self.commit_at(at, version)?.is_some() {
+                    return Ok(Some((at, version, header)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The header of a commit that could be at `at` and fits into the file.
+    fn header_at(
+        &mut self,
+        at: u64,
+        version: Version,
+    ) -> Result<Option<CommitHeader>, StorageError> {
+        let left = self.view.len() - at;
+        let header_len = version.commit_header_len() as u64;
+        if left < header_len + CHECKSUM_LEN as u64 {
+            return Ok(None);
+        }
+        let header = CommitHeader::decode(version, self.view.get(at, header_len)?);
+        Ok(header.filter(|header| {
+            header.record_count > 0 && header.end().is_some() && header.frame_len(version) <= left
+        }))
+    }
+
+    /// The header of the whole commit at `at`.
+    fn commit_at(
+        &mut self,
+        at: u64,
+        version: Version,
+    ) -> Result<Option<CommitHeader>, StorageError> {
+        let Some(header) = self.header_at(at, version)? else {
+            return Ok(None);
+        };
+        let covered = header.frame_len(version) - CHECKSUM_LEN as u64;
+        let computed = self.view.checksum(at, covered)?;
+        let stored = self.view.get(at + covered, CHECKSUM_LEN as u64)?;
+        Ok((computed.to_le_bytes() == stored).then_some(header))
+    }
+}
+
+/// The number of a version, as in the header.
+pub(crate) fn version_number(version: Version) -> u8 {
+    match version {
+        Version::V0 => 0,
+        Version::V1 => 1,
+    }
+}
+
+fn damage(
+    kind: FindingKind,
+    file: &str,
+    byte: u64,
+    offset: u64,
+    text: impl Into<String>,
+) -> Finding {
+    Finding::new(Severity::Damage, kind, file, byte, offset, text)
+}
+
+fn resumption(file: &str, byte: u64, offset: u64) -> Resumption {
+    Resumption {
+        file: file.to_owned(),
+        byte,
+        offset,
+    }
+}
+
+fn io_finding(file: &str, byte: u64, offset: u64, error: &StorageError) -> Finding {
+    damage(FindingKind::Io, file, byte, offset, error.to_string())
+}
