@@ -4,10 +4,14 @@
 //!   * Memory is bounded by the window, except for what the caller asks for in one piece, and
 //!     callers ask for large pieces only after their checksum was found good.
 //!   * The length of the file is that at the time of opening.
+//!   * What cannot be read counts as zeros, so that everything else can be. Callers ask for the
+//!     errors afterwards ([`FileView::take_error`]) and must tell them.
 
 use spacetime_commitlog::storage::{StorageError, StorageFile};
 
 const READ_BYTES: u64 = 1 << 20;
+/// How much is given up around a byte that cannot be read.
+const UNREADABLE_BYTES: usize = 4096;
 
 /// A file, read in large pieces.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub(crate) struct FileView {
     len: u64,
     start: u64,
     bytes: Vec<u8>,
+    /// The first place that could not be read since it was asked for.
+    error: Option<(u64, StorageError)>,
 }
 
 impl FileView {
@@ -26,6 +32,7 @@ impl FileView {
             len,
             start: 0,
             bytes: Vec::new(),
+            error: None,
         })
     }
 
@@ -45,13 +52,32 @@ impl FileView {
             bytes.clear();
             bytes.shrink_to(wanted.max(1 << 23));
             bytes.resize(wanted, 0);
-            self.file.read_exact_at(at, &mut bytes)?;
+            self.read(at, &mut bytes);
             self.start = at;
             self.bytes = bytes;
         }
         let begin = usize::try_from(at - self.start).map_err(|_| self.too_large())?;
         let len = usize::try_from(len).map_err(|_| self.too_large())?;
         Ok(&self.bytes[begin..begin + len])
+    }
+
+    /// Where and why something could not be read.
+    pub(crate) fn take_error(&mut self) -> Option<(u64, StorageError)> {
+        self.error.take()
+    }
+
+    fn read(&mut self, at: u64, bytes: &mut [u8]) {
+        if self.file.read_exact_at(at, bytes).is_ok() {
+            return;
+        }
+        let mut piece_at = at;
+        for piece in bytes.chunks_mut(UNREADABLE_BYTES) {
+            if let Err(error) = self.file.read_exact_at(piece_at, piece) {
+                piece.fill(0);
+                self.error.get_or_insert((piece_at, error));
+            }
+            piece_at += piece.len() as u64;
+        }
     }
 
     /// CRC-32C of a range, without holding it as a whole.

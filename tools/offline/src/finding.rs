@@ -154,3 +154,11 @@ impl Finding {
         }
     }
 }
+
+impl Severity {
+    /// Whether something is lost or wrong.
+    #[must_use]
+    pub fn is_damage(self) -> bool {
+        self == Severity::Damage
+    }
+}

@@ -7,7 +7,6 @@ use spacetime_types::TxOffset;
 
 use crate::file_view::FileView;
 use crate::place::Place;
-use crate::segment_file;
 
 /// What the name of an index ends in.
 pub(crate) const SUFFIX: &str = ".stdb.ofs";
@@ -62,7 +61,7 @@ pub(crate) fn check(place: &Place, start: u64, valid_len: u64) -> IndexReport {
     };
     let checked = FileView::new(file).and_then(|mut index| {
         let path = segment::path(place.log_dir(), TxOffset(start));
-        let content = segment_file::open(&place.storage, &path)?;
+        let content = segment::open(&*place.storage, &path)?;
         let mut content = FileView::new(content.file)?;
         check_entries(&mut index, &mut content, valid_len, &mut report)
     });

@@ -40,7 +40,6 @@ pub mod repair;
 pub mod row_text;
 mod scan;
 mod schemas;
-mod segment_file;
 pub mod show;
 pub mod stat;
 pub mod state;

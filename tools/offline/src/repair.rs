@@ -34,7 +34,6 @@ use crate::progress::Progress;
 use crate::records::{RecordListener, RecordPlace};
 use crate::scan::{ScannedCommit, ScannedSegment};
 use crate::schemas::{Schemas, TableShape};
-use crate::segment_file;
 use crate::verify::durable_end;
 
 /// One change on disk. Files are named by their path in the database's directory.
@@ -325,7 +324,7 @@ fn actions(place: &Place, cut: &CutPoint) -> Result<Vec<Action>, OfflineError> {
         if names.contains(&index) && !keeps_index {
             actions.push(set_aside(inner(&index)));
         }
-        let content = segment_file::open(&place.storage, &place.log_dir().join(&file))?;
+        let content = segment::open(&*place.storage, &place.log_dir().join(&file))?;
         let len = content.file.byte_len()?;
         // The first segment stays in any case, if only to say where the log begins.
         let bytes = match (&cut.file, is_first) {
@@ -418,7 +417,7 @@ fn cut_file(place: &Place, path: &Path, kept_as: &Path, bytes: u64) -> Result<()
     sync_parent(storage, path)?;
     drop((original, copy));
 
-    let content = segment_file::open(&place.storage, path)?;
+    let content = segment::open(&*place.storage, path)?;
     let temporary = path.with_extension("repair");
     let shorter = storage.open(&temporary, OpenMode::CreateOrTruncate)?;
     copy_bytes(&*content.file, &*shorter, bytes)?;

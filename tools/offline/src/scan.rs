@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use spacetime_commitlog::CommitHeader;
+use spacetime_commitlog::CompressedDamage;
 use spacetime_commitlog::commit::CHECKSUM_LEN;
 use spacetime_commitlog::segment::{self, HEADER_LEN, HeaderError, Version};
 use spacetime_commitlog::storage::{Storage, StorageError};
@@ -24,7 +25,6 @@ use spacetime_types::TxOffset;
 use crate::file_view::FileView;
 use crate::finding::{Finding, FindingKind, Resumption, Severity};
 use crate::place::Place;
-use crate::segment_file::{self, OpenedSegment};
 
 /// A whole commit.
 #[derive(Debug)]
@@ -80,6 +80,8 @@ struct Current {
     position: u64,
     summary: ScannedSegment,
     overlap_told: bool,
+    /// The last place of which it was told that it cannot be read.
+    unreadable_told: Option<u64>,
 }
 
 /// Reads a log from its first segment to its last.
@@ -95,6 +97,8 @@ pub(crate) struct Scan {
     damaged: bool,
     waiting: VecDeque<Told>,
     bytes_before: u64,
+    /// File and length of the segment before.
+    last_end: (String, u64),
 }
 
 #[derive(Debug)]
@@ -132,6 +136,7 @@ impl Scan {
             damaged: false,
             waiting: VecDeque::new(),
             bytes_before: 0,
+            last_end: (String::new(), 0),
         })
     }
 
@@ -203,10 +208,13 @@ impl Scan {
         let file = segment::file_name(start);
         self.check_start(start.0, &file);
         self.expected = Some(self.expected.unwrap_or(start.0).max(start.0));
-        let opened = segment_file::open(&self.storage, &self.dir.join(&file));
-        let opened = opened.and_then(|opened| Ok((FileView::new(opened.file)?, opened.info)));
+        let opened = segment::open(&*self.storage, &self.dir.join(&file));
+        let opened = opened.and_then(|opened| {
+            let stored = (opened.stored_len, opened.is_compressed);
+            Ok((FileView::new(opened.file)?, stored))
+        });
         match opened {
-            Ok((view, info)) => self.begin(start, file, view, &info),
+            Ok((view, stored)) => self.begin(start, file, view, stored),
             Err(error) => {
                 self.damaged = true;
                 self.tell(io_finding(&file, 0, start.0, &error));
@@ -230,7 +238,13 @@ impl Scan {
         };
         if start > expected {
             let text = format!("transactions {expected} to {} are missing", start - 1);
-            let mut finding = damage(FindingKind::Gap, file, 0, expected, text);
+            // What is missing may be a file, or the end of the one before.
+            let (before, end) = &self.last_end;
+            let (at, byte) = match before.is_empty() {
+                true => (file, 0),
+                false => (before.as_str(), *end),
+            };
+            let mut finding = damage(FindingKind::Gap, at, byte, expected, text);
             finding.resumes = Some(resumption(file, 0, start));
             self.damaged = true;
             self.tell(finding);
@@ -243,13 +257,13 @@ impl Scan {
         }
     }
 
-    fn begin(&mut self, start: TxOffset, file: String, mut view: FileView, info: &OpenedSegment) {
+    fn begin(&mut self, start: TxOffset, file: String, mut view: FileView, stored: (u64, bool)) {
         let mut summary = ScannedSegment {
             start: start.0,
             file,
-            file_len: info.stored_len,
+            file_len: stored.0,
             content_len: view.len(),
-            compressed: info.compressed,
+            compressed: stored.1,
             version: None,
             commits: 0,
             transactions: 0,
@@ -299,6 +313,7 @@ impl Scan {
             position: HEADER_LEN as u64,
             summary,
             overlap_told: false,
+            unreadable_told: None,
         });
     }
 
@@ -363,12 +378,14 @@ impl Scan {
         let header = match current.look()? {
             Found::Commit(header) => header,
             Found::Bad => {
+                self.tell_unreadable();
                 if !self.search()? {
                     self.leave_with_tail(false);
                 }
                 return Ok(None);
             }
             Found::Zeros => {
+                self.tell_unreadable();
                 self.leave_with_tail(true);
                 return Ok(None);
             }
@@ -482,7 +499,8 @@ impl Scan {
                 let kind = FindingKind::TornTail;
                 Finding::new(Severity::Note, kind, &file, at, expected, text)
             }
-            Some(start) if start == expected => {
+            // An overlap is told when the next segment is opened.
+            Some(start) if start <= expected => {
                 let text = format!(
                     "the last {len} bytes are an interrupted write; the next segment continues"
                 );
@@ -497,11 +515,32 @@ impl Scan {
                 let mut finding = damage(FindingKind::BadEnd, &file, at, expected, text);
                 let next = segment::file_name(TxOffset(start));
                 finding.resumes = Some(resumption(&next, 0, start));
+                self.damaged = true;
+                self.expected = Some(start);
                 finding
             }
         };
         self.tell(finding);
         self.leave();
+    }
+
+    /// Tells of bytes that could not be read and were taken for zeros. They are in no whole
+    /// commit, so it is time when something that is no commit was met.
+    fn tell_unreadable(&mut self) {
+        let Some(current) = self.current.as_mut() else {
+            return;
+        };
+        let Some((at, error)) = current.view.take_error() else {
+            return;
+        };
+        if current.unreadable_told.is_some_and(|told| at <= told) {
+            return;
+        }
+        current.unreadable_told = Some(at);
+        let expected = self.expected.unwrap_or_default();
+        let finding = io_finding(&current.summary.file, at, expected, &error);
+        self.damaged = true;
+        self.tell(finding);
     }
 
     fn leave_unreadable(&mut self, error: &StorageError) {
@@ -516,6 +555,7 @@ impl Scan {
     fn leave(&mut self) {
         if let Some(current) = self.current.take() {
             self.bytes_before += current.view.len();
+            self.last_end = (current.summary.file.clone(), current.position);
             self.waiting.push_back(Told::SegmentEnd(current.summary));
         }
     }
@@ -636,5 +676,11 @@ fn resumption(file: &str, byte: u64, offset: u64) -> Resumption {
 }
 
 fn io_finding(file: &str, byte: u64, offset: u64, error: &StorageError) -> Finding {
-    damage(FindingKind::Io, file, byte, offset, error.to_string())
+    let source = error.source.get_ref();
+    let is_compression = source.is_some_and(|source| source.is::<CompressedDamage>());
+    let kind = match is_compression {
+        true => FindingKind::Compression,
+        false => FindingKind::Io,
+    };
+    damage(kind, file, byte, offset, error.to_string())
 }
