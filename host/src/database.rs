@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use spacetime_durability::storage::{OsStorage, Storage};
+use spacetime_durability::storage::{OsStorage, with_failpoint};
 use spacetime_types::Identity;
 use spacetime_types::module_def::ModuleDef;
 use tokio::sync::{mpsc, oneshot};
@@ -323,7 +323,7 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
         Start::New(_) => Files::MayBeNew,
     };
     let on_durable = ReleaseQueue::follower(Arc::clone(&shared.release));
-    let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+    let storage = with_failpoint(Arc::new(OsStorage));
     let store = Store::open(&storage, &shared.directory, files, Some(on_durable))?;
     let live = |prepared: &PreparedModule| {
         LiveModule::new(
