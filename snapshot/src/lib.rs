@@ -51,6 +51,7 @@
 
 mod error;
 mod file_name;
+pub mod foreign;
 mod load;
 pub mod manifest;
 mod object;

@@ -27,7 +27,7 @@ impl Verified {
         self.damage_count == 0
     }
 
-    fn add(&mut self, damage: Damage) {
+    pub(crate) fn add(&mut self, damage: Damage) {
         self.damage_count += 1;
         if self.damages.len() < DAMAGES_LISTED_MAX {
             self.damages.push(damage);
