@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use spacetime_commitlog::txdata::{self, Changes, Rows};
-use spacetime_commitlog::{LogOptions, TxVisitor};
+use spacetime_commitlog::{LogOptions, SealedSegments, TxVisitor};
 use spacetime_durability::storage::{SimStorage, Storage};
 use spacetime_durability::{
     EncodedRecord, Entry, GroupCommit, Options, RecoverError, Recovered, Transaction, recover,
@@ -143,6 +143,17 @@ pub fn open(disk: &SimStorage) -> Result<Opened, RecoverError<DecodeError>> {
 }
 
 impl Opened {
+    /// Panics unless the rows are those of all transactions from `from` to some end.
+    pub fn check_from(&self, from: u64, context: &str) -> u64 {
+        let next = self.found.next.0;
+        let rows = &self.collected.rows;
+        assert_eq!(rows.len() as u64, next - from, "{context}");
+        for (offset, found) in (from..).zip(rows) {
+            assert_eq!(*found, row(offset), "{context}: wrong row at {offset}");
+        }
+        next
+    }
+
     /// Panics unless the state is that after some prefix of the history.
     pub fn check_prefix(&self, context: &str) -> u64 {
         let next = self.found.next.0;
@@ -194,4 +205,73 @@ pub fn two_sessions(disk: &SimStorage, until: u64) -> (u64, Result<(), String>) 
         }
     }
     (acknowledged, Ok(()))
+}
+
+/// What a replica has gone through.
+#[derive(Debug)]
+pub struct Life {
+    pub acknowledged: u64,
+    /// What is before it may be gone: there is a snapshot, so to say.
+    pub restore_point: u64,
+    pub result: Result<(), String>,
+}
+
+pub fn open_from(disk: &SimStorage, from: u64) -> Result<Opened, RecoverError<DecodeError>> {
+    let options = Options {
+        replay_from: TxOffset(from),
+        ..options()
+    };
+    open_with(disk, &options)
+}
+
+pub fn sealed_segments(disk: &SimStorage) -> SealedSegments {
+    let clog = Path::new(REPLICA).join("clog");
+    SealedSegments::new(Arc::new(disk.clone()), &clog)
+}
+
+/// Three sessions in which segments are filled, compressed, and some of them removed.
+pub fn long_life(disk: &SimStorage, until: u64) -> Life {
+    let mut life = Life {
+        acknowledged: 0,
+        restore_point: 0,
+        result: Ok(()),
+    };
+    for session in 1..=3 {
+        let result = live(disk, until * session / 3, &mut life);
+        if result.is_err() {
+            life.result = result;
+            break;
+        }
+    }
+    life
+}
+
+fn live(disk: &SimStorage, until: u64, life: &mut Life) -> Result<(), String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    let mut opened = open_from(disk, life.restore_point).map_err(|e| said(&e))?;
+    let recovered = opened.check_from(life.restore_point, "between sessions");
+    assert!(recovered >= life.acknowledged, "lost without any fault");
+    let group_commit = &mut opened.group_commit;
+    let begin = group_commit.next().0;
+    let mut sealed = sealed_segments(disk);
+    for part in 1..=2 {
+        let part_end = begin + (until - begin) * part / 2;
+        append(group_commit, part_end, &mut life.acknowledged).map_err(|e| said(&e))?;
+        let known = TxOffset(life.acknowledged);
+        while sealed
+            .compress_next_before(known)
+            .map_err(|e| said(&e))?
+            .is_some()
+        {}
+    }
+    life.restore_point = life.acknowledged / 2;
+    let removed = sealed.remove_before(TxOffset(life.restore_point));
+    removed.map_err(|e| said(&e))?;
+    group_commit.write_watermark().map_err(|e| said(&e))
+}
+
+/// How often something is tried: `usual`, or what an environment variable says.
+pub fn count(variable: &str, usual: u64) -> u64 {
+    let said = std::env::var(variable).ok();
+    said.and_then(|said| said.parse().ok()).unwrap_or(usual)
 }
