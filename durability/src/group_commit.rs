@@ -12,10 +12,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use spacetime_commitlog::planted::{self, Bug};
 use spacetime_commitlog::storage::{StorageError, StorageLock};
 use spacetime_commitlog::{AppendError, CommitBuffer, LogWriter};
 use spacetime_types::TxOffset;
 
+use crate::encoder::BatchEncoder;
 use crate::watermark::Watermark;
 
 /// A transaction's record, encoded on the durability thread.
@@ -122,8 +124,9 @@ pub struct Progress {
 pub struct GroupCommit {
     log: LogWriter,
     watermark: Watermark,
-    commit: CommitBuffer,
-    commit_bytes_max: usize,
+    encoder: BatchEncoder,
+    /// Kept for its memory.
+    spare: CommitBuffer,
     commits_per_watermark: u32,
     commits_since_watermark: u32,
     _lock: Box<dyn StorageLock>,
@@ -137,10 +140,10 @@ impl GroupCommit {
         options: &crate::Options,
     ) -> Self {
         GroupCommit {
+            encoder: BatchEncoder::new(log.next(), options.commit_bytes_max),
             log,
             watermark,
-            commit: CommitBuffer::new(),
-            commit_bytes_max: options.commit_bytes_max,
+            spare: CommitBuffer::new(),
             commits_per_watermark: options.commits_per_watermark,
             commits_since_watermark: 0,
             _lock: lock,
@@ -159,18 +162,34 @@ impl GroupCommit {
     /// # Panics
     /// If a transaction's offset is not the next one.
     pub fn write(&mut self, queue: &mut VecDeque<Entry>) -> Result<Option<Progress>, Failure> {
-        self.fill_commit(queue)?;
-        if self.commit.record_count() == 0 {
+        // Also after a failed commit, which the log has not taken.
+        self.encoder.begin_at(self.log.next());
+        self.encoder.fill(queue)?;
+        let mut commit = std::mem::take(&mut self.spare);
+        self.encoder.hand_over(&mut commit);
+        if commit.record_count() == 0 {
             return Ok(None);
         }
-        let appended = self.log.append_and_sync(&mut self.commit);
-        self.commit.clear();
+        let progress = self.write_commit(&mut commit);
+        self.spare = commit;
+        progress.map(Some)
+    }
+
+    /// Writes a commit, syncs it, and empties the buffer.
+    pub(crate) fn write_commit(&mut self, commit: &mut CommitBuffer) -> Result<Progress, Failure> {
+        let appended = if planted::is_on(Bug::AcknowledgeBeforeSync) {
+            self.log.sync().and_then(|()| self.log.append(commit))
+        } else {
+            self.log.append_and_sync(commit)
+        };
+        commit.clear();
         let appended = appended?;
         self.commits_since_watermark += 1;
-        Ok(Some(Progress {
-            durable_end: appended.end,
+        let too_many = u64::from(planted::is_on(Bug::AcknowledgeWrongOffset));
+        Ok(Progress {
+            durable_end: TxOffset(appended.end.0 + too_many),
             new_segment: appended.new_segment,
-        }))
+        })
     }
 
     /// Writes the watermark if it is due after `progress`. Separate from [`GroupCommit::write`]
@@ -195,36 +214,5 @@ impl GroupCommit {
         let durable_end = self.log.next();
         let written = self.watermark.advance(durable_end);
         written.map_err(Failure::Watermark)
-    }
-
-    fn fill_commit(&mut self, queue: &mut VecDeque<Entry>) -> Result<(), Failure> {
-        assert!(
-            self.commit.record_count() == 0,
-            "the last commit was written"
-        );
-        while self.commit.records_len() < self.commit_bytes_max {
-            let transaction = match queue.pop_front() {
-                None => break,
-                Some(Entry::EndOfCommit) if self.commit.record_count() == 0 => continue,
-                Some(Entry::EndOfCommit) => break,
-                Some(Entry::Transaction(transaction)) => transaction,
-            };
-            let expected = self.log.next().0 + self.commit.record_count() as u64;
-            assert!(
-                transaction.offset.0 == expected,
-                "transaction {} came where {expected} was due",
-                transaction.offset
-            );
-            let pushed = self.commit.push(|out| transaction.record.encode(out));
-            if pushed.is_err() && self.commit.record_count() == 0 {
-                let offset = transaction.offset;
-                return Err(Failure::RecordTooLarge { offset });
-            }
-            if pushed.is_err() {
-                queue.push_front(Entry::Transaction(transaction));
-                break;
-            }
-        }
-        Ok(())
     }
 }

@@ -40,6 +40,7 @@
 #[doc(hidden)]
 pub mod doc_support;
 mod durable_offset;
+mod encoder;
 mod group_commit;
 mod recovery;
 mod replica_lock;

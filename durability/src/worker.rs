@@ -5,7 +5,11 @@
 //!     slow disk slows the database down, it never loses or drops.
 //!   * Everything that waits is woken by the end of the thread, however it ends.
 //!
-//! Group commit needs no timer: while one commit is being synced, the next one accumulates.
+//! Group commit needs no timer: while one commit is being synced, the next one accumulates, and is
+//! encoded by a [helper](ahead) if it is large.
+
+mod ahead;
+mod stepper;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,11 +18,14 @@ use std::time::Duration;
 use std::{io, mem};
 
 use parking_lot::{Condvar, Mutex};
+use spacetime_commitlog::CommitBuffer;
 use spacetime_types::TxOffset;
 
 use crate::durable_offset::{DurableOffset, DurableState, Status};
-use crate::group_commit::{Entry, Failure, GroupCommit, Transaction};
+use crate::group_commit::{Entry, Failure, GroupCommit, Progress, Transaction};
 use crate::recovery::Options;
+use ahead::Ahead;
+pub use stepper::Stepper;
 
 /// Why a transaction was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +49,10 @@ pub struct Durability {
 #[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
+    /// The next commit. Locked before `queue` by whoever needs both.
+    ahead: Mutex<Ahead>,
+    /// There is something to encode during a sync, or the end has come.
+    ahead_wanted: Condvar,
     /// There is something to write, or the end has come.
     filled: Condvar,
     /// There is room again, or the thread has ended.
@@ -57,9 +68,12 @@ struct Queue {
     entries: VecDeque<Entry>,
     bytes: usize,
     next: TxOffset,
+    /// Nothing was appended since the last end of a commit.
+    at_end_of_commit: bool,
     closing: bool,
     ended: Option<Arc<Failure>>,
     new_segment: Option<TxOffset>,
+    encoding: ahead::State,
 }
 
 impl Durability {
@@ -92,10 +106,14 @@ impl Durability {
                 entries: VecDeque::new(),
                 bytes: 0,
                 next,
+                at_end_of_commit: true,
                 closing: false,
                 ended: None,
                 new_segment: None,
+                encoding: ahead::State::default(),
             }),
+            ahead: Mutex::new(Ahead::new(next, options.commit_bytes_max)),
+            ahead_wanted: Condvar::new(),
             filled: Condvar::new(),
             drained: Condvar::new(),
             durable: DurableOffset::new(next.0.checked_sub(1).map(TxOffset)),
@@ -135,16 +153,22 @@ impl Durability {
         queue.next = TxOffset(queue.next.0 + 1);
         queue.bytes += bytes;
         queue.entries.push_back(Entry::Transaction(transaction));
-        self.shared.filled.notify_one();
+        queue.at_end_of_commit = false;
+        // During a sync the writer does not listen, and need not: it looks again afterwards.
+        if !queue.encoding.syncing {
+            self.shared.filled.notify_one();
+        } else if queue.wants_encoding() {
+            self.shared.ahead_wanted.notify_one();
+        }
         Ok(())
     }
 
     /// Ends the commit after what was appended so far. To be called where a snapshot is taken.
     pub fn end_commit(&self) {
         let mut queue = self.shared.queue.lock();
-        let is_needed = matches!(queue.entries.back(), Some(Entry::Transaction(_)));
-        if is_needed {
+        if !queue.at_end_of_commit {
             queue.entries.push_back(Entry::EndOfCommit);
+            queue.at_end_of_commit = true;
         }
     }
 
@@ -227,14 +251,29 @@ impl Worker {
     }
 
     fn write_until_closed(&self, group_commit: &mut GroupCommit) -> Result<(), Failure> {
-        let mut entries = VecDeque::new();
+        let mut helper = None;
+        let mut commit = CommitBuffer::new();
         loop {
-            match self.take(&mut entries, group_commit.watermark_is_behind()) {
-                Taken::Entries => {}
-                Taken::NothingForAWhile => group_commit.write_watermark()?,
-                Taken::Closed => return group_commit.write_watermark(),
+            match self.wait(group_commit.watermark_is_behind()) {
+                Waited::Something => {}
+                Waited::NothingForAWhile => {
+                    group_commit.write_watermark()?;
+                    continue;
+                }
+                Waited::Closed => return group_commit.write_watermark(),
             }
-            while self.write_commit(group_commit, &mut entries)? {}
+            ahead::next_commit(&self.shared, &mut commit)?;
+            if commit.record_count() == 0 {
+                continue;
+            }
+            // One transaction at a time needs no helper, nor what goes with one.
+            if helper.is_none() && commit.records_len() >= ahead::BYTES_MIN {
+                helper = Some(ahead::Helper::start(&self.shared));
+            }
+            ahead::begin_sync(&self.shared);
+            let progress = group_commit.write_commit(&mut commit);
+            ahead::end_sync(&self.shared);
+            self.publish(group_commit, &progress?)?;
         }
     }
 
@@ -247,20 +286,24 @@ impl Worker {
         let Some(progress) = group_commit.write(entries)? else {
             return Ok(false);
         };
+        self.publish(group_commit, &progress)?;
+        Ok(true)
+    }
+
+    fn publish(&self, group_commit: &mut GroupCommit, progress: &Progress) -> Result<(), Failure> {
         self.shared.durable.advance(progress.durable_end);
         if progress.new_segment.is_some() {
             self.shared.queue.lock().new_segment = progress.new_segment;
         }
-        group_commit.keep_watermark(&progress)?;
-        Ok(true)
+        group_commit.keep_watermark(progress)
     }
 
-    /// Takes everything that is queued, or waits for something.
-    fn take(&self, entries: &mut VecDeque<Entry>, watermark_is_behind: bool) -> Taken {
+    /// Waits for something to write.
+    fn wait(&self, watermark_is_behind: bool) -> Waited {
         let mut queue = self.shared.queue.lock();
-        while queue.entries.is_empty() {
+        while !queue.has_something() {
             if queue.closing {
-                return Taken::Closed;
+                return Waited::Closed;
             }
             if !watermark_is_behind {
                 self.shared.filled.wait(&mut queue);
@@ -268,78 +311,24 @@ impl Worker {
             }
             let idle = self.shared.idle_before_watermark;
             let waited = self.shared.filled.wait_for(&mut queue, idle);
-            if waited.timed_out() && queue.entries.is_empty() && !queue.closing {
-                return Taken::NothingForAWhile;
+            if waited.timed_out() && !queue.has_something() && !queue.closing {
+                return Waited::NothingForAWhile;
             }
         }
-        self.take_queued(entries, &mut queue);
-        Taken::Entries
+        Waited::Something
     }
 
-    fn take_queued(&self, entries: &mut VecDeque<Entry>, queue: &mut Queue) {
+    /// Takes everything that is queued.
+    fn take_queued(&self, entries: &mut VecDeque<Entry>) {
+        let mut queue = self.shared.queue.lock();
         mem::swap(entries, &mut queue.entries);
         queue.bytes = 0;
         self.shared.drained.notify_all();
     }
 }
 
-/// The writing half of a [`Durability`] that has no thread. What the thread does by itself, this
-/// does when it is told. Dropped without [`Stepper::close`], it leaves what a killed process does.
-#[derive(Debug)]
-pub struct Stepper {
-    /// `None` after a failure.
-    running: Option<(Worker, GroupCommit)>,
-    entries: VecDeque<Entry>,
-}
-
-impl Stepper {
-    /// Writes one commit of what is queued. False if there was nothing to write, or never will
-    /// be again because of a failure.
-    pub fn step(&mut self) -> bool {
-        self.attempt(|worker, group_commit, entries| {
-            if entries.is_empty() {
-                worker.take_queued(entries, &mut worker.shared.queue.lock());
-            }
-            worker.write_commit(group_commit, entries)
-        })
-    }
-
-    /// What the thread does if nothing is appended for a while.
-    pub fn idle(&mut self) {
-        self.attempt(|_, group_commit, _| group_commit.write_watermark().map(|()| true));
-    }
-
-    /// Writes everything that is queued and ends in good order.
-    pub fn close(mut self) {
-        while self.step() {}
-        self.idle();
-        if let Some((worker, group_commit)) = self.running.take() {
-            worker.end(group_commit, Ok(()));
-        }
-    }
-
-    fn attempt(
-        &mut self,
-        action: impl FnOnce(&Worker, &mut GroupCommit, &mut VecDeque<Entry>) -> Result<bool, Failure>,
-    ) -> bool {
-        let Some((worker, mut group_commit)) = self.running.take() else {
-            return false;
-        };
-        match action(&worker, &mut group_commit, &mut self.entries) {
-            Ok(done) => {
-                self.running = Some((worker, group_commit));
-                done
-            }
-            Err(failure) => {
-                worker.end(group_commit, Err(failure));
-                false
-            }
-        }
-    }
-}
-
-enum Taken {
-    Entries,
+enum Waited {
+    Something,
     NothingForAWhile,
     Closed,
 }
@@ -359,6 +348,7 @@ impl Drop for Worker {
         };
         self.shared.durable.end(outcome);
         drop(dropped);
+        self.shared.ahead.lock().forget();
     }
 }
 

@@ -74,7 +74,7 @@ fn every_failing_operation(history: History, idle: &[Fault]) {
         assert!(fired >= expected, "{fault:?} is idle: {fired} places");
         places += fired;
     }
-    println!("{places} failing operations");
+    eprintln!("{places} failing operations");
 }
 
 #[test]

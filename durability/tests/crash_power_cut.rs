@@ -77,7 +77,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_refused() {
         let whole = SimStorage::new(0);
         history(&whole);
         let sweep = sweep(history, images / 2 / whole.counts().changes + 1, |_| {});
-        println!("{sweep:?}");
+        eprintln!("{sweep:?}");
         assert_eq!(sweep.acknowledged_lost, 0, "{sweep:?}");
         assert_eq!(
             sweep.refused, 0,

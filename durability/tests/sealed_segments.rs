@@ -243,7 +243,7 @@ fn every_flipped_bit_of_every_file_of_an_aged_replica() {
             damages += 1;
         }
     }
-    println!("{damages} flipped bits, {refused} refused");
+    eprintln!("{damages} flipped bits, {refused} refused");
     assert!(refused > damages / 3, "{refused} of {damages}");
 }
 
@@ -309,7 +309,7 @@ fn misplaced_blocks_of_all_files_of_an_aged_replica() {
         let context = format!("seed {seed}, {}", files[target].display());
         refused += u64::from(is_refused(&copy, from, &context));
     }
-    println!("{damages} damages, {refused} refused");
+    eprintln!("{damages} damages, {refused} refused");
     assert!(refused > damages / 5, "{refused} of {damages}");
 }
 

@@ -91,3 +91,27 @@ fn a_commit_takes_65535_records_and_no_more() {
     assert_eq!(commit.push(|out| out.push(0)), Ok(()));
     assert_eq!((commit.record_count(), commit.records_len()), (1, 1));
 }
+
+#[test]
+fn the_checksum_can_be_computed_in_pieces() {
+    for pieces in 1..20 {
+        let records: Vec<Vec<u8>> = (0..pieces)
+            .map(|n: u8| vec![n; 7 * usize::from(n) + 1])
+            .collect();
+        let mut commit = CommitBuffer::new();
+        commit.checksum_ahead();
+        for (nth, record) in records.iter().enumerate() {
+            let pushed = commit.push(|out| out.extend_from_slice(record));
+            pushed.expect("small records fit");
+            if nth % 3 == 0 {
+                commit.checksum_ahead();
+            }
+        }
+        let slices: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        assert_eq!(commit.finish(TxOffset(9), 2).bytes, frame(9, 2, &slices));
+        assert!(checksum_holds(&frame(9, 2, &slices)));
+        commit.clear();
+        commit.push(|out| out.push(0)).expect("small");
+        assert_eq!(commit.finish(TxOffset(9), 2).bytes, frame(9, 2, &[&[0]]));
+    }
+}

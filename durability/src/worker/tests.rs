@@ -127,9 +127,10 @@ impl StorageFile for GatedFile {
 /// A running durability whose thread is inside the sync of transaction 0.
 struct Held {
     disk: SimStorage,
-    durability: Durability,
+    // Dropped first: the thread then goes on, and can be joined.
     permits: mpsc::Sender<()>,
     entered: mpsc::Receiver<()>,
+    durability: Durability,
 }
 
 fn held(options: &Options) -> Held {
@@ -461,4 +462,133 @@ fn a_failed_step_is_final_and_published() {
     assert!(matches!(state.status, Status::Failed(_)));
     let refused = durability.append(transaction(1));
     assert!(matches!(refused, Err(EnqueueError::Failed(_))));
+}
+
+fn large(offset: u64) -> Transaction {
+    // Outputs only, of the longest text.
+    let mut bytes = vec![0x40, 255];
+    bytes.resize(257, b'x');
+    Transaction::new(TxOffset(offset), EncodedRecord::from(bytes))
+}
+
+fn append_large(durability: &Durability, offsets: std::ops::Range<u64>) {
+    for offset in offsets {
+        let appended = durability.append(large(offset));
+        appended.unwrap_or_else(|e| panic!("{offset}: {e}"));
+    }
+}
+
+/// Lets the first commit go and holds the second one, which is large, in its sync.
+fn hold_a_large_commit(held: &Held) {
+    append_large(&held.durability, 1..401);
+    held.permits.send(()).expect("the thread waits");
+    held.entered
+        .recv_timeout(LONG)
+        .expect("the second commit is synced");
+}
+
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let begin = std::time::Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < LONG, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_next_commit_is_encoded_during_a_sync() {
+    let held = held(&Options::default());
+    hold_a_large_commit(&held);
+    append_large(&held.durability, 401..1000);
+    wait_until("the helper takes most of what waits", || {
+        held.durability.queue_len() < 200
+    });
+    held.durability.end_commit();
+    append_large(&held.durability, 1000..1200);
+    let durable = held.durability.durable_offset();
+    assert_eq!(durable.get().offset, Some(TxOffset(0)), "the disk is slow");
+    let Held {
+        disk,
+        durability,
+        permits,
+        entered,
+    } = held;
+    drop((permits, entered));
+    assert_eq!(durability.close().expect("no fault"), Some(TxOffset(1199)));
+    assert_eq!(commits(&disk), [(0, 1), (1, 400), (401, 599), (1000, 200)]);
+    let left: Arc<dyn Storage> = Arc::new(disk.after_power_cut());
+    let (found, _) = start(&left, Path::new("/replica"), &Options::default());
+    assert_eq!(found.next, TxOffset(1200));
+}
+
+#[test]
+fn a_stalled_disk_holds_back_a_bounded_amount() {
+    let options = Options {
+        queue_bytes_max: 64 << 10,
+        commit_bytes_max: 64 << 10,
+        ..Options::default()
+    };
+    let held = held(&options);
+    append_large(&held.durability, 1..200);
+    held.permits.send(()).expect("the thread waits");
+    held.entered.recv_timeout(LONG).expect("the second commit");
+    let appended = AtomicU64::new(200);
+    let (mut taken, mut durable_then) = (0, None);
+    std::thread::scope(|scope| {
+        let appending = scope.spawn(|| {
+            for offset in 200..5000 {
+                let done = held.durability.append(large(offset));
+                done.unwrap_or_else(|e| panic!("{offset}: {e}"));
+                appended.store(offset + 1, Ordering::SeqCst);
+            }
+        });
+        // What the queue and the next commit hold, and one more that waits.
+        let begin = std::time::Instant::now();
+        while appended.load(Ordering::SeqCst) < 200 + 400 && begin.elapsed() < LONG {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        taken = appended.load(Ordering::SeqCst) - 200;
+        durable_then = held.durability.durable_offset().get().offset;
+        // The stall is over.
+        held.permits.send(()).expect("the thread waits");
+        while !appending.is_finished() {
+            let _ = held.entered.recv_timeout(Duration::from_millis(1));
+            let _ = held.permits.send(());
+        }
+    });
+    let Held {
+        durability,
+        permits,
+        entered,
+        ..
+    } = held;
+    drop((permits, entered));
+    assert_eq!(durability.close().expect("no fault"), Some(TxOffset(4999)));
+    assert!((400..=520).contains(&taken), "{taken} were taken meanwhile");
+    assert_eq!(durable_then, Some(TxOffset(0)), "nothing new was durable");
+}
+
+#[test]
+fn a_panic_of_the_helper_is_a_failure() {
+    let held = held(&Options::default());
+    hold_a_large_commit(&held);
+    append_large(&held.durability, 401..500);
+    held.durability
+        .append(Transaction::new(TxOffset(500), Panics))
+        .expect("nothing has happened yet");
+    append_large(&held.durability, 501..700);
+    wait_until("the helper has failed", || {
+        held.durability.shared.queue.lock().encoding.has_failed()
+    });
+    let Held {
+        disk,
+        durability,
+        permits,
+        entered,
+    } = held;
+    drop((permits, entered));
+    let failure = durability.close().expect_err("a panic");
+    assert!(matches!(*failure, Failure::Panicked), "{failure}");
+    assert_eq!(commits(&disk), [(0, 1), (1, 400)]);
 }
