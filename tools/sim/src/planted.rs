@@ -4,6 +4,7 @@
 
 use spacetime_commitlog::planted::Bug as LogBug;
 use spacetime_snapshot::planted::PlantedBug as SnapshotBug;
+use spacetime_table::planted::Bug as TableBug;
 
 /// There is no such bug.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,7 @@ pub struct NoSuchBug {
 pub enum PlantedBug {
     Log(LogBug),
     Snapshot(SnapshotBug),
+    Table(TableBug),
 }
 
 impl PlantedBug {
@@ -27,7 +29,9 @@ impl PlantedBug {
         if !cfg!(feature = "planted-bugs") {
             return Vec::new();
         }
-        LogBug::ALL.into_iter().map(PlantedBug::Log).collect()
+        let log = LogBug::ALL.into_iter().map(PlantedBug::Log);
+        let table = TableBug::ALL.into_iter().map(PlantedBug::Table);
+        log.chain(table).collect()
     }
 
     pub fn named(name: &str) -> Result<PlantedBug, NoSuchBug> {
@@ -44,6 +48,7 @@ impl PlantedBug {
         match self {
             PlantedBug::Log(bug) => format!("log-{}", bug.name()),
             PlantedBug::Snapshot(bug) => format!("snapshot-{bug:?}"),
+            PlantedBug::Table(bug) => format!("table-{}", bug.name()),
         }
     }
 
@@ -67,7 +72,12 @@ fn switch(bug: Option<PlantedBug>) {
         Some(PlantedBug::Snapshot(bug)) => Some(bug),
         _ => None,
     };
+    let table = match bug {
+        Some(PlantedBug::Table(bug)) => Some(bug),
+        _ => None,
+    };
     spacetime_commitlog::planted::switch(log);
+    spacetime_table::planted::switch(table);
     spacetime_snapshot::planted::plant(snapshot);
 }
 
