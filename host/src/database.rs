@@ -29,7 +29,7 @@ use crate::session_rows;
 use crate::sql::{SqlError, SqlResult};
 use crate::wasm::{CallLimits, WasmEngine};
 use crate::worker::Worker;
-use spacetime_store::{Files, OpenStoreError, Store};
+use spacetime_store::{Files, OpenStoreError, Store, StoreOptions};
 
 /// A database that fails this often within [`FAILURE_WINDOW`] is given up.
 const FAILURES_MAX: usize = 5;
@@ -46,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) directory: PathBuf,
     pub(crate) engine: Arc<WasmEngine>,
     pub(crate) call_limits: CallLimits,
+    store: StoreOptions,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) log: Arc<ModuleLog>,
     pub(crate) release: Arc<ReleaseQueue>,
@@ -62,6 +63,7 @@ impl Shared {
         directory: PathBuf,
         engine: Arc<WasmEngine>,
         call_limits: CallLimits,
+        store: StoreOptions,
         runtime: tokio::runtime::Handle,
     ) -> Shared {
         let log = Arc::new(ModuleLog::new(directory.join("module_logs")));
@@ -71,6 +73,7 @@ impl Shared {
             directory,
             engine,
             call_limits,
+            store,
             runtime,
             log,
             release: Arc::new(ReleaseQueue::default()),
@@ -324,7 +327,13 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
     };
     let on_durable = ReleaseQueue::follower(Arc::clone(&shared.release));
     let storage = with_failpoint(Arc::new(OsStorage));
-    let store = Store::open(&storage, &shared.directory, files, Some(on_durable))?;
+    let store = Store::open_with(
+        &storage,
+        &shared.directory,
+        files,
+        &shared.store,
+        Some(on_durable),
+    )?;
     let live = |prepared: &PreparedModule| {
         LiveModule::new(
             prepared,

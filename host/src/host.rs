@@ -13,13 +13,15 @@ use crate::database::{DatabaseHandle, Shared, Start, StartError, prepare};
 use crate::publish::{Publish, PublishError, PublishTarget, Published};
 use crate::request::DatabaseGone;
 use crate::wasm::{CallLimits, WasmEngine};
-use spacetime_store::Files;
+use spacetime_store::{Files, StoreOptions};
 
 /// Where a server keeps its data and what it allows.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
     pub data_dir: PathBuf,
     pub call_limits: CallLimits,
+    /// How databases are kept on disk.
+    pub store: StoreOptions,
 }
 
 /// Why a server could not be opened.
@@ -41,6 +43,7 @@ type Slot = Result<DatabaseHandle, DatabaseGone>;
 pub struct Host {
     data_dir: DataDir,
     call_limits: CallLimits,
+    store: StoreOptions,
     engine: Arc<WasmEngine>,
     control: Arc<ControlDatabase>,
     databases: RwLock<HashMap<Identity, Slot>>,
@@ -62,6 +65,7 @@ impl Host {
         let host = Arc::new(Host {
             data_dir,
             call_limits: config.call_limits,
+            store: config.store,
             engine: WasmEngine::new().map_err(OpenHostError::Wasm)?,
             control: Arc::new(control),
             databases: RwLock::default(),
@@ -112,6 +116,7 @@ impl Host {
             self.data_dir.replica(replica),
             Arc::clone(&self.engine),
             self.call_limits,
+            self.store.clone(),
             tokio::runtime::Handle::current(),
         )
     }

@@ -39,6 +39,6 @@ pub use request::{
     CallArgs, CallOutcome, CallReport, Caller, ClientId, Connect, ConnectError, DatabaseGone,
     ReducerCall, Request,
 };
-pub use spacetime_store::OpenStoreError;
+pub use spacetime_store::{OpenStoreError, StoreOptions};
 pub use sql::{SqlError, SqlResult, SqlStats};
 pub use wasm::{CallLimits, CreateInstanceError, LoadProgramError};

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use spacetime_host::{CallLimits, HostConfig};
+use spacetime_host::{CallLimits, HostConfig, StoreOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -24,6 +24,7 @@ impl Server {
         let config = HostConfig {
             data_dir: folder.path().join("data"),
             call_limits: CallLimits::default(),
+            store: StoreOptions::default(),
         };
         let host = Host::open(config).await.expect("an empty host");
         let authority = Authority::new(&KeyPair::generate(), &[]).expect("an authority");

@@ -104,6 +104,7 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
         host: HostConfig {
             data_dir,
             call_limits: call_limits(arguments)?,
+            store: config.store(),
         },
         api: config.api()?,
         private,

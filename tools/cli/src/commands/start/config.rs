@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use spacetime_api::ApiConfig;
+use spacetime_host::StoreOptions;
 
 /// The file as it is made: everything at its default.
 const INITIAL: &str = r#"# Settings of this server. What is commented out is the default.
@@ -21,6 +22,11 @@ const INITIAL: &str = r#"# Settings of this server. What is commented out is the
 # ping-interval = "15s"
 # idle-timeout = "30s"
 # close-handshake-timeout = "250ms"
+
+[commitlog]
+# max-segment-size = 1073741824
+# offset-index-interval-bytes = 4096
+# preallocate-segments = false
 
 # A pair of PEM files, both or none; the command line wins.
 # [certificate-authority]
@@ -35,6 +41,7 @@ pub(super) struct ServerConfig {
     certificate_authority: Option<CertificateAuthority>,
     logs: Logs,
     websocket: WebSocket,
+    commitlog: Commitlog,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -57,6 +64,14 @@ struct WebSocket {
     ping_interval: Option<String>,
     idle_timeout: Option<String>,
     close_handshake_timeout: Option<String>,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Commitlog {
+    max_segment_size: Option<u64>,
+    offset_index_interval_bytes: Option<u64>,
+    preallocate_segments: Option<bool>,
 }
 
 impl ServerConfig {
@@ -105,6 +120,19 @@ impl ServerConfig {
         let level = self.logs.level.as_deref().unwrap_or(default_level);
         let parts = std::iter::once(level).chain(self.logs.directives.iter().map(String::as_str));
         parts.collect::<Vec<&str>>().join(",")
+    }
+
+    /// How databases are kept on disk.
+    pub(super) fn store(&self) -> StoreOptions {
+        let mut options = StoreOptions::default();
+        let log = &mut options.durability.log;
+        let set = &self.commitlog;
+        log.segment_bytes_max = set.max_segment_size.unwrap_or(log.segment_bytes_max);
+        log.index_interval_bytes = set
+            .offset_index_interval_bytes
+            .unwrap_or(log.index_interval_bytes);
+        log.preallocate = set.preallocate_segments.unwrap_or(log.preallocate);
+        options
     }
 
     /// The settings of the network surface.
@@ -184,9 +212,16 @@ mod tests {
             "[certificate-authority]\njwt-priv-key-path = \"a\"\njwt-pub-key-path = \"b\"\n\
              [logs]\nlevel = \"error\"\ndirectives = [\"x=debug\", \"y=info\"]\n\
              [websocket]\nping-interval = \"5s\"\nincoming-queue-length = 7\n\
-             [v8-heap-policy]\nheap-limit-mb = 0\n",
+             [v8-heap-policy]\nheap-limit-mb = 0\n\
+             [commitlog]\nlog-format-version = 1\nmax-segment-size = 5000\n",
         )
         .unwrap();
+        let log = config.store().durability.log;
+        assert_eq!(log.segment_bytes_max, 5000);
+        assert_eq!(
+            log.preallocate,
+            StoreOptions::default().durability.log.preallocate
+        );
         assert_eq!(config.key_paths(), Some(("a".into(), "b".into())));
         assert_eq!(config.log_filter("info"), "error,x=debug,y=info");
         let keep_alive = config.api().unwrap().keep_alive;
