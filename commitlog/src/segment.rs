@@ -204,7 +204,8 @@ pub fn create(
     if allocated > 0 {
         file.allocate(allocated)?;
     }
-    file.write_all_and_sync(0, &encode_header())?;
+    file.write_all_at(0, &encode_header())?;
+    file.sync_data()?;
     drop(file);
     storage.rename(&temporary, &target)?;
     if !planted::is_on(Bug::SkipDirSyncOnCreate) {

@@ -15,8 +15,9 @@ use super::{OpenMode, Storage, StorageError, StorageFile, StorageLock};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsStorage;
 
+/// A file of the operating system.
 #[derive(Debug)]
-struct OsFile {
+pub(super) struct OsFile {
     path: PathBuf,
     file: File,
 }
@@ -29,8 +30,8 @@ struct OsLock {
 
 impl StorageLock for OsLock {}
 
-impl Storage for OsStorage {
-    fn open(&self, path: &Path, mode: OpenMode) -> Result<Box<dyn StorageFile>, StorageError> {
+impl OsStorage {
+    pub(super) fn open_file(path: &Path, mode: OpenMode) -> Result<OsFile, StorageError> {
         let mut options = OpenOptions::new();
         match mode {
             OpenMode::Read => options.read(true),
@@ -42,10 +43,16 @@ impl Storage for OsStorage {
         let file = options
             .open(path)
             .map_err(|e| StorageError::new("open", path, e))?;
-        Ok(Box::new(OsFile {
+        Ok(OsFile {
             path: path.to_owned(),
             file,
-        }))
+        })
+    }
+}
+
+impl Storage for OsStorage {
+    fn open(&self, path: &Path, mode: OpenMode) -> Result<Box<dyn StorageFile>, StorageError> {
+        Ok(Box::new(OsStorage::open_file(path, mode)?))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>, StorageError> {
@@ -108,6 +115,11 @@ impl Storage for OsStorage {
 }
 
 impl OsFile {
+    #[cfg(target_os = "linux")]
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     fn failed(&self, operation: &'static str) -> impl FnOnce(io::Error) -> StorageError {
         let path = self.path.clone();
         move |source| StorageError {
