@@ -281,6 +281,38 @@ impl RowLayout {
         self.row.check(bytes, 0)
     }
 
+    /// The length of the valid row at the start of the bytes. More may follow it.
+    #[must_use]
+    #[inline]
+    pub fn valid_row_len(&self, bytes: &[u8]) -> usize {
+        self.fixed_bsatn_len
+            .unwrap_or_else(|| self.row.skip(bytes, 0))
+    }
+
+    /// The length of so many rows at the start of the bytes, which are checked. A wrong row is
+    /// told with where it begins.
+    pub fn rows_len(&self, bytes: &[u8], count: u64) -> Result<usize, (usize, RowError)> {
+        if let (true, Some(len)) = (self.row.is_plain(), self.fixed_bsatn_len)
+            && let Some(len) = usize::try_from(count).ok().and_then(|n| n.checked_mul(len))
+            && len <= bytes.len()
+        {
+            return Ok(len);
+        }
+        let mut at = 0;
+        for _ in 0..count {
+            let row = self.row.check(bytes, at);
+            at = row.map_err(|error| (at, error))?;
+        }
+        Ok(at)
+    }
+
+    /// Whether rows are stored as they are, all of one length that is not 0: many can be stored
+    /// at once.
+    #[must_use]
+    pub fn stores_rows_as_they_are(&self) -> bool {
+        self.is_bsatn && self.fixed_bsatn_len > Some(0)
+    }
+
     /// Where a column is in the BSATN of a valid row.
     #[must_use]
     #[inline]

@@ -210,6 +210,45 @@ impl Page {
         self.objects_start
     }
 
+    /// Copies rows without objects into the next free slots that lie together, as many as fit;
+    /// returns the first slot and the number of rows. There must be a free slot.
+    pub(crate) fn fill(&mut self, layout: &RowLayout, rows: &[u8]) -> (u32, u32) {
+        let slot = self.free_slot(layout);
+        assert!(slot.is_some(), "the chosen page has no free slot");
+        let slot = slot.unwrap_or(0);
+        let given = u32::try_from(rows.len() / layout.slot_size).unwrap_or(u32::MAX);
+        let mut count = given.min(layout.slots_max - slot);
+        if slot < self.slots_end {
+            count = count.min(self.free_slots_from(slot));
+        }
+        let end = slot + count;
+        let slots_len = index(self.slots_end.max(end)) * layout.slot_size;
+        if slots_len > self.objects_start {
+            self.make_space(layout, slots_len);
+        }
+        let bytes = &rows[..index(count) * layout.slot_size];
+        self.body[index(slot) * layout.slot_size..][..bytes.len()].copy_from_slice(bytes);
+        self.slots_end = self.slots_end.max(end);
+        self.rows += count;
+        let (mut at, end) = (index(slot), index(end));
+        while at < end {
+            let bits = (64 - at % 64).min(end - at);
+            self.present[at / 64] |= (u64::MAX >> (64 - bits)) << (at % 64);
+            at += bits;
+        }
+        let open = self.present[self.first_open_word..]
+            .iter()
+            .position(|&word| word != u64::MAX);
+        self.first_open_word += open.unwrap_or(self.present.len() - self.first_open_word);
+        (slot, count)
+    }
+
+    /// Number of free slots from a free one on, up to the end of its word of the bitmap.
+    fn free_slots_from(&self, slot: u32) -> u32 {
+        let word = self.present[index(slot) / 64] >> (slot % 64);
+        word.trailing_zeros().min(64 - slot % 64)
+    }
+
     /// Gives a slot and its row's object back, zeroed.
     #[inline]
     pub(crate) fn release(&mut self, layout: &RowLayout, slot: u32) {

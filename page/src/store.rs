@@ -107,6 +107,31 @@ impl RowStore {
         Ok(RowPtr::from_parts(page_index, slot, self.layout.slot_bits))
     }
 
+    /// Stores valid rows that are their own BSATN, given back to back, wherever there is room.
+    /// Tells `placed` where: a first place and how many rows lie from there on, in order.
+    pub fn insert_rows(
+        &mut self,
+        mut rows: &[u8],
+        mut placed: impl FnMut(RowPtr, u32),
+    ) -> Result<(), InsertError> {
+        let row_len = self.layout.fixed_bsatn_len().unwrap_or(0);
+        assert!(self.layout.is_bsatn, "the rows are stored as they are");
+        assert!(row_len > 0, "rows take bytes");
+        assert!(rows.len().is_multiple_of(row_len), "whole rows");
+        while !rows.is_empty() {
+            let page_index = self.choose_page(0)?;
+            let page = page_mut(&mut self.pages, page_index);
+            let (slot, count) = page.fill(&self.layout, rows);
+            let class = class_of(page.room(&self.layout));
+            self.note_room(page_index, class);
+            self.len += u64::from(count);
+            rows = &rows[index(count) * row_len..];
+            let first = RowPtr::from_parts(page_index, slot, self.layout.slot_bits);
+            placed(first, count);
+        }
+        Ok(())
+    }
+
     /// Stores a row that was removed, where it was: the slot must be free, and what was done to
     /// the table since the removal must have been undone, so that there is room.
     pub fn insert_at(&mut self, ptr: RowPtr, row: &[u8], blobs: &mut BlobStore) {

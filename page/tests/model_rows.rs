@@ -2,9 +2,10 @@
 
 mod generate;
 
-use generate::{bsatn, columns, rows};
+use generate::{bsatn, columns, product, rows};
 use proptest::prelude::*;
 use spacetime_page::{BlobStore, RowLayout, RowPtr, RowStore};
+use spacetime_types::AlgebraicType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -53,6 +54,49 @@ impl Model {
             self.rows.read(*ptr, &self.blobs, &mut out);
             assert_eq!(&out, row);
             assert!(self.rows.row_eq(*ptr, row, &self.blobs));
+        }
+    }
+}
+
+/// Many rows at once go where there is room, also into the holes that removed rows left.
+#[test]
+fn rows_stored_at_once_come_back() {
+    let lens = [1_u32, 2, 8, 24, 1000, 40_000];
+    for (case, len) in lens.into_iter().enumerate() {
+        let len = usize::try_from(len).unwrap();
+        let row_type = product(vec![AlgebraicType::U8; len]);
+        let layout = Arc::new(RowLayout::new(&row_type).unwrap());
+        let mut model = Model::new(&layout);
+        let mut random = 77 + u64::try_from(case).unwrap();
+        let mut next = |below: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            usize::try_from((random >> 33) % below).unwrap()
+        };
+        let most = u64::try_from((200_000 / len).min(4_000) + 2).unwrap();
+        for _ in 0..6 {
+            let rows: Vec<u8> = (0..next(most) * len)
+                .map(|_| u8::try_from(next(256)).unwrap())
+                .collect();
+            let mut chunks = rows.chunks_exact(len);
+            let expected = &mut model.expected;
+            let inserted = model.rows.insert_rows(&rows, |first, count| {
+                for nth in 0..count {
+                    let row = chunks.next().unwrap().to_vec();
+                    let ptr = RowPtr(first.0 + nth);
+                    assert_eq!(expected.insert(ptr, row), None, "{ptr:?} was taken");
+                }
+            });
+            assert_eq!(inserted, Ok(()));
+            assert_eq!(chunks.next(), None);
+            model.check();
+            let (skipped, step) = (next(3), 2 + next(40));
+            let present: Vec<RowPtr> = model.expected.keys().copied().collect();
+            for ptr in present.into_iter().skip(skipped).step_by(step) {
+                model.remove(ptr);
+            }
+            model.check();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Bringing rows back from a log.
 
-use spacetime_commitlog::txdata::TxVisitor;
+use spacetime_commitlog::txdata::{TxVisitor, TxdataError};
 use spacetime_table::{Datastore, ReplayError};
 use spacetime_types::bsatn::Reader;
 use spacetime_types::{TableId, TxOffset};
@@ -17,14 +17,16 @@ impl<'a> Apply<'a> {
         Apply { datastore }
     }
 
+    /// Lets `apply` use bytes that it counts, also when it fails.
     fn step(
         rows: &mut Reader<'_>,
-        apply: impl FnOnce(&[u8]) -> Result<usize, ReplayError>,
+        apply: impl FnOnce(&[u8], &mut usize) -> Result<(), ReplayError>,
     ) -> Result<(), ReplayError> {
-        let used = apply(rows.rest())?;
+        let mut used = 0;
+        let applied = apply(rows.rest(), &mut used);
         rows.take(used)
             .expect("the datastore used bytes that are there");
-        Ok(())
+        applied
     }
 }
 
@@ -36,11 +38,43 @@ impl TxVisitor for Apply<'_> {
     }
 
     fn insert(&mut self, table: TableId, rows: &mut Reader<'_>) -> Result<(), ReplayError> {
-        Self::step(rows, |bytes| self.datastore.replay_insert(table, bytes))
+        let datastore = &mut *self.datastore;
+        Self::step(rows, |bytes, used| {
+            datastore.replay_insert_rows(table, 1, bytes, used)
+        })
     }
 
     fn delete(&mut self, table: TableId, rows: &mut Reader<'_>) -> Result<(), ReplayError> {
-        Self::step(rows, |bytes| self.datastore.replay_delete(table, bytes))
+        let datastore = &mut *self.datastore;
+        Self::step(rows, |bytes, used| {
+            datastore.replay_delete_rows(table, 1, bytes, used)
+        })
+    }
+
+    fn insert_rows(
+        &mut self,
+        table: TableId,
+        count: u64,
+        rows: &mut Reader<'_>,
+    ) -> Result<(), TxdataError<ReplayError>> {
+        let datastore = &mut *self.datastore;
+        Self::step(rows, |bytes, used| {
+            datastore.replay_insert_rows(table, count, bytes, used)
+        })
+        .map_err(TxdataError::Visitor)
+    }
+
+    fn delete_rows(
+        &mut self,
+        table: TableId,
+        count: u64,
+        rows: &mut Reader<'_>,
+    ) -> Result<(), TxdataError<ReplayError>> {
+        let datastore = &mut *self.datastore;
+        Self::step(rows, |bytes, used| {
+            datastore.replay_delete_rows(table, count, bytes, used)
+        })
+        .map_err(TxdataError::Visitor)
     }
 
     fn truncate(&mut self, table: TableId) -> Result<(), ReplayError> {
@@ -52,6 +86,9 @@ impl TxVisitor for Apply<'_> {
     }
 
     fn skip_row(&mut self, table: TableId, rows: &mut Reader<'_>) -> Result<(), ReplayError> {
-        Self::step(rows, |bytes| self.datastore.replay_row_len(table, bytes))
+        Self::step(rows, |bytes, used| {
+            *used = self.datastore.replay_row_len(table, bytes)?;
+            Ok(())
+        })
     }
 }

@@ -10,6 +10,7 @@ pub mod error;
 mod integrity;
 mod migration;
 mod net;
+mod pending;
 pub mod planted;
 mod read;
 mod read_view;

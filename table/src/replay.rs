@@ -8,7 +8,9 @@
 //!   * Since inserts come before deletes, a row can take the key of one that is deleted later in
 //!     the same record. The old row is *superseded* meanwhile: stored, but in no index. None is
 //!     left when the record ends.
-//!   * Only one index of each table is kept; `finish_replay` builds and checks the others.
+//!   * Only one index of each table is kept; `finish_replay` builds and checks the others. Rows
+//!     of user tables enter even that one only when something must be found in the table, at the
+//!     latest before they can go: so each row is checked against the others once.
 //!
 //! Not here: decoding records, and offsets.
 
@@ -28,7 +30,7 @@ use crate::system::{
     SYSTEM_SEQUENCE_START, StColumn, StConstraint, StEventTable, StIndex, StSequence, StTable,
     SystemRow, bootstrap_rows,
 };
-use crate::table::{Placed, Refusal, Table, TakeRowsError};
+use crate::table::{PendingError, Placed, Refusal, Table, TakeRowsError};
 use crate::transaction::CatalogueOp;
 
 /// Why a log cannot be replayed. It is damaged, or written by a version that this one does not
@@ -73,6 +75,8 @@ pub(crate) struct Replay {
     is_dirty: bool,
     /// Tables whose row type was looked up since.
     refreshed: FxHashSet<TableId>,
+    /// Number of this record, from 1 on.
+    record: u64,
 }
 
 /// Tables whose rows decide how rows of other tables are stored and found.
@@ -90,7 +94,10 @@ impl Datastore {
     pub fn replay_begin(&mut self) {
         assert!(!self.tx.is_open, "no replay inside a transaction");
         assert!(self.replay.is_none(), "one replay at a time");
-        self.replay = Some(Replay::default());
+        self.replay = Some(Replay {
+            record: 1,
+            ..Replay::default()
+        });
         for table in self.tables.values_mut() {
             table.begin_replay();
         }
@@ -116,17 +123,55 @@ impl Datastore {
         row_len(table, bytes)
     }
 
-    /// Inserts the row at the start of `bytes`; returns its length.
+    /// Inserts the row at the start of `bytes`; returns its length. That it conflicts with
+    /// another may be found out only when a row of the table is deleted, or at the end.
     pub fn replay_insert(&mut self, id: TableId, bytes: &[u8]) -> Result<usize, ReplayError> {
+        let mut used = 0;
+        self.replay_insert_rows(id, 1, bytes, &mut used)?;
+        Ok(used)
+    }
+
+    /// Inserts so many rows from the start of `bytes`. `used` is their length, or where the one
+    /// that is wrong begins.
+    pub fn replay_insert_rows(
+        &mut self,
+        id: TableId,
+        count: u64,
+        bytes: &[u8],
+        used: &mut usize,
+    ) -> Result<(), ReplayError> {
+        *used = 0;
+        if id.0 < FIRST_USER_ID {
+            for _ in 0..count {
+                *used += self.replay_insert_system(id, &bytes[*used..])?;
+            }
+            return Ok(());
+        }
         self.refresh(id)?;
         let table = self
             .tables
             .get_mut(&id)
             .ok_or(ReplayError::UnknownTable(id))?;
-        let len = row_len(table, bytes)?;
-        if table.schema.is_event {
-            return Ok(len);
+        // Without this check a wrong count of rows without bytes would keep us busy for centuries.
+        if count > 1 && table.schema.layout.fixed_bsatn_len() == Some(0) {
+            return Err(duplicate_row(table));
         }
+        *used = rows_len(table, count, bytes, used)?;
+        if table.schema.is_event {
+            return Ok(());
+        }
+        let record = replay(&mut self.replay).record;
+        let pushed = table.push_pending(&bytes[..*used], count, record, &mut self.blobs);
+        pushed.map_err(|error| no_room(table, error))
+    }
+
+    /// Inserts the row of a built-in table at the start of `bytes`; returns its length.
+    fn replay_insert_system(&mut self, id: TableId, bytes: &[u8]) -> Result<usize, ReplayError> {
+        let table = self
+            .tables
+            .get_mut(&id)
+            .ok_or(ReplayError::UnknownTable(id))?;
+        let len = row_len(table, bytes)?;
         let row = &bytes[..len];
         let (blobs, keys) = (&mut self.blobs, &mut self.keys);
         match table.insert(row, blobs, keys) {
@@ -134,9 +179,7 @@ impl Datastore {
             // Old versions logged rows that every new database has.
             Ok(Placed::Existed(_)) if is_about_built_in(id, row) => {}
             Ok(Placed::Existed(_)) => {
-                return Err(ReplayError::DuplicateRow {
-                    table: table.schema.name.clone(),
-                });
+                return Err(duplicate_row(table));
             }
             Err(Refusal::Conflict { holder, .. }) => {
                 let placed = table.supersede(holder, row, blobs, keys);
@@ -152,6 +195,29 @@ impl Datastore {
 
     /// Deletes the row at the start of `bytes`; returns its length.
     pub fn replay_delete(&mut self, id: TableId, bytes: &[u8]) -> Result<usize, ReplayError> {
+        let mut used = 0;
+        self.replay_delete_rows(id, 1, bytes, &mut used)?;
+        Ok(used)
+    }
+
+    /// Deletes so many rows from the start of `bytes`. `used` is their length, or where the one
+    /// that is wrong begins.
+    pub fn replay_delete_rows(
+        &mut self,
+        id: TableId,
+        count: u64,
+        bytes: &[u8],
+        used: &mut usize,
+    ) -> Result<(), ReplayError> {
+        *used = 0;
+        self.index_pending(id)?;
+        for _ in 0..count {
+            *used += self.replay_delete_next(id, &bytes[*used..])?;
+        }
+        Ok(())
+    }
+
+    fn replay_delete_next(&mut self, id: TableId, bytes: &[u8]) -> Result<usize, ReplayError> {
         let table = self
             .tables
             .get_mut(&id)
@@ -173,6 +239,10 @@ impl Datastore {
                 match old.filter(|old| table.rows.row_eq(*old, row, blobs)) {
                     Some(old) => {
                         superseded.remove(&(id, ptr));
+                        // It may have taken the key over from yet another row.
+                        if let Some(older) = superseded.remove(&(id, old)) {
+                            superseded.insert((id, ptr), older);
+                        }
                         table.rows.remove(old, blobs);
                     }
                     // One of several versions, of which `replay_commit` kept another.
@@ -188,6 +258,7 @@ impl Datastore {
 
     /// Deletes all rows of a table.
     pub fn replay_truncate(&mut self, id: TableId) -> Result<(), ReplayError> {
+        self.index_pending(id)?;
         let table = self
             .tables
             .get_mut(&id)
@@ -205,19 +276,28 @@ impl Datastore {
         if replay(&mut self.replay).is_dirty {
             self.settle_schemas()?;
         }
-        let superseded = std::mem::take(&mut replay(&mut self.replay).superseded);
-        for ((table, new), old) in superseded {
-            self.settle_conflict(table, new, old)?;
+        if !replay(&mut self.replay).superseded.is_empty() {
+            let superseded = std::mem::take(&mut replay(&mut self.replay).superseded);
+            for ((table, new), old) in superseded {
+                self.settle_conflict(table, new, old)?;
+            }
         }
         let replay = replay(&mut self.replay);
-        replay.is_dirty = false;
-        replay.refreshed.clear();
+        if replay.is_dirty {
+            replay.is_dirty = false;
+            replay.refreshed.clear();
+        }
+        replay.record += 1;
         Ok(())
     }
 
     /// Ends the replay: builds indexes, sequences and schemas.
     pub fn finish_replay(&mut self) -> Result<(), ReplayError> {
         self.settle_schemas()?;
+        let tables: Vec<TableId> = self.tables.keys().copied().collect();
+        for table in tables {
+            self.index_pending(table)?;
+        }
         self.replay = None;
         let (blobs, keys) = (&self.blobs, &mut self.keys);
         for table in self.tables.values_mut() {
@@ -231,6 +311,23 @@ impl Datastore {
         self.load_sequences()?;
         self.remove_dangling_event_marks();
         Ok(())
+    }
+
+    /// Enters rows that nothing finds yet into the finder of their table.
+    fn index_pending(&mut self, id: TableId) -> Result<(), ReplayError> {
+        let Some(table) = self.tables.get_mut(&id).filter(|table| table.has_pending()) else {
+            return Ok(());
+        };
+        let replay = replay(&mut self.replay);
+        let superseded = &mut replay.superseded;
+        let indexed =
+            table.index_pending(replay.record, &self.blobs, &mut self.keys, |new, old| {
+                superseded.insert((id, new), old);
+            });
+        indexed.map_err(|error| match error {
+            PendingError::Duplicate => duplicate_row(table),
+            PendingError::Conflict => conflict(table),
+        })
     }
 
     fn note_change(&mut self, table: TableId, is_insert: bool) {
@@ -299,6 +396,7 @@ impl Datastore {
             .collect();
         // Built-in tables that an old snapshot lacks: see `create_missing_system_tables`.
         for id in gone.into_iter().filter(|id| id.0 >= FIRST_USER_ID) {
+            self.index_pending(id)?;
             if let Some(mut table) = self.unregister(id) {
                 table.clear(&mut self.blobs);
             }
@@ -331,6 +429,7 @@ impl Datastore {
     /// Makes a table anew under another schema, with the same rows.
     fn rebuild(&mut self, schema: TableSchema) -> Result<(), ReplayError> {
         let id = schema.id;
+        self.index_pending(id)?;
         let Some(mut old) = self.unregister(id) else {
             return Err(ReplayError::UnknownTable(id));
         };
@@ -375,11 +474,7 @@ impl Datastore {
             row
         });
         if !is_built_in_sequence(id, &new_row) {
-            let index = table.finder_schema();
-            return Err(ReplayError::Conflict {
-                table: table.schema.name.clone(),
-                index: index.map_or_else(|| "?".into(), |index| index.name.clone()),
-            });
+            return Err(conflict(table));
         }
         let allocated = |row: &[u8]| StSequence::decode(row).ok().map(|row| row.allocated);
         if allocated(&new_row) >= allocated(&old_row) {
@@ -470,6 +565,37 @@ fn row_len(table: &Table, bytes: &[u8]) -> Result<usize, ReplayError> {
         table: table.schema.name.clone(),
         error,
     })
+}
+
+/// The length of so many rows at the start of `bytes`; `wrong` is where a wrong one begins.
+fn rows_len(
+    table: &Table,
+    count: u64,
+    bytes: &[u8],
+    wrong: &mut usize,
+) -> Result<usize, ReplayError> {
+    let len = table.schema.layout.rows_len(bytes, count);
+    len.map_err(|(at, error)| {
+        *wrong = at;
+        ReplayError::InvalidRow {
+            table: table.schema.name.clone(),
+            error,
+        }
+    })
+}
+
+fn duplicate_row(table: &Table) -> ReplayError {
+    ReplayError::DuplicateRow {
+        table: table.schema.name.clone(),
+    }
+}
+
+fn conflict(table: &Table) -> ReplayError {
+    let index = table.finder_schema();
+    ReplayError::Conflict {
+        table: table.schema.name.clone(),
+        index: index.map_or_else(|| "?".into(), |index| index.name.clone()),
+    }
 }
 
 fn no_room(table: &Table, error: InsertError) -> ReplayError {

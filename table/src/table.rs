@@ -3,7 +3,8 @@
 //! Invariants
 //!   * No two rows are equal. Rows are equal if their bytes are.
 //!   * Every row is in every index and, if no index is unique, in the row set. While a log is
-//!     replayed only the *finder*, the unique index with the lowest id, is kept up to date.
+//!     replayed only the *finder*, the unique index with the lowest id, is kept up to date, and
+//!     *pending* rows are in no index and no row set at all.
 //!   * An operation that is refused changes nothing.
 //!
 //! Not here: undo and deltas (see `transaction`), sequences (see `write`).
@@ -15,6 +16,7 @@ use spacetime_index::{Algorithm, Index, Key, KeyShape};
 use spacetime_page::{BlobStore, InsertError, RowError, RowPtr, RowStore};
 use spacetime_types::{ColId, IndexId, SequenceId};
 
+use crate::pending::Pending;
 use crate::planted::{self, Bug};
 use crate::row_set::RowSet;
 use crate::schema::{IndexAlgorithm, IndexSchema, TableSchema};
@@ -31,6 +33,8 @@ pub(crate) struct Table {
     finder: Option<usize>,
     /// Only the finder is kept up to date.
     replaying: bool,
+    /// In a replay, rows that nothing finds yet.
+    pending: Pending,
     /// Columns that are generated when they arrive as 0, in order.
     pub generated: SmallVec<[(ColId, SequenceId); 1]>,
 }
@@ -69,6 +73,15 @@ pub(crate) struct Indexing {
     indexes: Vec<TableIndex>,
     /// The row set, if the table lost it since.
     row_set: Option<RowSet>,
+}
+
+/// Why pending rows could not be entered into the finder. The table is of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PendingError {
+    /// An equal row is there.
+    Duplicate,
+    /// Another row has the key.
+    Conflict,
 }
 
 /// Why rows could not be copied into a table.
@@ -144,6 +157,7 @@ impl Table {
             row_set: None,
             finder: None,
             replaying: false,
+            pending: Pending::default(),
             generated: SmallVec::new(),
         };
         table.choose_finder();
@@ -315,15 +329,19 @@ impl Table {
         blobs: &mut BlobStore,
         keys: &mut Keys,
     ) -> Result<RowPtr, InsertError> {
+        let ptr = self.rows.insert(row, blobs)?;
+        self.take_key_over(ptr, holder, row, keys);
+        Ok(ptr)
+    }
+
+    fn take_key_over(&mut self, ptr: RowPtr, holder: RowPtr, row: &[u8], keys: &mut Keys) {
         assert!(self.replaying, "rows are superseded only in a replay");
         let finder = self
             .finder
             .unwrap_or_else(|| panic!("only a unique index has conflicts"));
-        let ptr = self.rows.insert(row, blobs)?;
         self.remove_key(finder, row, holder, keys);
         let inserted = self.insert_key(finder, row, ptr, keys);
         assert!(inserted.is_ok(), "the key has just become free");
-        Ok(ptr)
     }
 
     /// Enters a superseded row into the finder again. Fails with the row that has its key.
@@ -506,6 +524,7 @@ impl Table {
 
     /// Forgets all rows.
     pub fn clear(&mut self, blobs: &mut BlobStore) {
+        self.pending = Pending::default();
         self.rows.clear(blobs);
         for index in &mut self.indexes {
             index.index.clear();
@@ -540,6 +559,77 @@ impl Table {
                 index.index.clear();
             }
         }
+    }
+
+    /// Stores valid rows, given back to back, which nothing finds until
+    /// [`Table::index_pending`].
+    pub fn push_pending(
+        &mut self,
+        rows: &[u8],
+        count: u64,
+        record: u64,
+        blobs: &mut BlobStore,
+    ) -> Result<(), InsertError> {
+        assert!(self.replaying, "rows are pending only in a replay");
+        let layout = &self.schema.layout;
+        if count > 1 && layout.stores_rows_as_they_are() {
+            let pending = &mut self.pending;
+            let placed = |first, count| pending.push(record, first, count);
+            return self.rows.insert_rows(rows, placed);
+        }
+        let mut at = 0;
+        for _ in 0..count {
+            let end = at + layout.valid_row_len(&rows[at..]);
+            let ptr = self.rows.insert(&rows[at..end], blobs)?;
+            self.pending.push(record, ptr, 1);
+            at = end;
+        }
+        assert!(at == rows.len(), "so many rows were counted");
+        Ok(())
+    }
+
+    /// Whether there are rows that nothing finds.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Enters pending rows into the finder, or into the row set. Those of records before `record`
+    /// must be unlike all others; `supersedes` is told of each of the others that takes the key
+    /// of another row over.
+    pub fn index_pending(
+        &mut self,
+        record: u64,
+        blobs: &BlobStore,
+        keys: &mut Keys,
+        mut supersedes: impl FnMut(RowPtr, RowPtr),
+    ) -> Result<(), PendingError> {
+        let pending = std::mem::take(&mut self.pending);
+        let earlier = pending.earlier_than(record);
+        let mut row = Vec::new();
+        for (nth, ptr) in (0..).zip(pending.iter()) {
+            row.clear();
+            self.rows.read(ptr, blobs, &mut row);
+            let Some(finder) = self.finder else {
+                let set = self.row_set.get_or_insert_default();
+                if set.find(&row, &self.rows, blobs).is_some() {
+                    return Err(PendingError::Duplicate);
+                }
+                set.insert(&row, ptr);
+                continue;
+            };
+            let Err(holder) = self.insert_key(finder, &row, ptr, keys) else {
+                continue;
+            };
+            if self.rows.row_eq(holder, &row, blobs) {
+                return Err(PendingError::Duplicate);
+            }
+            if nth < earlier {
+                return Err(PendingError::Conflict);
+            }
+            self.take_key_over(ptr, holder, &row, keys);
+            supersedes(ptr, holder);
+        }
+        Ok(())
     }
 
     /// Fills one empty index, or the row set if `position` is none. Fails with a row whose key
@@ -577,6 +667,7 @@ impl Table {
     /// rows contradict.
     pub fn finish_replay(&mut self, blobs: &BlobStore, keys: &mut Keys) -> Result<(), usize> {
         assert!(self.replaying, "a replay ends once");
+        assert!(self.pending.is_empty(), "the finder has all rows");
         self.replaying = false;
         for position in 0..self.indexes.len() {
             if self.finder != Some(position) {

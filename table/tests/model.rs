@@ -469,11 +469,10 @@ impl Run {
         for delta in &self.deltas[records..] {
             let logged = || delta.logged_tables();
             for table in logged() {
-                let mut bytes = table.inserts.bytes().as_ref();
-                for _ in 0..table.inserts.len() {
-                    let len = again.replay_insert(table.table, bytes).expect("an insert");
-                    bytes = &bytes[len..];
-                }
+                let (mut used, bytes) = (0, table.inserts.bytes());
+                let count = u64::try_from(table.inserts.len()).expect("a count");
+                let inserted = again.replay_insert_rows(table.table, count, bytes, &mut used);
+                assert_eq!((inserted, used), (Ok(()), bytes.len()));
             }
             for table in logged().filter(|table| !table.truncated) {
                 for row in table.deletes.iter() {

@@ -662,17 +662,33 @@ fn replay_names_what_is_wrong() {
         datastore.replay_commit().expect("a record");
         datastore
     };
-    let mut replayed = started();
+    // What conflicts is found when rows are looked for, at the latest at the end.
+    let inserted = |row: &[u8]| {
+        let mut replayed = started();
+        replayed.replay_insert(table, row).expect("a row");
+        replayed
+    };
+    let duplicate = Err(ReplayError::DuplicateRow { table: "t".into() });
+    assert_eq!(
+        inserted(&row(1, 1)).replay_delete(table, &row(1, 1)).err(),
+        duplicate.clone().err()
+    );
+    assert_eq!(inserted(&row(1, 1)).replay_truncate(table), duplicate);
+    assert_eq!(inserted(&row(1, 1)).finish_replay(), duplicate);
+    for ends_record in [false, true] {
+        let mut replayed = inserted(&row(1, 2));
+        if ends_record {
+            replayed.replay_commit().expect("a record");
+        }
+        // In the same record the old row may be deleted yet, in the next not any more.
+        let deleted = replayed.replay_delete(table, &row(1, 1));
+        let is_conflict = matches!(deleted, Err(ReplayError::Conflict { .. }));
+        assert_eq!((is_conflict, deleted.is_ok()), (ends_record, !ends_record));
+    }
+    let mut replayed = inserted(&row(1, 2));
+    replayed.replay_commit().expect("a record");
     assert!(matches!(
-        replayed.replay_insert(table, &row(1, 1)),
-        Err(ReplayError::DuplicateRow { .. })
-    ));
-    let mut replayed = started();
-    replayed
-        .replay_insert(table, &row(1, 2))
-        .expect("the old row may be deleted yet");
-    assert!(matches!(
-        replayed.replay_commit(),
+        replayed.finish_replay(),
         Err(ReplayError::Conflict { .. })
     ));
     let mut replayed = started();

@@ -30,6 +30,28 @@ pub trait TxVisitor {
     /// Takes one deleted row of `table` from `rows`, no more and no less, and applies it.
     fn delete(&mut self, table: TableId, rows: &mut Reader<'_>) -> Result<(), Self::Error>;
 
+    /// Takes `count` inserted rows of `table` from `rows`, as [`TxVisitor::insert`] does one.
+    /// To be replaced by something that looks the table up once. Rows without bytes take no part
+    /// in bounding `count`: whoever replaces this must refuse more than one of them.
+    fn insert_rows(
+        &mut self,
+        table: TableId,
+        count: u64,
+        rows: &mut Reader<'_>,
+    ) -> Result<(), TxdataError<Self::Error>> {
+        each_row(table, count, rows, |rows| self.insert(table, rows))
+    }
+
+    /// Takes `count` deleted rows of `table` from `rows`. See [`TxVisitor::insert_rows`].
+    fn delete_rows(
+        &mut self,
+        table: TableId,
+        count: u64,
+        rows: &mut Reader<'_>,
+    ) -> Result<(), TxdataError<Self::Error>> {
+        each_row(table, count, rows, |rows| self.delete(table, rows))
+    }
+
     /// All rows of `table` were deleted.
     fn truncate(&mut self, table: TableId) -> Result<(), Self::Error>;
 
@@ -70,8 +92,12 @@ pub fn decode<V: TxVisitor>(
         visitor.outputs(outputs).map_err(TxdataError::Visitor)?;
     }
     if flags & HAS_MUTATIONS != 0 {
-        each_row(reader, |table, rows| visitor.insert(table, rows))?;
-        each_row(reader, |table, rows| visitor.delete(table, rows))?;
+        each_table(reader, |table, count, rows| {
+            visitor.insert_rows(table, count, rows)
+        })?;
+        each_table(reader, |table, count, rows| {
+            visitor.delete_rows(table, count, rows)
+        })?;
         each_truncate(reader, |table| visitor.truncate(table))?;
     }
     visitor.end(offset).map_err(TxdataError::Visitor)
@@ -90,8 +116,11 @@ pub fn skip<V: TxVisitor>(
         read_outputs(reader)?;
     }
     if flags & HAS_MUTATIONS != 0 {
-        each_row(reader, |table, rows| visitor.skip_row(table, rows))?;
-        each_row(reader, |table, rows| visitor.skip_row(table, rows))?;
+        for _inserts_then_deletes in 0..2 {
+            each_table(reader, |table, count, rows| {
+                each_row(table, count, rows, |rows| visitor.skip_row(table, rows))
+            })?;
+        }
         each_truncate(reader, |_| Ok(()))?;
     }
     Ok(())
@@ -119,30 +148,43 @@ fn read_short_text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> 
     std::str::from_utf8(bytes).map_err(|_| DecodeError::InvalidUtf8 { offset })
 }
 
-/// Calls `take_row` for each row of a list of tables.
-fn each_row<E>(
+/// Calls `take_rows` with each table of a list and the number of its rows.
+fn each_table<E>(
     reader: &mut Reader<'_>,
-    mut take_row: impl FnMut(TableId, &mut Reader<'_>) -> Result<(), E>,
+    mut take_rows: impl FnMut(TableId, u64, &mut Reader<'_>) -> Result<(), TxdataError<E>>,
 ) -> Result<(), TxdataError<E>> {
     // No bound is needed on the number of tables: each takes bytes, and those are finite.
     for _ in 0..read_varint(reader)? {
         let table = TableId(read_u32(reader)?);
-        let mut empty_row_seen = false;
-        for _ in 0..read_varint(reader)? {
-            let before = reader.offset();
-            take_row(table, reader).map_err(TxdataError::Visitor)?;
-            assert!(
-                reader.offset() >= before,
-                "a visitor took a row and moved backwards"
-            );
-            // A table without columns has at most one row. Without this check a damaged count
-            // of empty rows would keep us busy for centuries.
-            if reader.offset() == before && empty_row_seen {
-                let message = format!("more than one row without bytes in table {table}");
-                return Err(DecodeError::Other(message).into());
-            }
-            empty_row_seen |= reader.offset() == before;
+        let count = read_varint(reader)?;
+        let before = reader.offset();
+        take_rows(table, count, reader)?;
+        assert!(
+            reader.offset() >= before,
+            "a visitor took rows and moved backwards"
+        );
+    }
+    Ok(())
+}
+
+/// Calls `take_row` so many times.
+fn each_row<E>(
+    table: TableId,
+    count: u64,
+    reader: &mut Reader<'_>,
+    mut take_row: impl FnMut(&mut Reader<'_>) -> Result<(), E>,
+) -> Result<(), TxdataError<E>> {
+    let mut empty_row_seen = false;
+    for _ in 0..count {
+        let before = reader.offset();
+        take_row(reader).map_err(TxdataError::Visitor)?;
+        // A table without columns has at most one row. Without this check a damaged count
+        // of empty rows would keep us busy for centuries.
+        if reader.offset() == before && empty_row_seen {
+            let message = format!("more than one row without bytes in table {table}");
+            return Err(DecodeError::Other(message).into());
         }
+        empty_row_seen |= reader.offset() == before;
     }
     Ok(())
 }
