@@ -21,6 +21,10 @@ use crate::planted::{self, Bug};
 use crate::row_set::RowSet;
 use crate::schema::{IndexAlgorithm, IndexSchema, TableSchema};
 
+mod replaying;
+
+pub(crate) use replaying::PendingError;
+
 /// A table's rows and indexes.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
@@ -73,15 +77,6 @@ pub(crate) struct Indexing {
     indexes: Vec<TableIndex>,
     /// The row set, if the table lost it since.
     row_set: Option<RowSet>,
-}
-
-/// Why pending rows could not be entered into the finder. The table is of no use any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PendingError {
-    /// An equal row is there.
-    Duplicate,
-    /// Another row has the key.
-    Conflict,
 }
 
 /// Why rows could not be copied into a table.
@@ -321,60 +316,6 @@ impl Table {
         Ok(Placed::Inserted(ptr))
     }
 
-    /// Stores a row whose key in the finder `holder` has: it takes the key over.
-    pub fn supersede(
-        &mut self,
-        holder: RowPtr,
-        row: &[u8],
-        blobs: &mut BlobStore,
-        keys: &mut Keys,
-    ) -> Result<RowPtr, InsertError> {
-        let ptr = self.rows.insert(row, blobs)?;
-        self.take_key_over(ptr, holder, row, keys);
-        Ok(ptr)
-    }
-
-    fn take_key_over(&mut self, ptr: RowPtr, holder: RowPtr, row: &[u8], keys: &mut Keys) {
-        assert!(self.replaying, "rows are superseded only in a replay");
-        let finder = self
-            .finder
-            .unwrap_or_else(|| panic!("only a unique index has conflicts"));
-        self.remove_key(finder, row, holder, keys);
-        let inserted = self.insert_key(finder, row, ptr, keys);
-        assert!(inserted.is_ok(), "the key has just become free");
-    }
-
-    /// Enters a superseded row into the finder again. Fails with the row that has its key.
-    pub fn adopt(&mut self, ptr: RowPtr, blobs: &BlobStore, keys: &mut Keys) -> Result<(), RowPtr> {
-        let mut row = Vec::new();
-        self.rows.read(ptr, blobs, &mut row);
-        match self.finder {
-            Some(finder) => self.insert_key(finder, &row, ptr, keys),
-            None => Ok(()),
-        }
-    }
-
-    /// The row that can equal `row`, and whether it does.
-    pub fn find_candidate(
-        &self,
-        row: &[u8],
-        blobs: &BlobStore,
-        keys: &mut Keys,
-    ) -> Option<(RowPtr, bool)> {
-        match self.finder {
-            Some(finder) => {
-                let ptr = self.find_by(finder, row, keys)?;
-                Some((ptr, self.rows.row_eq(ptr, row, blobs)))
-            }
-            None => self.find(row, blobs, keys).map(|ptr| (ptr, true)),
-        }
-    }
-
-    /// The index that finds equal rows.
-    pub fn finder_schema(&self) -> Option<&IndexSchema> {
-        self.finder.map(|finder| &self.schema.indexes[finder])
-    }
-
     /// Copies all rows of another table, whose columns may have other types.
     pub fn take_rows(
         &mut self,
@@ -534,104 +475,6 @@ impl Table {
         }
     }
 
-    /// Takes rows from a snapshot into the empty table, during a replay. Fails with a row that
-    /// another equals, or whose key another has.
-    pub fn take_restored(
-        &mut self,
-        rows: RowStore,
-        blobs: &BlobStore,
-        keys: &mut Keys,
-    ) -> Result<(), RowPtr> {
-        assert!(self.replaying, "rows are restored only in a replay");
-        assert!(
-            self.rows.is_empty(),
-            "rows are restored into an empty table"
-        );
-        self.rows = rows;
-        self.fill(self.finder, blobs, keys)
-    }
-
-    /// Stops keeping indexes other than the finder up to date.
-    pub fn begin_replay(&mut self) {
-        self.replaying = true;
-        for (position, index) in self.indexes.iter_mut().enumerate() {
-            if self.finder != Some(position) {
-                index.index.clear();
-            }
-        }
-    }
-
-    /// Stores valid rows, given back to back, which nothing finds until
-    /// [`Table::index_pending`].
-    pub fn push_pending(
-        &mut self,
-        rows: &[u8],
-        count: u64,
-        record: u64,
-        blobs: &mut BlobStore,
-    ) -> Result<(), InsertError> {
-        assert!(self.replaying, "rows are pending only in a replay");
-        let layout = &self.schema.layout;
-        if count > 1 && layout.stores_rows_as_they_are() {
-            let pending = &mut self.pending;
-            let placed = |first, count| pending.push(record, first, count);
-            return self.rows.insert_rows(rows, placed);
-        }
-        let mut at = 0;
-        for _ in 0..count {
-            let end = at + layout.valid_row_len(&rows[at..]);
-            let ptr = self.rows.insert(&rows[at..end], blobs)?;
-            self.pending.push(record, ptr, 1);
-            at = end;
-        }
-        assert!(at == rows.len(), "so many rows were counted");
-        Ok(())
-    }
-
-    /// Whether there are rows that nothing finds.
-    pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
-    /// Enters pending rows into the finder, or into the row set. Those of records before `record`
-    /// must be unlike all others; `supersedes` is told of each of the others that takes the key
-    /// of another row over.
-    pub fn index_pending(
-        &mut self,
-        record: u64,
-        blobs: &BlobStore,
-        keys: &mut Keys,
-        mut supersedes: impl FnMut(RowPtr, RowPtr),
-    ) -> Result<(), PendingError> {
-        let pending = std::mem::take(&mut self.pending);
-        let earlier = pending.earlier_than(record);
-        let mut row = Vec::new();
-        for (nth, ptr) in (0..).zip(pending.iter()) {
-            row.clear();
-            self.rows.read(ptr, blobs, &mut row);
-            let Some(finder) = self.finder else {
-                let set = self.row_set.get_or_insert_default();
-                if set.find(&row, &self.rows, blobs).is_some() {
-                    return Err(PendingError::Duplicate);
-                }
-                set.insert(&row, ptr);
-                continue;
-            };
-            let Err(holder) = self.insert_key(finder, &row, ptr, keys) else {
-                continue;
-            };
-            if self.rows.row_eq(holder, &row, blobs) {
-                return Err(PendingError::Duplicate);
-            }
-            if nth < earlier {
-                return Err(PendingError::Conflict);
-            }
-            self.take_key_over(ptr, holder, &row, keys);
-            supersedes(ptr, holder);
-        }
-        Ok(())
-    }
-
     /// Fills one empty index, or the row set if `position` is none. Fails with a row whose key
     /// another row has, or that another row equals.
     pub fn fill(
@@ -658,21 +501,6 @@ impl Table {
                         set.insert(&row, ptr);
                     }
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// Fills the indexes that a replay left empty. Fails with the position of an index that the
-    /// rows contradict.
-    pub fn finish_replay(&mut self, blobs: &BlobStore, keys: &mut Keys) -> Result<(), usize> {
-        assert!(self.replaying, "a replay ends once");
-        assert!(self.pending.is_empty(), "the finder has all rows");
-        self.replaying = false;
-        for position in 0..self.indexes.len() {
-            if self.finder != Some(position) {
-                let filled = self.fill(Some(position), blobs, keys);
-                filled.map_err(|_| position)?;
             }
         }
         Ok(())
