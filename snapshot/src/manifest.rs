@@ -149,7 +149,7 @@ impl Manifest {
     }
 
     /// The file's bytes.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, SnapshotError> {
+    pub fn encode(&self) -> Result<Vec<u8>, SnapshotError> {
         let mut out = vec![0; HEAD_LEN];
         out.extend_from_slice(&self.identity.to_le_bytes());
         out.extend_from_slice(&self.tx_offset.0.to_le_bytes());

@@ -1,0 +1,7 @@
+//! Any bytes for `spacetime_fuzz_oracles::foreign_manifest`, which says what must hold.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _accepted = spacetime_fuzz_oracles::foreign_manifest(data);
+});
