@@ -1,7 +1,8 @@
 //! `cargo xtask test`: every check and every test there is.
 //!
 //! Every step runs, also after one has failed; the end names each that did, and the exit status
-//! says whether any did. Nothing is skipped, retried or filtered.
+//! says whether any did. Nothing is skipped, retried or filtered; but fuzzing needs a tool that not
+//! everybody has, and says so if it is missing.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, run, run_within, say};
 use crate::server::{Server, build_test_binary, free_address};
-use crate::{repository_folder, setup, target_folder, tidy};
+use crate::{fuzz, repository_folder, setup, target_folder, tidy};
 
 /// Where the tests find the modules, so that they need not ask cargo, each for itself.
 const MODULES_VARIABLE: &str = "SPACETIME_MODULES_DIR";
@@ -21,7 +22,7 @@ const TYPESCRIPT_TIMEOUT: Duration = Duration::from_secs(300);
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("set up", setup::everything),
     ("format", format),
     ("tidy", || tidy::check(&repository_folder())),
@@ -31,6 +32,7 @@ const STEPS: [Step; 9] = [
     ("tests", tests),
     ("TypeScript client", typescript_client),
     ("documentation", documentation),
+    ("fuzz targets", fuzz::all_for_a_minute),
 ];
 
 /// All steps, in order.

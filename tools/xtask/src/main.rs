@@ -2,6 +2,7 @@
 //! everything; the other commands are parts of these two.
 
 mod checks;
+mod fuzz;
 mod process;
 mod run;
 mod server;
@@ -44,6 +45,8 @@ enum Chore {
     },
     /// Check the rules that a compiler does not know
     Tidy,
+    /// Run the fuzz targets, a minute each, if cargo-fuzz is installed
+    Fuzz(fuzz::FuzzArguments),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
             kitchen_sink,
         } => setup::typescript_packages()
             .and_then(|()| checks::typescript(&server, &chat, &kitchen_sink)),
+        Chore::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Chore::Tidy => tidy::check(&repository_folder()),
     };
     match result {

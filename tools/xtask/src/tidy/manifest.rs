@@ -75,7 +75,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("tools/wasm-build", &[]),
     ("tools/xtask", &["wasm-build"]),
     (
-        "fuzz/oracles",
+        "tools/fuzz-oracles",
         &["types", "page", "commitlog", "snapshot", "durability"],
     ),
 ];

@@ -101,8 +101,9 @@ fn good_page() -> Vec<u8> {
     page
 }
 
-/// Any bytes as a page (if the first is odd, what follows are changes to a good one): its eight numbers, then a few words of its bitmap, then the
-/// beginning and the end of its data. Every row that it gives is one of its type.
+/// Any bytes as a page: its eight numbers, then a few words of its bitmap, then the beginning and
+/// the end of its data. If the first byte is odd, what follows are changes to a good one. Every
+/// row that it gives is one of its type.
 pub fn foreign_page(data: &[u8]) -> bool {
     let data = bytes_or_changes(data, good_page);
     let Some((numbers, rest)) = data.split_first_chunk::<14>() else {

@@ -1,9 +1,10 @@
 //! What must hold for any bytes whatever, one function for each thing that reads stored bytes.
 //!
-//! A function returns if all is well: true if the bytes were (in part) accepted, false if they
-//! were refused. It panics if a promise was broken: a panic inside, a wrong result, or a result that differs from that of
-//! another way to the same place. Fuzzers (`fuzz/fuzz_targets`) and property tests
-//! (`tests/any_bytes.rs`) both call these functions, with bytes of their own.
+//! A function returns if all is well: true if the bytes were accepted, at least in part, and false
+//! if they were refused. It panics if a promise was broken: a panic inside, a wrong result, or a
+//! result that differs from that of another way to the same place. Fuzz targets
+//! (`fuzz/fuzz_targets`) and property tests (`tests/any_bytes.rs`) both call these functions, with
+//! bytes of their own.
 //!
 //! Not here: where the bytes come from.
 
