@@ -6,7 +6,7 @@ use super::{Complaint, File, Rule};
 
 /// A crate of the workspace, and those that it may use. Dependencies point downwards only.
 /// Crates for tests alone (`dev-dependencies`) are not restricted.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("page", &["types"]),
     ("index", &["types", "page"]),
