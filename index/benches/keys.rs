@@ -5,7 +5,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use hashbrown::HashMap;
-use spacetime_index::{Algorithm, Index, Key, KeyShape};
+use spacetime_index::{Algorithm, Index, Key, KeyShape, RowKeys};
 use spacetime_page::RowPtr;
 use spacetime_types::AlgebraicType;
 use std::collections::BTreeMap;
@@ -29,9 +29,19 @@ fn index(algorithm: Algorithm, unique: bool, column: AlgebraicType) -> Index {
 
 fn fill(mut index: Index, key_of: impl Fn(u32) -> Key) -> Index {
     for n in 0..ROWS {
-        index.insert(&key_of(n), RowPtr(n)).expect("unique");
+        let rows = Numbered(&key_of);
+        index.insert(&key_of(n), RowPtr(n), &rows).expect("unique");
     }
     index
+}
+
+/// Rows whose key is made of their pointer.
+struct Numbered<F>(F);
+
+impl<F: Fn(u32) -> Key> RowKeys for Numbered<F> {
+    fn has_key(&self, ptr: RowPtr, key: &Key, _: &KeyShape) -> bool {
+        self.0(ptr.0) == *key
+    }
 }
 
 fn in_order(n: u32) -> Key {
@@ -127,7 +137,11 @@ fn benches(c: &mut Criterion) {
             b.iter(|| fill(empty.clone(), key_of));
         });
         group.bench_function(format!("{name}: point lookup"), |b| {
-            b.iter(|| keys.iter().filter_map(|key| full.first(key)).count());
+            let rows = Numbered(key_of);
+            b.iter(|| {
+                let found = keys.iter().filter_map(|key| full.first(key, &rows));
+                found.count()
+            });
         });
         if let Ok(all) = full.iter_ordered() {
             group.bench_function(format!("{name}: scan"), |b| {

@@ -5,7 +5,7 @@
 //!   * Memory stays in proportion to the number of keys: a key that would break this is refused,
 //!     and the index turns into a tree.
 
-use spacetime_page::RowPtr;
+use spacetime_page::{RowPtr, SharedVec};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ struct Chunk {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Direct {
-    chunks: Arc<Vec<Option<Arc<Chunk>>>>,
+    chunks: SharedVec<Option<Arc<Chunk>>>,
     chunk_count: usize,
     len: usize,
 }
@@ -49,7 +49,7 @@ fn place_of(key: u64) -> Option<(usize, usize)> {
 impl Direct {
     pub(crate) fn new() -> Self {
         Direct {
-            chunks: Arc::default(),
+            chunks: SharedVec::default(),
             chunk_count: 0,
             len: 0,
         }
@@ -66,11 +66,11 @@ impl Direct {
         if is_new && !self.may_add_chunk(at) {
             return Err(Refused::Unsuited);
         }
-        let chunks = Arc::make_mut(&mut self.chunks);
-        if chunks.len() <= at {
-            chunks.resize(at + 1, None);
+        while self.chunks.len() <= at {
+            self.chunks.push(None);
         }
-        let chunk = chunks[at].get_or_insert_with(|| {
+        let place_of_chunk = self.chunks.get_mut(at).ok_or(Refused::Unsuited)?;
+        let chunk = place_of_chunk.get_or_insert_with(|| {
             self.chunk_count += 1;
             Arc::new(Chunk {
                 ptrs: [RowPtr::NONE; CHUNK_LEN],
@@ -101,20 +101,20 @@ impl Direct {
         let Some((at, place)) = place_of(key) else {
             return false;
         };
-        let chunks = Arc::make_mut(&mut self.chunks);
-        let Some(chunk) = chunks[at].as_mut().map(Arc::make_mut) else {
+        let Some(place_of_chunk) = self.chunks.get_mut(at) else {
+            return false;
+        };
+        let Some(chunk) = place_of_chunk.as_mut().map(Arc::make_mut) else {
             return false;
         };
         chunk.ptrs[place] = RowPtr::NONE;
         chunk.used -= 1;
         if chunk.used == 0 {
-            chunks[at] = None;
+            *place_of_chunk = None;
             self.chunk_count -= 1;
-            let len = chunks
-                .iter()
-                .rposition(Option::is_some)
-                .map_or(0, |last| last + 1);
-            chunks.truncate(len);
+            let absent = self.chunks.iter().rev();
+            let absent = absent.take_while(|chunk| chunk.is_none()).count();
+            self.chunks.truncate(self.chunks.len() - absent);
         }
         self.len -= 1;
         true
@@ -149,14 +149,14 @@ impl Direct {
     }
 
     pub(crate) fn allocated_bytes(&self) -> usize {
-        self.chunks.capacity() * 8 + self.chunk_count * (16 + size_of::<Chunk>())
+        self.chunks.allocated_bytes() + self.chunk_count * (16 + size_of::<Chunk>())
     }
 }
 
 /// Pairs of a range of a direct index, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct DirectIter<'a> {
-    chunks: &'a [Option<Arc<Chunk>>],
+    chunks: &'a SharedVec<Option<Arc<Chunk>>>,
     next: u64,
     end: u64,
 }

@@ -1,19 +1,20 @@
-//! A hash table of keys and their row pointers, in segments.
+//! A hash table of row pointers, in segments. Keys stay in the rows.
 //!
 //! Segments are split one at a time as the table grows (linear hashing), so no insert pays for
 //! moving the whole table, and a writer copies one segment when a clone shares it.
 //!
 //! Invariants
+//!   * An entry is 31 bits of its key's hash and the row, or rows, of that key. The caller is
+//!     asked whether a row has a key, so the rows of all entries must be there.
 //!   * With `2^level <= segments < 2^(level + 1)`, the entries of the first
-//!     `segments - 2^level` segments and of the last as many are told apart by one hash bit more.
+//!     `segments - 2^level` segments and of the last as many are told apart by one bit more.
 //!   * A key is in the table once, with at least one row pointer.
 //!
 //! The hash has no secret. Keys chosen to collide slow the table down to a search in one segment.
 
-use crate::key::KeyBytes;
 use crate::tree::{Tree, TreeIter};
 use hashbrown::HashTable;
-use spacetime_page::{RowPtr, hash_row};
+use spacetime_page::{RowPtr, SharedVec};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -21,101 +22,68 @@ use std::sync::Arc;
 /// this many to twice as many keys, which just fills tables of 512 and 1024 places.
 const SEGMENT_LEN_MEAN_MAX: usize = 390;
 
-/// Keys that can be hashed without going through `std::hash`.
-pub(crate) trait HashKey: Eq + Clone {
-    fn hash_key(&self) -> u64;
-}
+/// Set in the mark of an entry that has a list of rows.
+const MANY: u32 = 1 << 31;
 
-impl HashKey for u32 {
-    #[inline]
-    fn hash_key(&self) -> u64 {
-        hash_row(&self.to_le_bytes())
-    }
-}
-
-impl HashKey for u64 {
-    #[inline]
-    fn hash_key(&self) -> u64 {
-        hash_row(&self.to_le_bytes())
-    }
-}
-
-impl HashKey for u128 {
-    #[inline]
-    fn hash_key(&self) -> u64 {
-        hash_row(&self.to_le_bytes())
-    }
-}
-
-impl HashKey for [u64; 4] {
-    #[inline]
-    fn hash_key(&self) -> u64 {
-        let mut bytes = [0; 32];
-        let (words, _) = bytes.as_chunks_mut::<8>();
-        for (bytes, word) in words.iter_mut().zip(self) {
-            *bytes = word.to_le_bytes();
-        }
-        hash_row(&bytes)
-    }
-}
-
-impl HashKey for KeyBytes {
-    #[inline]
-    fn hash_key(&self) -> u64 {
-        hash_row(self)
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Entry<K> {
-    key: K,
-    rows: Rows,
-}
-
-/// The rows of one key.
+/// A key: part of its hash, and where its rows are.
 #[derive(Clone, Copy, Debug)]
-enum Rows {
-    One(RowPtr),
-    /// Place among the lists of the segment.
-    Many(u32),
+struct Entry {
+    mark: u32,
+    /// A row pointer; or the place of a list of the segment, if `mark` has [`MANY`].
+    rows: u32,
 }
 
 /// Entries, and the rows of those that have more than one.
-#[derive(Clone, Debug)]
-struct Segment<K> {
-    entries: HashTable<Entry<K>>,
+#[derive(Clone, Debug, Default)]
+struct Segment {
+    entries: HashTable<Entry>,
     lists: Vec<Tree<()>>,
     /// Places of `lists` that are empty and not referred to.
     unused: Vec<u32>,
 }
 
+/// Row pointers by the hash of something that the rows have.
 #[derive(Clone, Debug)]
-pub(crate) struct Hashed<K> {
-    segments: Arc<Vec<Arc<Segment<K>>>>,
+pub struct Hashed {
+    /// None is absent; the option lets the vector have places that are not used yet.
+    segments: SharedVec<Option<Arc<Segment>>>,
     keys: usize,
     len: u64,
 }
 
-/// What came of adding a pair to a segment.
+/// What came of adding a row to a segment.
 enum Added {
     NewKey,
     SameKey,
     Taken(RowPtr),
 }
 
-/// What came of removing a pair from a segment.
+/// What came of removing a row from a segment.
 enum Removed {
     WithKey,
     Row,
     Nothing,
 }
 
-impl<K: HashKey> Segment<K> {
+/// The part of a hash that is kept.
+#[inline]
+fn mark_of(hash: u64) -> u32 {
+    u32::try_from(hash >> 33).unwrap_or(0)
+}
+
+/// Spreads a mark over 64 bits such that its low bits, which choose the segment, are not those
+/// that choose the place in it.
+#[inline]
+fn place_hash(mark: u32) -> u64 {
+    let spread = u64::from(mark & !MANY).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    spread.rotate_left(32)
+}
+
+impl Segment {
     fn with_capacity(keys: usize) -> Self {
         Segment {
             entries: HashTable::with_capacity(keys),
-            lists: Vec::new(),
-            unused: Vec::new(),
+            ..Segment::default()
         }
     }
 
@@ -140,74 +108,108 @@ impl<K: HashKey> Segment<K> {
         std::mem::replace(&mut self.lists[index(place)], Tree::new())
     }
 
+    /// One of the rows of an entry.
     #[inline]
-    fn insert(&mut self, hash: u64, key: &K, ptr: RowPtr, is_unique: bool) -> Added {
-        let found = self.entries.find(hash, |entry| entry.key == *key);
-        match found.map(|entry| entry.rows) {
-            None => {
-                self.insert_entry(hash, key.clone(), Rows::One(ptr));
-                Added::NewKey
-            }
-            Some(Rows::One(holder)) if is_unique => Added::Taken(holder),
-            Some(Rows::One(holder)) => {
-                assert!(holder != ptr, "{ptr:?} is in the index already");
-                let mut list = Tree::new();
-                add(&mut list, holder);
-                add(&mut list, ptr);
-                let rows = Rows::Many(self.put_list(list));
-                if let Some(entry) = self.entries.find_mut(hash, |entry| entry.key == *key) {
-                    entry.rows = rows;
-                }
-                Added::SameKey
-            }
-            Some(Rows::Many(place)) => {
-                add(&mut self.lists[index(place)], ptr);
-                Added::SameKey
-            }
+    fn a_row_of(&self, entry: Entry) -> RowPtr {
+        if entry.mark & MANY == 0 {
+            return RowPtr(entry.rows);
+        }
+        let first = self.list(entry.rows).first(&());
+        assert!(first.is_some(), "a list has rows");
+        first.unwrap_or(RowPtr::NONE)
+    }
+
+    /// The entry of a key.
+    #[inline]
+    fn find(&self, mark: u32, has_key: &impl Fn(RowPtr) -> bool) -> Option<Entry> {
+        let is_it = |entry: &Entry| entry.mark & !MANY == mark && has_key(self.a_row_of(*entry));
+        self.entries.find(place_hash(mark), is_it).copied()
+    }
+
+    #[inline]
+    fn insert(
+        &mut self,
+        mark: u32,
+        ptr: RowPtr,
+        is_unique: bool,
+        has_key: &impl Fn(RowPtr) -> bool,
+    ) -> Added {
+        let Some(found) = self.find(mark, has_key) else {
+            self.insert_entry(Entry { mark, rows: ptr.0 });
+            return Added::NewKey;
+        };
+        if found.mark & MANY != 0 {
+            add(&mut self.lists[index(found.rows)], ptr);
+            return Added::SameKey;
+        }
+        let holder = RowPtr(found.rows);
+        if is_unique {
+            return Added::Taken(holder);
+        }
+        assert!(holder != ptr, "{ptr:?} is in the index already");
+        let mut list = Tree::new();
+        add(&mut list, holder);
+        add(&mut list, ptr);
+        let many = Entry {
+            mark: mark | MANY,
+            rows: self.put_list(list),
+        };
+        self.replace_entry(found, many);
+        Added::SameKey
+    }
+
+    fn insert_entry(&mut self, entry: Entry) {
+        let hasher = |entry: &Entry| place_hash(entry.mark);
+        self.entries
+            .insert_unique(place_hash(entry.mark), entry, hasher);
+    }
+
+    /// Exchanges an entry for another of the same key.
+    fn replace_entry(&mut self, old: Entry, new: Entry) {
+        let is_old = |entry: &Entry| (entry.mark, entry.rows) == (old.mark, old.rows);
+        let found = self.entries.find_mut(place_hash(old.mark), is_old);
+        assert!(found.is_some(), "the entry was found before");
+        if let Some(found) = found {
+            *found = new;
         }
     }
 
-    fn insert_entry(&mut self, hash: u64, key: K, rows: Rows) {
-        let entry = Entry { key, rows };
-        self.entries
-            .insert_unique(hash, entry, |entry| entry.key.hash_key());
-    }
-
-    fn remove(&mut self, hash: u64, key: &K, ptr: RowPtr) -> Removed {
-        let Ok(mut found) = self.entries.find_entry(hash, |entry| entry.key == *key) else {
+    fn remove(&mut self, mark: u32, ptr: RowPtr, has_key: &impl Fn(RowPtr) -> bool) -> Removed {
+        // A row has one key, so its only entry with this mark is the one that is meant; and the
+        // row may have to be asked for its key only if there are more.
+        let is_single = |entry: &Entry| entry.mark == mark && entry.rows == ptr.0;
+        if let Ok(found) = self.entries.find_entry(place_hash(mark), is_single) {
+            if !has_key(ptr) {
+                return Removed::Nothing;
+            }
+            found.remove();
+            let entries = &mut self.entries;
+            if entries.capacity() > 64 && entries.len() < entries.capacity() / 8 {
+                let hasher = |entry: &Entry| place_hash(entry.mark);
+                entries.shrink_to(entries.len() * 2, hasher);
+            }
+            return Removed::WithKey;
+        }
+        let found = self.find(mark, has_key);
+        let Some(found) = found.filter(|found| found.mark & MANY != 0) else {
             return Removed::Nothing;
         };
-        match found.get().rows {
-            Rows::One(holder) if holder == ptr => {
-                found.remove();
-                let entries = &mut self.entries;
-                if entries.capacity() > 64 && entries.len() < entries.capacity() / 8 {
-                    entries.shrink_to(entries.len() * 2, |entry| entry.key.hash_key());
-                }
-                Removed::WithKey
-            }
-            Rows::One(_) => Removed::Nothing,
-            Rows::Many(place) => {
-                let list = &mut self.lists[index(place)];
-                if !list.remove(&(), ptr, false) {
-                    return Removed::Nothing;
-                }
-                if let (1, Some(last)) = (list.len(), list.first(&())) {
-                    found.get_mut().rows = Rows::One(last);
-                    self.take_list(place);
-                }
-                Removed::Row
-            }
+        let list = &mut self.lists[index(found.rows)];
+        if !list.remove(&(), ptr, false) {
+            return Removed::Nothing;
         }
+        if let (1, Some(last)) = (list.len(), list.first(&())) {
+            self.take_list(found.rows);
+            self.replace_entry(found, Entry { mark, rows: last.0 });
+        }
+        Removed::Row
     }
 
-    fn allocated_bytes(&self, outside: &impl Fn(&K) -> usize) -> usize {
-        let keys = self.entries.iter().map(|entry| outside(&entry.key));
+    fn allocated_bytes(&self) -> usize {
         let lists = self.lists.iter().map(|list| list.allocated_bytes(&|()| 0));
         // Two reference counts come before the segment.
-        16 + size_of::<Segment<K>>()
+        16 + size_of::<Segment>()
             + self.entries.allocation_size()
-            + keys.sum::<usize>()
             + self.lists.capacity() * size_of::<Tree<()>>()
             + lists.sum::<usize>()
             + self.unused.capacity() * 4
@@ -223,11 +225,11 @@ fn index(place: u32) -> usize {
     usize::try_from(place).unwrap_or(usize::MAX)
 }
 
-/// The segment of a hash. The low bits place an entry within its segment.
+/// The segment of a mark.
 #[inline]
-fn segment_of(hash: u64, segments: usize) -> usize {
+fn segment_of(mark: u32, segments: usize) -> usize {
     let level = segments.ilog2();
-    let bits = usize::try_from(hash >> 32).unwrap_or(usize::MAX);
+    let bits = index(mark & !MANY);
     let wide = bits & ((2 << level) - 1);
     if wide < segments {
         wide
@@ -236,24 +238,46 @@ fn segment_of(hash: u64, segments: usize) -> usize {
     }
 }
 
-impl<K: HashKey> Hashed<K> {
-    pub(crate) fn new() -> Self {
+impl Default for Hashed {
+    fn default() -> Self {
+        let mut segments = SharedVec::default();
+        segments.push(Some(Arc::default()));
         Hashed {
-            segments: Arc::new(vec![Arc::new(Segment::with_capacity(0))]),
+            segments,
             keys: 0,
             len: 0,
         }
     }
+}
 
-    pub(crate) fn len(&self) -> u64 {
+impl Hashed {
+    /// Number of row pointers.
+    #[must_use]
+    pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Adds a pair. If keys are unique and this one is taken, returns who has it.
+    /// Whether there are no row pointers.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a row; `has_key` says of another row whether it has the same key. If keys are unique
+    /// and this one is taken, returns who has it.
     #[inline]
-    pub(crate) fn insert(&mut self, key: &K, ptr: RowPtr, is_unique: bool) -> Result<(), RowPtr> {
-        let hash = key.hash_key();
-        match self.segment_mut(hash).insert(hash, key, ptr, is_unique) {
+    pub fn insert(
+        &mut self,
+        hash: u64,
+        ptr: RowPtr,
+        is_unique: bool,
+        has_key: impl Fn(RowPtr) -> bool,
+    ) -> Result<(), RowPtr> {
+        let mark = mark_of(hash);
+        match self
+            .segment_mut(mark)
+            .insert(mark, ptr, is_unique, &has_key)
+        {
             Added::Taken(holder) => return Err(holder),
             Added::SameKey => {}
             Added::NewKey => {
@@ -267,11 +291,11 @@ impl<K: HashKey> Hashed<K> {
         Ok(())
     }
 
-    /// Removes a pair; returns whether it was there.
+    /// Removes a row, which must still be stored; returns whether it was there.
     #[inline]
-    pub(crate) fn remove(&mut self, key: &K, ptr: RowPtr) -> bool {
-        let hash = key.hash_key();
-        match self.segment_mut(hash).remove(hash, key, ptr) {
+    pub fn remove(&mut self, hash: u64, ptr: RowPtr, has_key: impl Fn(RowPtr) -> bool) -> bool {
+        let mark = mark_of(hash);
+        match self.segment_mut(mark).remove(mark, ptr, &has_key) {
             Removed::Nothing => return false,
             Removed::WithKey => self.keys -= 1,
             Removed::Row => {}
@@ -280,68 +304,77 @@ impl<K: HashKey> Hashed<K> {
         true
     }
 
+    /// A row with the key, if there is one.
+    #[inline]
+    pub fn first(&self, hash: u64, has_key: impl Fn(RowPtr) -> bool) -> Option<RowPtr> {
+        let mark = mark_of(hash);
+        let segment = self.segment(mark);
+        let entry = segment.find(mark, &has_key)?;
+        Some(segment.a_row_of(entry))
+    }
+
     /// The row pointers of a key.
     #[inline]
-    pub(crate) fn point(&self, key: &K) -> HashedIter<'_> {
-        let hash = key.hash_key();
-        let segment = &self.segments[segment_of(hash, self.segments.len())];
-        match segment
-            .entries
-            .find(hash, |entry| entry.key == *key)
-            .map(|entry| entry.rows)
-        {
+    pub(crate) fn point(&self, hash: u64, has_key: impl Fn(RowPtr) -> bool) -> HashedIter<'_> {
+        let mark = mark_of(hash);
+        let segment = self.segment(mark);
+        match segment.find(mark, &has_key) {
             None => HashedIter::One(None),
-            Some(Rows::One(ptr)) => HashedIter::One(Some(ptr)),
-            Some(Rows::Many(place)) => {
-                let list = segment.list(place);
+            Some(entry) if entry.mark & MANY == 0 => HashedIter::One(Some(RowPtr(entry.rows))),
+            Some(entry) => {
+                let list = segment.list(entry.rows);
                 HashedIter::Many(list.range(Bound::Unbounded, Bound::Unbounded))
             }
         }
     }
 
-    /// Bytes of all segments and what keys hold outside of them.
-    pub(crate) fn allocated_bytes(&self, outside: &impl Fn(&K) -> usize) -> usize {
-        let segments = self
-            .segments
-            .iter()
-            .map(|segment| segment.allocated_bytes(outside));
-        self.segments.capacity() * 8 + segments.sum::<usize>()
+    /// Bytes of all segments.
+    #[must_use]
+    pub fn allocated_bytes(&self) -> usize {
+        let segments = self.segments.iter().flatten();
+        let segments = segments.map(|segment| segment.allocated_bytes());
+        self.segments.allocated_bytes() + segments.sum::<usize>()
     }
 
     #[inline]
-    fn segment_mut(&mut self, hash: u64) -> &mut Segment<K> {
-        let segments = Arc::make_mut(&mut self.segments);
-        let at = segment_of(hash, segments.len());
-        Arc::make_mut(&mut segments[at])
+    fn segment(&self, mark: u32) -> &Segment {
+        let at = segment_of(mark, self.segments.len());
+        let segment = self.segments.get(at).and_then(Option::as_deref);
+        segment.unwrap_or_else(|| panic!("there is no segment {at}"))
+    }
+
+    #[inline]
+    fn segment_mut(&mut self, mark: u32) -> &mut Segment {
+        let at = segment_of(mark, self.segments.len());
+        let segment = self.segments.get_mut(at).and_then(Option::as_mut);
+        Arc::make_mut(segment.unwrap_or_else(|| panic!("there is no segment {at}")))
     }
 
     /// Moves about half of the next segment in turn to a segment at the end.
     #[cold]
     fn split_a_segment(&mut self) {
-        let segments = Arc::make_mut(&mut self.segments);
-        let new = segments.len();
+        let new = self.segments.len();
         let from = new - (1 << new.ilog2());
-        let empty = Arc::new(Segment::with_capacity(0));
-        let old = std::mem::replace(&mut segments[from], empty);
-        let mut old = Arc::unwrap_or_clone(old);
+        let old = self.segments.get_mut(from).and_then(Option::take);
+        let mut old = old.map(Arc::unwrap_or_clone).unwrap_or_default();
         let half = old.entries.len() / 2;
         let (mut kept, mut moved) = (Segment::with_capacity(half), Segment::with_capacity(half));
-        for entry in std::mem::take(&mut old.entries) {
-            let hash = entry.key.hash_key();
-            let goes = segment_of(hash, new + 1);
+        for mut entry in std::mem::take(&mut old.entries) {
+            let goes = segment_of(entry.mark, new + 1);
             assert!(
                 goes == from || goes == new,
                 "an entry was in the wrong segment"
             );
             let target = if goes == new { &mut moved } else { &mut kept };
-            let rows = match entry.rows {
-                Rows::One(ptr) => Rows::One(ptr),
-                Rows::Many(place) => Rows::Many(target.put_list(old.take_list(place))),
-            };
-            target.insert_entry(hash, entry.key, rows);
+            if entry.mark & MANY != 0 {
+                entry.rows = target.put_list(old.take_list(entry.rows));
+            }
+            target.insert_entry(entry);
         }
-        segments[from] = Arc::new(kept);
-        segments.push(Arc::new(moved));
+        if let Some(place) = self.segments.get_mut(from) {
+            *place = Some(Arc::new(kept));
+        }
+        self.segments.push(Some(Arc::new(moved)));
     }
 }
 

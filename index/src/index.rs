@@ -11,7 +11,7 @@ use crate::hashed::{Hashed, HashedIter};
 use crate::key::{Key, KeyBytes, KeyRange};
 use crate::key_shape::KeyShape;
 use crate::tree::{Tree, TreeIter};
-use spacetime_page::RowPtr;
+use spacetime_page::{RowPtr, hash_row};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -28,7 +28,14 @@ pub enum Algorithm {
 #[error("a hash index answers whole keys only; declare a btree index for ranges")]
 pub struct NotOrdered;
 
-/// Row pointers by key.
+/// The rows behind the pointers of an index that does not hold their keys.
+pub trait RowKeys {
+    /// Whether a row has this key, of this shape. The row is one that is in the index.
+    fn has_key(&self, ptr: RowPtr, key: &Key, shape: &KeyShape) -> bool;
+}
+
+/// Row pointers by key. A row has one key, and is in the index under no other; whoever changes an
+/// index or asks it for a key lets it see the rows, which have the keys that they were added with.
 #[derive(Clone, Debug)]
 pub struct Index {
     algorithm: Algorithm,
@@ -45,11 +52,7 @@ enum Map {
     Tree128(Tree<u128>),
     Tree256(Tree<[u64; 4]>),
     TreeBytes(Tree<KeyBytes>),
-    Hash32(Hashed<u32>),
-    Hash64(Hashed<u64>),
-    Hash128(Hashed<u128>),
-    Hash256(Hashed<[u64; 4]>),
-    HashBytes(Hashed<KeyBytes>),
+    Hash(Hashed),
     Direct(Direct),
 }
 
@@ -70,14 +73,7 @@ macro_rules! with_map {
             (Map::Tree128($tree), Key::U128($tree_key)) => $on_tree,
             (Map::Tree256($tree), Key::U256($tree_key)) => $on_tree,
             (Map::TreeBytes($tree), Key::Bytes($tree_key)) => $on_tree,
-            (Map::Hash32($hash), Key::U64(key)) => {
-                let $hash_key = &narrow(*key);
-                $on_hash
-            }
-            (Map::Hash64($hash), Key::U64($hash_key)) => $on_hash,
-            (Map::Hash128($hash), Key::U128($hash_key)) => $on_hash,
-            (Map::Hash256($hash), Key::U256($hash_key)) => $on_hash,
-            (Map::HashBytes($hash), Key::Bytes($hash_key)) => $on_hash,
+            (Map::Hash($hash), $hash_key) => $on_hash,
             (Map::Direct($direct), Key::U64($direct_key)) => $on_direct,
             (_, key) => wrong_shape(key),
         }
@@ -92,6 +88,24 @@ fn narrow(key: u64) -> u32 {
     narrow.unwrap_or(u32::MAX)
 }
 
+/// The hash of a key.
+#[inline]
+fn hash_of(key: &Key) -> u64 {
+    match key {
+        Key::U64(key) => hash_row(&key.to_le_bytes()),
+        Key::U128(key) => hash_row(&key.to_le_bytes()),
+        Key::U256(words) => {
+            let mut bytes = [0; 32];
+            let (chunks, _) = bytes.as_chunks_mut::<8>();
+            for (chunk, word) in chunks.iter_mut().zip(words) {
+                *chunk = word.to_le_bytes();
+            }
+            hash_row(&bytes)
+        }
+        Key::Bytes(bytes) => hash_row(bytes),
+    }
+}
+
 #[cold]
 fn wrong_shape(key: &Key) -> ! {
     panic!("key {key:?} is not of this index's shape");
@@ -103,11 +117,7 @@ impl Map {
             (Algorithm::Direct, _) if is_unique && shape.is_small_number => {
                 Map::Direct(Direct::new())
             }
-            (Algorithm::Hash, Some(0..=4)) => Map::Hash32(Hashed::new()),
-            (Algorithm::Hash, Some(5..=8)) => Map::Hash64(Hashed::new()),
-            (Algorithm::Hash, Some(9..=16)) => Map::Hash128(Hashed::new()),
-            (Algorithm::Hash, Some(17..=32)) => Map::Hash256(Hashed::new()),
-            (Algorithm::Hash, _) => Map::HashBytes(Hashed::new()),
+            (Algorithm::Hash, _) => Map::Hash(Hashed::default()),
             (_, Some(0..=4)) => Map::Tree32(Tree::new()),
             (_, Some(5..=8)) => Map::Tree64(Tree::new()),
             (_, Some(9..=16)) => Map::Tree128(Tree::new()),
@@ -162,11 +172,7 @@ impl Index {
             Map::Tree128(tree) => tree.len(),
             Map::Tree256(tree) => tree.len(),
             Map::TreeBytes(tree) => tree.len(),
-            Map::Hash32(hashed) => hashed.len(),
-            Map::Hash64(hashed) => hashed.len(),
-            Map::Hash128(hashed) => hashed.len(),
-            Map::Hash256(hashed) => hashed.len(),
-            Map::HashBytes(hashed) => hashed.len(),
+            Map::Hash(hashed) => hashed.len(),
             Map::Direct(direct) => direct.len(),
         }
     }
@@ -187,11 +193,7 @@ impl Index {
             Map::Tree128(tree) => tree.allocated_bytes(&|_| 0),
             Map::Tree256(tree) => tree.allocated_bytes(&|_| 0),
             Map::TreeBytes(tree) => tree.allocated_bytes(&outside),
-            Map::Hash32(hashed) => hashed.allocated_bytes(&|_| 0),
-            Map::Hash64(hashed) => hashed.allocated_bytes(&|_| 0),
-            Map::Hash128(hashed) => hashed.allocated_bytes(&|_| 0),
-            Map::Hash256(hashed) => hashed.allocated_bytes(&|_| 0),
-            Map::HashBytes(hashed) => hashed.allocated_bytes(&outside),
+            Map::Hash(hashed) => hashed.allocated_bytes(),
             Map::Direct(direct) => direct.allocated_bytes(),
         }
     }
@@ -199,12 +201,15 @@ impl Index {
     /// Adds a row. In a unique index, a key that is taken is an error that tells by which row,
     /// and nothing changes.
     #[inline]
-    pub fn insert(&mut self, key: &Key, ptr: RowPtr) -> Result<(), RowPtr> {
-        let is_unique = self.is_unique;
+    pub fn insert(&mut self, key: &Key, ptr: RowPtr, rows: &impl RowKeys) -> Result<(), RowPtr> {
+        let (is_unique, shape) = (self.is_unique, &*self.shape);
         let refused = with_map!(
             &mut self.map, key,
             tree(tree, key) => return tree.insert(key, ptr, is_unique),
-            hash(hashed, key) => return hashed.insert(key, ptr, is_unique),
+            hash(hashed, key) => {
+                let has_key = |other| rows.has_key(other, key, shape);
+                return hashed.insert(hash_of(key), ptr, is_unique, has_key);
+            },
             direct(direct, key) => direct.insert(*key, ptr),
         );
         match refused {
@@ -212,19 +217,21 @@ impl Index {
             Err(Refused::Taken(holder)) => Err(holder),
             Err(Refused::Unsuited) => {
                 self.become_a_tree();
-                self.insert(key, ptr)
+                self.insert(key, ptr, rows)
             }
         }
     }
 
-    /// Removes a row; returns whether it was there under this key.
+    /// Removes a row, which is still stored; returns whether it was there under this key.
     #[inline]
-    pub fn remove(&mut self, key: &Key, ptr: RowPtr) -> bool {
-        let is_unique = self.is_unique;
+    pub fn remove(&mut self, key: &Key, ptr: RowPtr, rows: &impl RowKeys) -> bool {
+        let (is_unique, shape) = (self.is_unique, &*self.shape);
         with_map!(
             &mut self.map, key,
             tree(tree, key) => tree.remove(key, ptr, is_unique),
-            hash(hashed, key) => hashed.remove(key, ptr),
+            hash(hashed, key) => {
+                hashed.remove(hash_of(key), ptr, |other| rows.has_key(other, key, shape))
+            },
             direct(direct, key) => direct.remove(*key, ptr),
         )
     }
@@ -232,43 +239,40 @@ impl Index {
     /// The row with this key, or one of them.
     #[must_use]
     #[inline]
-    pub fn first(&self, key: &Key) -> Option<RowPtr> {
+    pub fn first(&self, key: &Key, rows: &impl RowKeys) -> Option<RowPtr> {
         with_map!(
             &self.map, key,
             tree(tree, key) => tree.first(key),
-            hash(hashed, key) => hashed.point(key).next(),
+            hash(hashed, key) => {
+                hashed.first(hash_of(key), |other| rows.has_key(other, key, &self.shape))
+            },
             direct(direct, key) => direct.get(*key),
         )
     }
 
     /// All rows with this key.
     #[inline]
-    pub fn point(&self, key: &Key) -> IndexIter<'_> {
+    pub fn point(&self, key: &Key, rows: &impl RowKeys) -> IndexIter<'_> {
         if self.is_unique {
-            return IndexIter(Iter::Hashed(HashedIter::One(self.first(key))));
+            return IndexIter(Iter::Hashed(HashedIter::One(self.first(key, rows))));
         }
-        let included = || Bound::Included(key);
-        match &self.map {
-            Map::Hash32(_)
-            | Map::Hash64(_)
-            | Map::Hash128(_)
-            | Map::Hash256(_)
-            | Map::HashBytes(_) => with_map!(
-                &self.map, key,
-                tree(_tree, _key) => IndexIter(Iter::Hashed(HashedIter::One(None))),
-                hash(hashed, key) => IndexIter(Iter::Hashed(hashed.point(key))),
-                direct(_direct, _key) => IndexIter(Iter::Hashed(HashedIter::One(None))),
-            ),
-            _ => IndexIter(self.ordered(included(), included())),
+        if let Map::Hash(hashed) = &self.map {
+            let has_key = |other| rows.has_key(other, key, &self.shape);
+            return IndexIter(Iter::Hashed(hashed.point(hash_of(key), has_key)));
         }
+        IndexIter(self.ordered(Bound::Included(key), Bound::Included(key)))
     }
 
     /// The rows with keys in a range, in the order of keys. A hash index answers only ranges that
     /// are one whole key.
     #[inline]
-    pub fn range(&self, range: &KeyRange) -> Result<IndexIter<'_>, NotOrdered> {
+    pub fn range(
+        &self,
+        range: &KeyRange,
+        rows: &impl RowKeys,
+    ) -> Result<IndexIter<'_>, NotOrdered> {
         if let Some(key) = range.as_point() {
-            return Ok(self.point(key));
+            return Ok(self.point(key, rows));
         }
         if !self.is_ordered() {
             return Err(NotOrdered);

@@ -4,21 +4,32 @@
 //! values; an [`Index`] maps keys to row pointers. Cloning an index costs a few reference counts.
 //!
 //! ```
-//! use spacetime_index::{Algorithm, Index, Key, KeyShape};
+//! use spacetime_index::{Algorithm, Index, Key, KeyShape, RowKeys};
 //! use spacetime_page::RowPtr;
 //! use spacetime_types::AlgebraicType;
 //! use std::ops::Bound;
 //!
+//! /// Rows that are their pointers.
+//! struct Rows;
+//!
+//! impl RowKeys for Rows {
+//!     fn has_key(&self, ptr: RowPtr, key: &Key, shape: &KeyShape) -> bool {
+//!         let mut of_row = Key::default();
+//!         shape.encode(&[&ptr.0.to_le_bytes()], &mut of_row);
+//!         of_row == *key
+//!     }
+//! }
+//!
 //! let shape = KeyShape::new(&[AlgebraicType::I32]).unwrap();
 //! let mut index = Index::new(Algorithm::BTree, true, shape);
 //! let mut key = Key::default();
-//! for n in [3i32, -1, 2] {
+//! for n in [3i32, 1, 2] {
 //!     index.shape().encode(&[&n.to_le_bytes()], &mut key);
-//!     index.insert(&key, RowPtr(n.unsigned_abs())).unwrap();
+//!     index.insert(&key, RowPtr(n.unsigned_abs()), &Rows).unwrap();
 //! }
-//! let from_zero = Bound::Excluded(&[0u8; 4][..]);
-//! let range = index.shape().range(&[], 0, from_zero, Bound::Unbounded).unwrap();
-//! let found: Vec<RowPtr> = index.range(&range).unwrap().collect();
+//! let above_one = Bound::Excluded(&[1u8, 0, 0, 0][..]);
+//! let range = index.shape().range(&[], 0, above_one, Bound::Unbounded).unwrap();
+//! let found: Vec<RowPtr> = index.range(&range, &Rows).unwrap().collect();
 //! assert_eq!(found, [RowPtr(2), RowPtr(3)]);
 //! ```
 //!
@@ -31,6 +42,7 @@ mod key;
 mod key_shape;
 mod tree;
 
-pub use index::{Algorithm, Index, IndexIter, NotOrdered};
+pub use hashed::Hashed;
+pub use index::{Algorithm, Index, IndexIter, NotOrdered, RowKeys};
 pub use key::{Key, KeyBytes, KeyRange};
 pub use key_shape::{KeyError, KeyShape, KeyShapeError};

@@ -116,7 +116,7 @@ impl Datastore {
             if table.find(&row, &self.blobs, keys) != Some(ptr) {
                 return Err(wrong(format!("row {ptr:?} is not found by value")));
             }
-            if let Some(index) = table.missing_in_index(ptr, &row, keys) {
+            if let Some(index) = table.missing_in_index(ptr, &row, &self.blobs, keys) {
                 return Err(wrong(format!("row {ptr:?} is not in index `{index}`")));
             }
         }
@@ -126,8 +126,7 @@ impl Datastore {
         if table.indexes.iter().any(|index| index.index.len() != count) {
             return Err(wrong("an index has surplus entries".to_owned()));
         }
-        let set_len = table.row_set_len().map(u64::try_from);
-        if set_len.is_some_and(|len| len != Ok(count)) {
+        if table.row_set_len().is_some_and(|len| len != count) {
             return Err(wrong("the row set has surplus entries".to_owned()));
         }
         Ok(())

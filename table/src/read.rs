@@ -61,7 +61,8 @@ impl Datastore {
         let (table, index) = self.index(index)?;
         let key = index.index.shape().encode_bsatn_point(key_bsatn);
         let key = key.map_err(ReadError::InvalidKey)?;
-        Ok((table.schema.id, index.index.point(&key)))
+        let rows = index.rows(&table.rows, &self.blobs);
+        Ok((table.schema.id, index.index.point(&key, &rows)))
     }
 
     /// The rows whose first `prefix_elems` index columns equal `prefix` and whose next column is
@@ -78,7 +79,8 @@ impl Datastore {
         let (table, index) = self.index(index_id)?;
         let range = index.index.shape().range(prefix, prefix_elems, start, end);
         let range = range.map_err(ReadError::InvalidKey)?;
-        let rows = index.index.range(&range);
+        let keyed = index.rows(&table.rows, &self.blobs);
+        let rows = index.index.range(&range, &keyed);
         let rows = rows.map_err(|_| ReadError::NotOrdered(index_id))?;
         Ok((table.schema.id, rows))
     }

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use spacetime_index::{Algorithm, Index, Key, KeyShape};
+use spacetime_index::{Algorithm, Index, Key, KeyShape, RowKeys};
 use spacetime_page::{BlobStore, InsertError, RowError, RowPtr, RowStore};
 use spacetime_types::{ColId, IndexId, SequenceId};
 
@@ -50,6 +50,49 @@ pub(crate) struct TableIndex {
     pub unique: bool,
     columns: SmallVec<[usize; 4]>,
     pub index: Index,
+}
+
+/// The rows of a table, for an index on these columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyedRows<'a> {
+    columns: &'a [usize],
+    rows: &'a RowStore,
+    blobs: &'a BlobStore,
+}
+
+impl RowKeys for KeyedRows<'_> {
+    #[inline]
+    fn has_key(&self, ptr: RowPtr, key: &Key, shape: &KeyShape) -> bool {
+        let mut of_row = Key::default();
+        if let Some(row) = self.rows.row_bytes(ptr) {
+            encode_key(self.columns, row, self.rows, shape, &mut of_row);
+            return of_row == *key;
+        }
+        let (mut bytes, mut ends) = (Vec::new(), SmallVec::<[usize; 4]>::new());
+        for column in self.columns {
+            self.rows.read_column(ptr, *column, self.blobs, &mut bytes);
+            ends.push(bytes.len());
+        }
+        let mut columns: SmallVec<[&[u8]; 4]> = SmallVec::new();
+        let mut start = 0;
+        for end in ends {
+            columns.push(&bytes[start..end]);
+            start = end;
+        }
+        shape.encode(&columns, &mut of_row);
+        of_row == *key
+    }
+}
+
+/// Makes the key of a valid row.
+#[inline]
+fn encode_key(columns: &[usize], row: &[u8], rows: &RowStore, shape: &KeyShape, key: &mut Key) {
+    let layout = rows.layout();
+    let mut parts: SmallVec<[&[u8]; 4]> = SmallVec::new();
+    for column in columns {
+        parts.push(&row[layout.column_range(row, *column)]);
+    }
+    shape.encode(&parts, key);
 }
 
 /// What became of a row to insert.
@@ -128,12 +171,52 @@ impl TableIndex {
     /// The key of a valid row.
     #[inline]
     fn key_of(&self, row: &[u8], rows: &RowStore, key: &mut Key) {
-        let layout = rows.layout();
-        let mut columns: SmallVec<[&[u8]; 4]> = SmallVec::new();
-        for column in &self.columns {
-            columns.push(&row[layout.column_range(row, *column)]);
+        encode_key(&self.columns, row, rows, self.index.shape(), key);
+    }
+
+    /// The rows of its table, as the index sees them.
+    pub fn rows<'a>(&'a self, rows: &'a RowStore, blobs: &'a BlobStore) -> KeyedRows<'a> {
+        KeyedRows {
+            columns: &self.columns,
+            rows,
+            blobs,
         }
-        self.index.shape().encode(&columns, key);
+    }
+
+    /// Adds a row under a key that was made of it.
+    #[inline]
+    fn insert(
+        &mut self,
+        key: &Key,
+        ptr: RowPtr,
+        rows: &RowStore,
+        blobs: &BlobStore,
+    ) -> Result<(), RowPtr> {
+        let TableIndex { columns, index, .. } = self;
+        index.insert(
+            key,
+            ptr,
+            &KeyedRows {
+                columns,
+                rows,
+                blobs,
+            },
+        )
+    }
+
+    /// Removes a row that is still stored.
+    #[inline]
+    fn remove(&mut self, key: &Key, ptr: RowPtr, rows: &RowStore, blobs: &BlobStore) -> bool {
+        let TableIndex { columns, index, .. } = self;
+        index.remove(
+            key,
+            ptr,
+            &KeyedRows {
+                columns,
+                rows,
+                blobs,
+            },
+        )
     }
 }
 
@@ -249,10 +332,17 @@ impl Table {
 
     /// The row with the same key as `row` in an index.
     #[inline]
-    pub fn find_by(&self, position: usize, row: &[u8], keys: &mut Keys) -> Option<RowPtr> {
+    pub fn find_by(
+        &self,
+        position: usize,
+        row: &[u8],
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) -> Option<RowPtr> {
         let index = &self.indexes[position];
         index.key_of(row, &self.rows, &mut keys.key);
-        index.index.first(&keys.key)
+        let rows = index.rows(&self.rows, blobs);
+        index.index.first(&keys.key, &rows)
     }
 
     /// The row equal to `row`, which is valid.
@@ -260,7 +350,7 @@ impl Table {
     pub fn find(&self, row: &[u8], blobs: &BlobStore, keys: &mut Keys) -> Option<RowPtr> {
         match self.finder {
             Some(finder) => self
-                .find_by(finder, row, keys)
+                .find_by(finder, row, blobs, keys)
                 .filter(|ptr| self.rows.row_eq(*ptr, row, blobs)),
             None => {
                 let set = self.row_set.as_ref();
@@ -285,7 +375,7 @@ impl Table {
         let ptr = self.rows.insert(row, blobs).map_err(Refusal::NoRoom)?;
         // The finder first: if an equal row is there, it says so before another index objects.
         if let Some(finder) = self.finder
-            && let Err(holder) = self.insert_key(finder, row, ptr, keys)
+            && let Err(holder) = self.insert_key(finder, row, ptr, blobs, keys)
         {
             self.rows.remove(ptr, blobs);
             return if self.rows.row_eq(holder, row, blobs) {
@@ -301,8 +391,8 @@ impl Table {
             if self.finder == Some(position) || !self.is_kept(position) {
                 continue;
             }
-            if let Err(holder) = self.insert_key(position, row, ptr, keys) {
-                self.remove_keys_before(position, row, ptr, keys);
+            if let Err(holder) = self.insert_key(position, row, ptr, blobs, keys) {
+                self.remove_keys_before(position, row, ptr, blobs, keys);
                 self.rows.remove(ptr, blobs);
                 return Err(Refusal::Conflict {
                     index: position,
@@ -348,17 +438,26 @@ impl Table {
         position: usize,
         row: &[u8],
         ptr: RowPtr,
+        blobs: &BlobStore,
         keys: &mut Keys,
     ) -> Result<(), RowPtr> {
         let index = &mut self.indexes[position];
         index.key_of(row, &self.rows, &mut keys.key);
-        index.index.insert(&keys.key, ptr)
+        index.insert(&keys.key, ptr, &self.rows, blobs)
     }
 
-    fn remove_key(&mut self, position: usize, row: &[u8], ptr: RowPtr, keys: &mut Keys) {
+    /// Takes a row, which is still stored, out of an index.
+    fn remove_key(
+        &mut self,
+        position: usize,
+        row: &[u8],
+        ptr: RowPtr,
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) {
         let index = &mut self.indexes[position];
         index.key_of(row, &self.rows, &mut keys.key);
-        let removed = index.index.remove(&keys.key, ptr);
+        let removed = index.remove(&keys.key, ptr, &self.rows, blobs);
         assert!(
             removed,
             "index {} of {} holds every row",
@@ -367,11 +466,18 @@ impl Table {
     }
 
     /// Undoes an insertion that index `end` refused.
-    fn remove_keys_before(&mut self, end: usize, row: &[u8], ptr: RowPtr, keys: &mut Keys) {
+    fn remove_keys_before(
+        &mut self,
+        end: usize,
+        row: &[u8],
+        ptr: RowPtr,
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) {
         for position in 0..self.indexes.len() {
             let is_done = position < end || self.finder == Some(position);
             if is_done && self.is_kept(position) {
-                self.remove_key(position, row, ptr, keys);
+                self.remove_key(position, row, ptr, blobs, keys);
             }
         }
     }
@@ -380,7 +486,7 @@ impl Table {
     pub fn remove(&mut self, ptr: RowPtr, row: &[u8], blobs: &mut BlobStore, keys: &mut Keys) {
         for position in 0..self.indexes.len() {
             if self.is_kept(position) {
-                self.remove_key(position, row, ptr, keys);
+                self.remove_key(position, row, ptr, blobs, keys);
             }
         }
         if let Some(set) = &mut self.row_set {
@@ -396,7 +502,7 @@ impl Table {
             if planted::is_on(Bug::IndexNotUndone) && position + 1 == self.indexes.len() {
                 continue;
             }
-            let inserted = self.insert_key(position, row, ptr, keys);
+            let inserted = self.insert_key(position, row, ptr, blobs, keys);
             assert!(inserted.is_ok(), "a restored row conflicts with none");
         }
         if let Some(set) = &mut self.row_set {
@@ -415,33 +521,34 @@ impl Table {
         ptr: RowPtr,
         old: &[u8],
         new: &[u8],
+        blobs: &BlobStore,
         keys: &mut Keys,
     ) -> Result<(), Refusal> {
         assert!(self.replaces_in_place(), "rows have one length");
-        let mut is_rekeyed = false;
+        let mut rekeyed: SmallVec<[usize; 8]> = SmallVec::new();
         for position in 0..self.indexes.len() {
             if !self.rekey(position, ptr, old, new, keys) {
                 continue;
             }
-            is_rekeyed = true;
-            if let Err(holder) = self.indexes[position].index.insert(&keys.key, ptr) {
-                for done in 0..position {
-                    if self.rekey(done, ptr, old, new, keys) {
-                        self.remove_key(done, new, ptr, keys);
-                    }
-                }
+            rekeyed.push(position);
+            let index = &self.indexes[position];
+            let rows = index.rows(&self.rows, blobs);
+            let holder = index.unique.then(|| index.index.first(&keys.key, &rows));
+            if let Some(holder) = holder.flatten() {
                 return Err(Refusal::Conflict {
                     index: position,
                     holder,
                 });
             }
         }
-        for position in 0..self.indexes.len() {
-            if is_rekeyed && self.rekey(position, ptr, old, new, keys) {
-                self.remove_key(position, old, ptr, keys);
-            }
+        for position in &rekeyed {
+            self.remove_key(*position, old, ptr, blobs, keys);
         }
         self.rows.overwrite(ptr, new);
+        for position in &rekeyed {
+            let inserted = self.insert_key(*position, new, ptr, blobs, keys);
+            assert!(inserted.is_ok(), "the key was free");
+        }
         Ok(())
     }
 
@@ -491,7 +598,8 @@ impl Table {
                 Some(position) => {
                     let index = &mut self.indexes[position];
                     index.key_of(&row, &self.rows, &mut keys.key);
-                    index.index.insert(&keys.key, ptr).map_err(|_| ptr)?;
+                    let inserted = index.insert(&keys.key, ptr, &self.rows, blobs);
+                    inserted.map_err(|_| ptr)?;
                 }
                 None => {
                     if let Some(set) = &mut self.row_set {
@@ -507,10 +615,20 @@ impl Table {
     }
 
     /// The name of an index that lacks the row.
-    pub fn missing_in_index(&self, ptr: RowPtr, row: &[u8], keys: &mut Keys) -> Option<&str> {
+    pub fn missing_in_index(
+        &self,
+        ptr: RowPtr,
+        row: &[u8],
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) -> Option<&str> {
         let has_row = |index: &TableIndex, keys: &mut Keys| {
             index.key_of(row, &self.rows, &mut keys.key);
-            index.index.point(&keys.key).any(|found| found == ptr)
+            let rows = index.rows(&self.rows, blobs);
+            index
+                .index
+                .point(&keys.key, &rows)
+                .any(|found| found == ptr)
         };
         let mut indexes = self.indexes.iter().zip(&self.schema.indexes);
         let lacking = indexes.find(|(index, _)| !has_row(index, keys));
@@ -518,7 +636,7 @@ impl Table {
     }
 
     /// Number of entries of the row set.
-    pub fn row_set_len(&self) -> Option<usize> {
+    pub fn row_set_len(&self) -> Option<u64> {
         self.row_set.as_ref().map(RowSet::len)
     }
 

@@ -137,7 +137,7 @@ impl Datastore {
         let table = self.tables.get_mut(&table_id).ok_or(missing)?;
         let (blobs, keys) = (&mut self.blobs, &mut self.keys);
         let row = &self.tx.inserted[start..];
-        let Some(old) = table.find_by(position, row, keys) else {
+        let Some(old) = table.find_by(position, row, blobs, keys) else {
             return Err(WriteError::NoSuchRow {
                 table: Arc::clone(&table.schema.name),
                 index: Arc::clone(&table.schema.indexes[position].name),
@@ -151,7 +151,7 @@ impl Datastore {
             return Ok((old, true));
         }
         let placed = if table.replaces_in_place() {
-            let replaced = table.replace(old, old_row, row, keys);
+            let replaced = table.replace(old, old_row, row, blobs, keys);
             replaced.map(|()| Placed::Inserted(old))
         } else {
             table.remove(old, old_row, blobs, keys);

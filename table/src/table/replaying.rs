@@ -26,17 +26,24 @@ impl Table {
         keys: &mut Keys,
     ) -> Result<RowPtr, InsertError> {
         let ptr = self.rows.insert(row, blobs)?;
-        self.take_key_over(ptr, holder, row, keys);
+        self.take_key_over(ptr, holder, row, blobs, keys);
         Ok(ptr)
     }
 
-    fn take_key_over(&mut self, ptr: RowPtr, holder: RowPtr, row: &[u8], keys: &mut Keys) {
+    fn take_key_over(
+        &mut self,
+        ptr: RowPtr,
+        holder: RowPtr,
+        row: &[u8],
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) {
         assert!(self.replaying, "rows are superseded only in a replay");
         let finder = self
             .finder
             .unwrap_or_else(|| panic!("only a unique index has conflicts"));
-        self.remove_key(finder, row, holder, keys);
-        let inserted = self.insert_key(finder, row, ptr, keys);
+        self.remove_key(finder, row, holder, blobs, keys);
+        let inserted = self.insert_key(finder, row, ptr, blobs, keys);
         assert!(inserted.is_ok(), "the key has just become free");
     }
 
@@ -45,7 +52,7 @@ impl Table {
         let mut row = Vec::new();
         self.rows.read(ptr, blobs, &mut row);
         match self.finder {
-            Some(finder) => self.insert_key(finder, &row, ptr, keys),
+            Some(finder) => self.insert_key(finder, &row, ptr, blobs, keys),
             None => Ok(()),
         }
     }
@@ -59,7 +66,7 @@ impl Table {
     ) -> Option<(RowPtr, bool)> {
         match self.finder {
             Some(finder) => {
-                let ptr = self.find_by(finder, row, keys)?;
+                let ptr = self.find_by(finder, row, blobs, keys)?;
                 Some((ptr, self.rows.row_eq(ptr, row, blobs)))
             }
             None => self.find(row, blobs, keys).map(|ptr| (ptr, true)),
@@ -154,7 +161,7 @@ impl Table {
                 set.insert(&row, ptr);
                 continue;
             };
-            let Err(holder) = self.insert_key(finder, &row, ptr, keys) else {
+            let Err(holder) = self.insert_key(finder, &row, ptr, blobs, keys) else {
                 continue;
             };
             if self.rows.row_eq(holder, &row, blobs) {
@@ -163,7 +170,7 @@ impl Table {
             if nth < earlier {
                 return Err(PendingError::Conflict);
             }
-            self.take_key_over(ptr, holder, &row, keys);
+            self.take_key_over(ptr, holder, &row, blobs, keys);
             supersedes(ptr, holder);
         }
         Ok(())
