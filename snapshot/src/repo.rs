@@ -362,6 +362,16 @@ impl SnapshotRepo {
         }
     }
 
+    /// Takes a snapshot for unusable from now on: its bytes are as they were written, and yet what
+    /// they say makes no sense to the caller. It is not listed, another one of the same
+    /// transaction can be taken, and retention does not count it. The next open forgets this.
+    pub fn distrust(&self, offset: TxOffset, why: &'static str) {
+        let state = &mut *self.shared.state();
+        let file = self.shared.path(&file_name::manifest(offset));
+        let error = SnapshotError::damaged(&file, 0, DamageKind::Invalid(why));
+        let _noted = self.shared.note(state, error);
+    }
+
     /// Removes a snapshot, usable or not, and the packs that only it needed.
     pub fn remove(&self, offset: TxOffset) -> Result<(), SnapshotError> {
         let state = &mut *self.shared.state();

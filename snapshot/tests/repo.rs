@@ -205,6 +205,22 @@ fn a_pack_is_not_removed_under_a_writer_that_uses_it() {
 }
 
 #[test]
+fn a_snapshot_that_makes_no_sense_can_be_taken_again() {
+    let disk = SimStorage::new(0);
+    let repo = open(&disk).expect("empty");
+    for offset in 1..4 {
+        write(&repo, offset).expect("good");
+    }
+    repo.distrust(TxOffset(3), "its rows are no rows");
+    assert_eq!(check_all(&repo, "distrusted"), [1, 2]);
+    assert_eq!(repo.unusable()[0].tx_offset, TxOffset(3));
+    assert!(repo.retain(&newest(2)).expect("good").snapshots.is_empty());
+    write(&repo, 3).expect("it is not there");
+    assert_eq!(check_all(&repo, "taken again"), [1, 2, 3]);
+    assert!(repo.unusable().is_empty());
+}
+
+#[test]
 fn objects_come_in_the_order_of_the_packs() {
     let disk = SimStorage::new(0);
     let repo = open(&disk).expect("empty");

@@ -42,11 +42,7 @@ impl Stepper {
 
     fn attempt(
         &mut self,
-        action: impl FnOnce(
-            &Worker,
-            &mut GroupCommit,
-            &mut VecDeque<Entry>,
-        ) -> Result<bool, Failure>,
+        action: impl FnOnce(&Worker, &mut GroupCommit, &mut VecDeque<Entry>) -> Result<bool, Failure>,
     ) -> bool {
         let Some((worker, mut group_commit)) = self.running.take() else {
             return false;

@@ -4,6 +4,7 @@
 //! passes. No sanitizer: there is no unsafe code of ours to watch, and without one it is faster.
 //! The same checks run as property tests in any case (`tools/fuzz-oracles/tests`).
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -60,9 +61,10 @@ pub fn fuzz(arguments: &FuzzArguments) -> Result<()> {
     match failed.as_slice() {
         [] => Ok(()),
         failed => bail!(
-            "failed: {}; the input is in fuzz/artifacts, and `cargo fuzz run TARGET FILE` in \
-             fuzz/ runs it again",
-            failed.join(", ")
+            "failed: {}; the inputs are below {}, and `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none \
+             TARGET FILE` runs one again",
+            failed.join(", "),
+            target_folder().join("fuzz").join("found").display()
         ),
     }
 }
@@ -101,15 +103,30 @@ fn is_installed() -> bool {
 }
 
 fn run_target(target: &str, seconds: u64) -> Result<()> {
+    // Beside the builds, not among the sources: inputs of any bytes break the house rules.
+    let build = target_folder().join("fuzz");
+    let corpus = build.join("corpus").join(target);
+    let found = found_folder(target);
+    for folder in [&corpus, &found] {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("creating {}", folder.display()))?;
+    }
     let mut command: Command = cargo();
     command
-        .current_dir(repository_folder())
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_TARGET_DIR", target_folder().join("fuzz"))
-        .args(["fuzz", "run", "--sanitizer", "none", target, "--"])
+        .env("CARGO_TARGET_DIR", &build)
+        .args(["fuzz", "run", "--sanitizer", "none", target])
+        .arg(corpus)
+        .arg("--")
+        .arg(format!("-artifact_prefix={}/", found.display()))
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-rss_limit_mb={MEMORY_MB}"))
         .arg(format!("-max_len={INPUT_LEN_MAX}"))
         .args(["-timeout=10", "-print_final_stats=1", "-verbosity=0"]);
     run_within(&mut command, Duration::from_secs(seconds) + SLACK)
+}
+
+/// Where inputs go that broke something.
+fn found_folder(target: &str) -> PathBuf {
+    target_folder().join("fuzz").join("found").join(target)
 }
