@@ -1,6 +1,7 @@
 //! Disks: the operating system's, by the standard library or by io_uring, and a simulated one,
 //! behind the seam that the log asks for.
 
+mod failpoint;
 mod os;
 mod sim;
 #[cfg(target_os = "linux")]
@@ -9,6 +10,7 @@ mod uring;
 use std::io;
 use std::sync::Arc;
 
+pub use failpoint::{FAILPOINT_VARIABLE, with_failpoint};
 pub use os::OsStorage;
 pub use sim::{Fault, SimCounts, SimStorage};
 pub use spacetime_commitlog::storage::{OpenMode, Storage, StorageError, StorageFile, StorageLock};
