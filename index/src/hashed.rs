@@ -251,6 +251,15 @@ impl Default for Hashed {
 }
 
 impl Hashed {
+    /// An empty table with the segments for so many keys, so that none is split on the way.
+    pub(crate) fn with_segments_for(keys: usize) -> Self {
+        let mut hashed = Hashed::default();
+        while keys > hashed.segments.len() * SEGMENT_LEN_MEAN_MAX {
+            hashed.segments.push(Some(Arc::default()));
+        }
+        hashed
+    }
+
     /// Number of row pointers.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -222,6 +222,60 @@ impl Index {
         }
     }
 
+    /// Fills the empty index with rows, whose keys `key_of` tells. In a unique index two rows with
+    /// the same key are an error, which tells one of them, and the index stays empty.
+    pub fn fill(
+        &mut self,
+        len: u64,
+        ptrs: impl Iterator<Item = RowPtr>,
+        key_of: impl FnMut(RowPtr, &mut Key),
+        rows: &impl RowKeys,
+    ) -> Result<(), RowPtr> {
+        assert!(self.is_empty(), "an index is filled once");
+        let keys = usize::try_from(len).unwrap_or(usize::MAX);
+        let is_unique = self.is_unique;
+        macro_rules! build {
+            ($tree:ident, $key:pat => $value:expr) => {{
+                let of = |key: Key| match key {
+                    $key => $value,
+                    key => wrong_shape(&key),
+                };
+                *$tree = Tree::build(pairs(keys, ptrs, key_of, of), is_unique)?;
+            }};
+        }
+        match &mut self.map {
+            Map::Tree32(tree) => build!(tree, Key::U64(key) => narrow(key)),
+            Map::Tree64(tree) => build!(tree, Key::U64(key) => key),
+            Map::Tree128(tree) => build!(tree, Key::U128(key) => key),
+            Map::Tree256(tree) => build!(tree, Key::U256(key) => key),
+            Map::TreeBytes(tree) => build!(tree, Key::Bytes(key) => key),
+            Map::Hash(hashed) => {
+                *hashed = Hashed::with_segments_for(keys);
+                return self.add_all(ptrs, key_of, rows);
+            }
+            Map::Direct(_) => return self.add_all(ptrs, key_of, rows),
+        }
+        Ok(())
+    }
+
+    /// Adds rows one by one; none if one of them cannot be.
+    fn add_all(
+        &mut self,
+        ptrs: impl Iterator<Item = RowPtr>,
+        mut key_of: impl FnMut(RowPtr, &mut Key),
+        rows: &impl RowKeys,
+    ) -> Result<(), RowPtr> {
+        let mut key = Key::default();
+        for ptr in ptrs {
+            key_of(ptr, &mut key);
+            if self.insert(&key, ptr, rows).is_err() {
+                self.clear();
+                return Err(ptr);
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a row, which is still stored; returns whether it was there under this key.
     #[inline]
     pub fn remove(&mut self, key: &Key, ptr: RowPtr, rows: &impl RowKeys) -> bool {
@@ -339,6 +393,22 @@ impl Index {
         }
         self.map = map;
     }
+}
+
+/// The rows with their keys, as a tree takes them.
+fn pairs<K>(
+    len: usize,
+    ptrs: impl Iterator<Item = RowPtr>,
+    mut key_of: impl FnMut(RowPtr, &mut Key),
+    of: impl Fn(Key) -> K,
+) -> Vec<(K, RowPtr)> {
+    let mut pairs = Vec::with_capacity(len);
+    for ptr in ptrs {
+        let mut key = Key::default();
+        key_of(ptr, &mut key);
+        pairs.push((of(key), ptr));
+    }
+    pairs
 }
 
 /// Row pointers found in an [`Index`].

@@ -150,6 +150,48 @@ impl<K: Ord + Clone> Tree<K> {
         }
     }
 
+    /// A tree of these pairs, in any order; much cheaper than adding them one by one. If keys are
+    /// unique and two pairs have the same, returns the pointer of one.
+    pub(crate) fn build(mut pairs: Vec<(K, RowPtr)>, is_unique: bool) -> Result<Self, RowPtr> {
+        if !pairs.is_sorted() {
+            pairs.sort_unstable();
+        }
+        let is_taken = |both: &[(K, RowPtr)]| is_unique && both[0].0 == both[1].0;
+        if let Some(both) = pairs.windows(2).find(|both| is_taken(both)) {
+            return Err(both[1].1);
+        }
+        let len = u64::try_from(pairs.len()).unwrap_or(u64::MAX);
+        // Nodes of one level, each with the least pair under it.
+        let mut level: Vec<(K, RowPtr, Arc<Node<K>>)> = Vec::new();
+        for pairs in pairs.chunks(NODE_LEN_MAX) {
+            let leaf = Pairs {
+                keys: pairs.iter().map(|(key, _)| key.clone()).collect(),
+                ptrs: pairs.iter().map(|(_, ptr)| *ptr).collect(),
+            };
+            let least = if is_unique { FIRST } else { pairs[0].1 };
+            level.push((pairs[0].0.clone(), least, Arc::new(Node::Leaf(leaf))));
+        }
+        drop(pairs);
+        while level.len() > 1 {
+            let mut above = Vec::with_capacity(level.len().div_ceil(NODE_LEN_MAX));
+            for nodes in level.chunks(NODE_LEN_MAX) {
+                let mut separators = Pairs::new();
+                for (key, ptr, _) in &nodes[1..] {
+                    separators.insert(separators.len(), key.clone(), *ptr);
+                }
+                let inner = Node::Inner {
+                    separators,
+                    children: nodes.iter().map(|(_, _, node)| Arc::clone(node)).collect(),
+                };
+                above.push((nodes[0].0.clone(), nodes[0].1, Arc::new(inner)));
+            }
+            level = above;
+        }
+        Ok(level
+            .pop()
+            .map_or_else(Tree::new, |(_, _, root)| Tree { root, len }))
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.len
     }

@@ -313,7 +313,7 @@ impl Datastore {
         let schema = Arc::new(schema);
         let (blobs, keys) = (&mut self.blobs, &mut self.keys);
         if same_types(&table.schema, &schema) {
-            let reindexed = table.reindex(&schema, blobs, keys);
+            let reindexed = table.reindex(&schema, blobs);
             self.register(table);
             let before = reindexed.map_err(|index| duplicates(&schema, index))?;
             self.record(CatalogueOp::Reindexed(before));

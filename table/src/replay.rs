@@ -269,9 +269,9 @@ impl Datastore {
             self.index_pending(table)?;
         }
         self.replay = None;
-        let (blobs, keys) = (&self.blobs, &mut self.keys);
+        let blobs = &self.blobs;
         for table in self.tables.values_mut() {
-            if let Err(index) = table.finish_replay(blobs, keys) {
+            if let Err(index) = table.finish_replay(blobs) {
                 return Err(ReplayError::Conflict {
                     table: table.schema.name.clone(),
                     index: table.schema.indexes[index].name.clone(),

@@ -224,7 +224,7 @@ impl Datastore {
                 found: rows.len(),
             });
         }
-        let taken = table.take_restored(rows, &self.blobs, &mut self.keys);
+        let taken = table.take_restored(rows, &self.blobs);
         taken.map_err(|_| RestoreError::Duplicate(table.schema.name.clone()))?;
         self.restoring().restored.insert(id);
         Ok(())

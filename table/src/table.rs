@@ -266,7 +266,6 @@ impl Table {
         &mut self,
         schema: &Arc<TableSchema>,
         blobs: &BlobStore,
-        keys: &mut Keys,
     ) -> Result<Indexing, usize> {
         let mut before = Indexing {
             schema: std::mem::replace(&mut self.schema, Arc::clone(schema)),
@@ -293,7 +292,7 @@ impl Table {
         self.choose_finder();
         self.note_sequences();
         for position in to_fill {
-            if self.fill(position, blobs, keys).is_err() {
+            if self.fill(position, blobs).is_err() {
                 self.restore_indexes(before);
                 return Err(position.unwrap_or_default());
             }
@@ -584,32 +583,38 @@ impl Table {
 
     /// Fills one empty index, or the row set if `position` is none. Fails with a row whose key
     /// another row has, or that another row equals.
-    pub fn fill(
-        &mut self,
-        position: Option<usize>,
-        blobs: &BlobStore,
-        keys: &mut Keys,
-    ) -> Result<(), RowPtr> {
+    pub fn fill(&mut self, position: Option<usize>, blobs: &BlobStore) -> Result<(), RowPtr> {
+        let Table { rows, indexes, .. } = self;
+        let rows = &*rows;
         let mut row = Vec::new();
-        for ptr in self.rows.iter() {
-            row.clear();
-            self.rows.read(ptr, blobs, &mut row);
-            match position {
-                Some(position) => {
-                    let index = &mut self.indexes[position];
-                    index.key_of(&row, &self.rows, &mut keys.key);
-                    let inserted = index.insert(&keys.key, ptr, &self.rows, blobs);
-                    inserted.map_err(|_| ptr)?;
-                }
+        if let Some(position) = position {
+            let TableIndex { columns, index, .. } = &mut indexes[position];
+            let shape = Arc::clone(index.shape());
+            let keyed = KeyedRows {
+                columns,
+                rows,
+                blobs,
+            };
+            let key_of = |ptr, key: &mut Key| match rows.row_bytes(ptr) {
+                Some(row) => encode_key(columns, row, rows, &shape, key),
                 None => {
-                    if let Some(set) = &mut self.row_set {
-                        if set.find(&row, &self.rows, blobs).is_some() {
-                            return Err(ptr);
-                        }
-                        set.insert(&row, ptr);
-                    }
+                    row.clear();
+                    rows.read(ptr, blobs, &mut row);
+                    encode_key(columns, &row, rows, &shape, key);
                 }
+            };
+            return index.fill(rows.len(), rows.iter(), key_of, &keyed);
+        }
+        let Some(set) = &mut self.row_set else {
+            return Ok(());
+        };
+        for ptr in rows.iter() {
+            row.clear();
+            rows.read(ptr, blobs, &mut row);
+            if set.find(&row, rows, blobs).is_some() {
+                return Err(ptr);
             }
+            set.insert(&row, ptr);
         }
         Ok(())
     }

@@ -83,6 +83,15 @@ proptest! {
                 }
             }
             check_tree(&tree, &expected, unique);
+            let scattered = expected.iter().rev().copied().collect();
+            let built = Tree::build(scattered, unique).unwrap();
+            check_tree(&built, &expected, unique);
+            if let Some(pair) = expected.first().filter(|_| removes) {
+                // A built tree goes on like any other, and a pair cannot be built in twice.
+                tree = built;
+                let twice = expected.iter().chain([pair]).copied().collect();
+                prop_assert_eq!(Tree::build(twice, true).is_err(), true);
+            }
             for key in 0..200 {
                 let point = tree.range(Bound::Included(&key), Bound::Included(key));
                 let pairs = expected.range((key, FIRST)..(key + 1, FIRST));

@@ -80,19 +80,14 @@ impl Table {
 
     /// Takes rows from a snapshot into the empty table, during a replay. Fails with a row that
     /// another equals, or whose key another has.
-    pub fn take_restored(
-        &mut self,
-        rows: RowStore,
-        blobs: &BlobStore,
-        keys: &mut Keys,
-    ) -> Result<(), RowPtr> {
+    pub fn take_restored(&mut self, rows: RowStore, blobs: &BlobStore) -> Result<(), RowPtr> {
         assert!(self.replaying, "rows are restored only in a replay");
         assert!(
             self.rows.is_empty(),
             "rows are restored into an empty table"
         );
         self.rows = rows;
-        self.fill(self.finder, blobs, keys)
+        self.fill(self.finder, blobs)
     }
 
     /// Stops keeping indexes other than the finder up to date.
@@ -178,13 +173,13 @@ impl Table {
 
     /// Fills the indexes that a replay left empty. Fails with the position of an index that the
     /// rows contradict.
-    pub fn finish_replay(&mut self, blobs: &BlobStore, keys: &mut Keys) -> Result<(), usize> {
+    pub fn finish_replay(&mut self, blobs: &BlobStore) -> Result<(), usize> {
         assert!(self.replaying, "a replay ends once");
         assert!(self.pending.is_empty(), "the finder has all rows");
         self.replaying = false;
         for position in 0..self.indexes.len() {
             if self.finder != Some(position) {
-                let filled = self.fill(Some(position), blobs, keys);
+                let filled = self.fill(Some(position), blobs);
                 filled.map_err(|_| position)?;
             }
         }
