@@ -237,6 +237,3 @@ impl ForeignSnapshot {
         Ok(verified)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,287 +1,27 @@
-use super::*;
+//! Snapshots that SpacetimeDB wrote, or could have written.
+
+mod foreign_writer;
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
-use spacetime_commitlog::storage::OpenMode;
+use foreign_writer::{Builder, END, PageBuilder, SNAPSHOTS, put_file};
+use spacetime_commitlog::storage::Storage;
 use spacetime_durability::storage::SimStorage;
+use spacetime_snapshot::foreign::{
+    ForeignRowsError, ForeignSnapshot, ForeignState, RowTypeError, list,
+};
+use spacetime_snapshot::{Damage, DamageKind, ObjectHash, SnapshotError};
 use spacetime_types::bsatn::encode_value;
-use spacetime_types::{AlgebraicType as Ty, AlgebraicValue, ArrayValue, Layout, SumValue};
+use spacetime_types::{
+    AlgebraicType as Ty, AlgebraicValue, ArrayValue, Layout, ProductType, SumValue, TableId,
+};
 
-use crate::error::Damage;
-
-const END: usize = 65_472;
-const SNAPSHOTS: &str = "/snapshots";
-
-/// A page that is being filled, as the original would.
-struct PageBuilder {
-    row_size: usize,
-    data: Vec<u8>,
-    last: usize,
-    next_free: usize,
-    rows: Vec<usize>,
-    var_first: usize,
-    var_next_free: usize,
-    var_free: usize,
-    in_use: usize,
-}
-
-impl PageBuilder {
-    fn new(row_size: usize) -> Self {
-        PageBuilder {
-            row_size,
-            // What was in the memory before; nobody may look at it.
-            data: vec![0xa5; END],
-            last: 0,
-            next_free: END,
-            rows: Vec::new(),
-            var_first: END,
-            var_next_free: END,
-            var_free: 0,
-            in_use: 0,
-        }
-    }
-
-    fn put_u16(&mut self, at: usize, number: usize) {
-        let number = u16::try_from(number).expect("an offset");
-        self.data[at..at + 2].copy_from_slice(&number.to_le_bytes());
-    }
-
-    fn take_granule(&mut self) -> usize {
-        self.in_use += 1;
-        if self.var_next_free != END {
-            let at = self.var_next_free;
-            self.var_next_free =
-                usize::from(u16::from_le_bytes([self.data[at], self.data[at + 1]]));
-            self.var_free -= 1;
-            return at;
-        }
-        self.var_first -= 64;
-        self.var_first
-    }
-
-    /// Last granule first, as the original does it. Returns the first.
-    fn put_object(&mut self, bytes: &[u8]) -> usize {
-        let mut next = 0;
-        for chunk in bytes.chunks(62).rev() {
-            let at = self.take_granule();
-            self.put_u16(at, next | chunk.len());
-            self.data[at + 2..at + 2 + chunk.len()].copy_from_slice(chunk);
-            next = at;
-        }
-        next
-    }
-
-    fn slot(&mut self) -> usize {
-        let slot = match self.next_free {
-            END => {
-                self.last += self.row_size;
-                self.last - self.row_size
-            }
-            slot => {
-                self.next_free =
-                    usize::from(u16::from_le_bytes([self.data[slot], self.data[slot + 1]]));
-                slot
-            }
-        };
-        self.rows.push(slot);
-        slot
-    }
-
-    fn delete_slot(&mut self, slot: usize) {
-        self.rows.retain(|row| *row != slot);
-        self.put_u16(slot, self.next_free);
-        self.next_free = slot;
-    }
-
-    fn delete_granule(&mut self, at: usize) {
-        self.put_u16(at, self.var_next_free);
-        self.var_next_free = at;
-        self.var_free += 1;
-        self.in_use -= 1;
-    }
-
-    fn words(&self) -> Vec<u64> {
-        let mut words = vec![0; END.div_ceil(self.row_size).div_ceil(64)];
-        for row in &self.rows {
-            let bit = row / self.row_size;
-            words[bit / 64] |= 1 << (bit % 64);
-        }
-        words
-    }
-
-    fn fixed_numbers(&self) -> Vec<u8> {
-        u16s(&[self.next_free, self.last, self.rows.len()])
-    }
-
-    fn var_numbers(&self) -> Vec<u8> {
-        u16s(&[
-            self.var_next_free,
-            self.var_free,
-            self.var_first,
-            self.in_use,
-        ])
-    }
-
-    fn hash(&self) -> ObjectHash {
-        let words = self.words();
-        let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let parts = [
-            &self.data,
-            &self.fixed_numbers(),
-            &words,
-            &self.var_numbers(),
-        ];
-        ObjectHash::of(&parts.map(Clone::clone).concat())
-    }
-
-    fn file(&self) -> Vec<u8> {
-        let mut file = self.fixed_numbers();
-        let words = self.words();
-        file.extend_from_slice(&u32::try_from(words.len()).expect("few").to_le_bytes());
-        file.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-        file.extend(self.var_numbers());
-        file.push(0);
-        file.extend_from_slice(&[32, 0, 0, 0]);
-        file.extend_from_slice(&self.hash().0);
-        file.extend_from_slice(&[0xc0, 0xff, 0, 0]);
-        file.extend_from_slice(&self.data);
-        file
-    }
-}
-
-fn u16s(numbers: &[usize]) -> Vec<u8> {
-    let numbers = numbers.iter();
-    let bytes = numbers.flat_map(|&number| u16::try_from(number).expect("a u16").to_le_bytes());
-    bytes.collect()
-}
-
-/// A snapshot that is being put together.
-#[derive(Default)]
-struct Builder {
-    blobs: BTreeMap<ObjectHash, (u32, Vec<u8>)>,
-    tables: Vec<(u32, Vec<ObjectHash>)>,
-    objects: BTreeMap<ObjectHash, Vec<u8>>,
-}
-
-impl Builder {
-    fn put_value(&mut self, page: &mut PageBuilder, ty: &Ty, value: &AlgebraicValue, at: usize) {
-        match (ty, value) {
-            (Ty::String | Ty::Array(_), value) => {
-                let mut bytes = Vec::new();
-                encode_value(value, &mut bytes);
-                if let Ty::String = ty {
-                    bytes.drain(..4);
-                }
-                let (len, first) = match bytes.len() {
-                    0 => (0, 0),
-                    len @ 1..=992 => (len, page.put_object(&bytes)),
-                    _ => {
-                        let hash = ObjectHash::of(&bytes);
-                        self.blobs.entry(hash).or_insert((0, bytes)).0 += 1;
-                        (0xffff, page.put_object(&hash.0))
-                    }
-                };
-                page.put_u16(at, len);
-                page.put_u16(at + 2, first);
-            }
-            (Ty::Product(product), AlgebraicValue::Product(values)) => {
-                let mut end = at;
-                for (element, value) in product.elements.iter().zip(values) {
-                    let layout = Layout::of(&element.algebraic_type).expect("no references");
-                    // Everything is aligned to the row's beginning, which is at a multiple of it.
-                    let offset = at + (end - at).next_multiple_of(layout.align);
-                    self.put_value(page, &element.algebraic_type, value, offset);
-                    end = offset + layout.size;
-                }
-            }
-            (Ty::Sum(sum), AlgebraicValue::Sum(value)) => {
-                page.data[at] = value.tag;
-                let payload = at + Layout::of(ty).expect("no references").align;
-                let variant = &sum.variants[usize::from(value.tag)].algebraic_type;
-                self.put_value(page, variant, &value.value, payload);
-            }
-            (_, value) => {
-                let mut bytes = Vec::new();
-                encode_value(value, &mut bytes);
-                page.data[at..at + bytes.len()].copy_from_slice(&bytes);
-            }
-        }
-    }
-
-    fn add_page(&mut self, table: u32, page: &PageBuilder) {
-        self.objects.insert(page.hash(), page.file());
-        self.add_hash(table, page.hash());
-    }
-
-    fn add_hash(&mut self, table: u32, hash: ObjectHash) {
-        match self.tables.iter_mut().find(|(id, _)| *id == table) {
-            Some((_, pages)) => pages.push(hash),
-            None => self.tables.push((table, vec![hash])),
-        }
-    }
-
-    fn manifest(&self, offset: u64) -> Vec<u8> {
-        let mut body = b"\x04\0\0\0txyz\0".to_vec();
-        body.extend_from_slice(&[0; 32]);
-        body.extend_from_slice(&[0; 8]);
-        body.extend_from_slice(&[2, 0, 0, 0, 7, 0, 0, 0]);
-        body.extend_from_slice(&offset.to_le_bytes());
-        let put_count = |count: usize, body: &mut Vec<u8>| {
-            body.extend_from_slice(&u32::try_from(count).expect("few").to_le_bytes());
-        };
-        let put_hash = |hash: &ObjectHash, body: &mut Vec<u8>| {
-            body.extend_from_slice(&[32, 0, 0, 0]);
-            body.extend_from_slice(&hash.0);
-        };
-        put_count(self.blobs.len(), &mut body);
-        for (hash, (uses, _)) in &self.blobs {
-            put_hash(hash, &mut body);
-            body.extend_from_slice(&uses.to_le_bytes());
-        }
-        put_count(self.tables.len(), &mut body);
-        for (table, pages) in &self.tables {
-            body.extend_from_slice(&table.to_le_bytes());
-            put_count(pages.len(), &mut body);
-            pages.iter().for_each(|page| put_hash(page, &mut body));
-        }
-        let mut file = blake3::hash(&body).as_bytes().to_vec();
-        file.extend(body);
-        file
-    }
-
-    /// Writes it to a disk; files are compressed if `compress` says so.
-    fn write(&self, disk: &SimStorage, offset: u64, compress: impl Fn(usize) -> bool) {
-        let dir = Path::new(SNAPSHOTS).join(format!("{offset:020}.snapshot_dir"));
-        for parent in [Path::new(SNAPSHOTS), &dir, &dir.join("objects")] {
-            disk.create_dir(parent).expect("no fault is planned");
-        }
-        let blobs = self.blobs.iter().map(|(hash, (_, bytes))| (hash, bytes));
-        for (number, (hash, bytes)) in self.objects.iter().chain(blobs).enumerate() {
-            let hex = hash.to_string();
-            let folder = dir.join("objects").join(&hex[..2]);
-            disk.create_dir(&folder).expect("no fault is planned");
-            put_file(disk, &folder.join(&hex[2..]), bytes, compress(number));
-        }
-        let manifest = dir.join(format!("{offset:020}.snapshot_bsatn"));
-        put_file(disk, &manifest, &self.manifest(offset), compress(0));
-    }
-
-    fn open(&self) -> ForeignSnapshot {
-        let disk = SimStorage::new(0);
-        self.write(&disk, 5, |_| false);
-        open(&disk, 5).expect("good")
-    }
-}
-
-fn put_file(disk: &SimStorage, path: &Path, bytes: &[u8], compress: bool) {
-    let file = disk
-        .open(path, OpenMode::CreateOrTruncate)
-        .expect("no fault is planned");
-    let bytes = match compress {
-        true => zstd::encode_all(bytes, 0).expect("memory"),
-        false => bytes.to_vec(),
-    };
-    file.write_all_at(0, &bytes).expect("no fault is planned");
+fn reopened(builder: &Builder) -> ForeignSnapshot {
+    let disk = SimStorage::new(0);
+    builder.write(&disk, 5, |_| false);
+    open(&disk, 5).expect("good")
 }
 
 fn open(disk: &SimStorage, offset: u64) -> Result<ForeignSnapshot, SnapshotError> {
@@ -389,7 +129,7 @@ fn the_worked_example() {
         .blobs
         .insert(ObjectHash::of(&blob), (1, blob.clone()));
     builder.add_page(4096, &page);
-    let found = rows(&builder.open(), 4096, &example_type()).expect("good");
+    let found = rows(&reopened(&builder), 4096, &example_type()).expect("good");
     let mut first = hex("01000000 00000000 00000000 000000000000e03f 00 8877665544332211 00 09 01");
     first.extend_from_slice(&[0; 16]);
     let mut second = hex("03000000 3f000000");
@@ -431,7 +171,7 @@ fn floats_are_read_by_their_bits() {
     let mut builder = Builder::default();
     builder.add_page(4096, &page);
     let ty = product([Ty::U8, Ty::F32]);
-    let found = rows(&builder.open(), 4096, &ty).expect("good");
+    let found = rows(&reopened(&builder), 4096, &ty).expect("good");
     let expected = [
         "0100000000",
         "0100000080",
@@ -592,7 +332,7 @@ fn one_page() -> (PageBuilder, ProductType) {
 fn rows_of(page: &PageBuilder, ty: &ProductType) -> Result<Vec<Vec<u8>>, ForeignRowsError<()>> {
     let mut builder = Builder::default();
     builder.add_page(1, page);
-    rows(&builder.open(), 1, ty)
+    rows(&reopened(&builder), 1, ty)
 }
 
 /// The hash is right, and the page is not: each rule is broken once.
@@ -728,7 +468,7 @@ fn a_blob_that_is_itself_a_zstd_file_is_not_unpacked() {
     let mut builder = Builder::default();
     let hash = ObjectHash::of(&content);
     builder.blobs.insert(hash, (1, content.clone()));
-    assert_eq!(builder.open().blob(hash).expect("good"), content);
+    assert_eq!(reopened(&builder).blob(hash).expect("good"), content);
     let disk = SimStorage::new(0);
     builder.write(&disk, 5, |_| true);
     assert_eq!(
@@ -755,7 +495,7 @@ fn an_absent_page_has_no_rows_and_no_file() {
     let mut builder = Builder::default();
     builder.add_hash(1, ObjectHash([0; 32]));
     builder.add_page(1, &page);
-    let snapshot = builder.open();
+    let snapshot = reopened(&builder);
     assert_eq!(
         snapshot.manifest().tables[0].pages,
         [None, Some(page.hash())]
