@@ -16,7 +16,7 @@
 mod decode;
 mod encode;
 
-pub use decode::{TxVisitor, TxdataError, decode, skip};
+pub use decode::{TxVisitor, TxdataError, decode, first_call_time, skip};
 pub use encode::{Changes, RowSet, Rows, encode};
 
 use spacetime_types::bsatn::{DecodeError, Reader};

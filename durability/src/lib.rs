@@ -43,6 +43,7 @@ mod durable_offset;
 mod encoder;
 mod group_commit;
 mod recovery;
+mod replay_progress;
 mod replica_lock;
 pub mod storage;
 mod watermark;
@@ -50,7 +51,10 @@ mod worker;
 
 pub use durable_offset::{DurableOffset, DurableState, Status, Subscription, WaitError};
 pub use group_commit::{EncodedRecord, Entry, Failure, GroupCommit, Progress, Record, Transaction};
-pub use recovery::{CLOG_DIR, Options, RecoverError, Recovered, open, recover};
+pub use recovery::{
+    CLOG_DIR, GoodLog, LockedReplica, Options, RecoverError, Recovered, open, recover,
+};
+pub use replay_progress::{ReplayProgress, Replaying};
 pub use replica_lock::LOCK_FILE;
 pub use spacetime_commitlog as commitlog;
 pub use watermark::{DamagedWatermark, WATERMARK_FILE, read_watermark};

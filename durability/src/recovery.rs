@@ -13,15 +13,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use spacetime_commitlog::storage::{Storage, StorageError};
+use spacetime_commitlog::storage::{Storage, StorageError, StorageLock};
 use spacetime_commitlog::{
-    LogError, LogOptions, LogReader, LogWriter, ReplayError, Replayed, Tail, TxVisitor, replay,
+    LogEnd, LogError, LogOptions, LogReader, LogWriter, ReplayError, Replayed, SealedSegments,
+    Tail, TxVisitor, replay_commit,
 };
 use spacetime_types::TxOffset;
 
 use crate::group_commit::GroupCommit;
+use crate::replay_progress::ReplayProgress;
 use crate::replica_lock::{self, LockError};
-use crate::watermark::{self, DamagedWatermark, Watermark};
+use crate::watermark::{self, DamagedWatermark, Found, Watermark};
 use crate::worker::Durability;
 
 /// Name of the log's directory in a replica's directory.
@@ -45,6 +47,8 @@ pub struct Options {
     pub commits_per_watermark: u32,
     /// and when nothing was appended for so long, and when a segment is begun, and at the end.
     pub idle_before_watermark: Duration,
+    /// Who is told how far the replay is.
+    pub progress: ReplayProgress,
 }
 
 impl Default for Options {
@@ -58,6 +62,7 @@ impl Default for Options {
             commit_bytes_max: 8 << 20,
             commits_per_watermark: 1024,
             idle_before_watermark: Duration::from_secs(1),
+            progress: ReplayProgress::default(),
         }
     }
 }
@@ -134,60 +139,140 @@ pub fn recover<V: TxVisitor>(
     options: &Options,
     visitor: &mut V,
 ) -> Result<(Recovered, GroupCommit), RecoverError<V::Error>> {
-    let log_dir = replica_dir.join(CLOG_DIR);
-    if options.must_exist {
-        check_listable(&**storage, &log_dir)?;
-    } else {
-        storage.create_dir(replica_dir)?;
-        sync_parent(&**storage, replica_dir)?;
-    }
-    let lock = replica_lock::take(&**storage, replica_dir).map_err(|e| match e {
-        LockError::Storage(e) => e.into(),
-        LockError::Held(holder) => RecoverError::InUse {
+    let replica = LockedReplica::lock(storage, replica_dir, options)?;
+    let log = replica.replay(options, visitor)?;
+    replica.resume(options, log)
+}
+
+/// A replica that nobody else can open until this is dropped: recovery in steps, for whoever
+/// tries several snapshots.
+#[derive(Debug)]
+pub struct LockedReplica {
+    storage: Arc<dyn Storage>,
+    dir: PathBuf,
+    log_dir: PathBuf,
+    lock: Box<dyn StorageLock>,
+    mark: Option<Found>,
+    must_exist: bool,
+}
+
+/// A log that was read to its end and found good.
+#[derive(Debug)]
+pub struct GoodLog {
+    replayed: Replayed,
+    end: LogEnd,
+}
+
+impl LockedReplica {
+    /// Takes the lock. A missing replica is created (its parent directory must exist).
+    pub fn lock<E>(
+        storage: &Arc<dyn Storage>,
+        replica_dir: &Path,
+        options: &Options,
+    ) -> Result<LockedReplica, RecoverError<E>> {
+        let log_dir = replica_dir.join(CLOG_DIR);
+        if options.must_exist {
+            check_listable(&**storage, &log_dir)?;
+        } else {
+            storage.create_dir(replica_dir)?;
+            sync_parent(&**storage, replica_dir)?;
+        }
+        let lock = replica_lock::take(&**storage, replica_dir).map_err(|e| match e {
+            LockError::Storage(e) => e.into(),
+            LockError::Held(holder) => RecoverError::InUse {
+                dir: replica_dir.to_owned(),
+                holder,
+            },
+        })?;
+        let mark = watermark::read(&**storage, replica_dir)??;
+        Ok(LockedReplica {
+            storage: Arc::clone(storage),
             dir: replica_dir.to_owned(),
-            holder,
-        },
-    })?;
-    let mark = watermark::read(&**storage, replica_dir)??;
-
-    let log = LogReader::open(Arc::clone(storage), &log_dir, options.replay_from)?;
-    let mut log = log.with_index_interval(options.log.index_interval_bytes);
-    let replayed = replay(&mut log, visitor).map_err(RecoverError::Replay)?;
-    let end = log.into_end();
-    let existed = mark.is_some() || options.must_exist;
-    if end.last.is_none() && existed {
-        return Err(RecoverError::LogMissing { dir: log_dir });
-    }
-    if let Some(durable_end) = mark.map(|mark| mark.durable_end)
-        && end.next < durable_end
-    {
-        return Err(RecoverError::EndMissing {
-            dir: log_dir,
-            log_end: end.next,
-            durable_end,
-        });
+            log_dir,
+            lock,
+            mark,
+            must_exist: options.must_exist,
+        })
     }
 
-    // From here on the disk is changed.
-    if let Some(cut) = end.tail.as_ref().filter(|tail| !tail.only_zeros) {
-        tracing::warn!(
-            file = %cut.file.display(), at = cut.at, bytes = cut.byte_len, offset = %cut.offset,
-            "the log ends in an interrupted write, which was never acknowledged: cutting it off"
-        );
+    /// Replays the log from `options.replay_from` into `visitor` and judges its end. Nothing on
+    /// disk is changed, so this can be done again from elsewhere.
+    pub fn replay<V: TxVisitor>(
+        &self,
+        options: &Options,
+        visitor: &mut V,
+    ) -> Result<GoodLog, RecoverError<V::Error>> {
+        let storage = Arc::clone(&self.storage);
+        let log = LogReader::open(storage, &self.log_dir, options.replay_from)?;
+        let mut log = log.with_index_interval(options.log.index_interval_bytes);
+        let mut replayed = Replayed::default();
+        let mut tell = options
+            .progress
+            .start(|| self.log_bytes(options.replay_from))?;
+        while let Some(commit) = log.next_commit()? {
+            let applied = replay_commit(&commit, options.replay_from, visitor);
+            replayed.transactions += applied.map_err(RecoverError::Replay)?;
+            replayed.commits += 1;
+            replayed.record_bytes += commit.records.len() as u64;
+            tell(&replayed);
+        }
+        let end = log.into_end();
+        let existed = self.mark.is_some() || self.must_exist;
+        if end.last.is_none() && existed {
+            return Err(RecoverError::LogMissing {
+                dir: self.log_dir.clone(),
+            });
+        }
+        if let Some(durable_end) = self.mark.map(|mark| mark.durable_end)
+            && end.next < durable_end
+        {
+            return Err(RecoverError::EndMissing {
+                dir: self.log_dir.clone(),
+                log_end: end.next,
+                durable_end,
+            });
+        }
+        Ok(GoodLog { replayed, end })
     }
-    let writer = LogWriter::resume(Arc::clone(storage), &log_dir, &end, options.log)?;
-    // Only now: the watermark says that there is a log.
-    let watermark = Watermark::open(&**storage, replica_dir, mark, end.next)?;
-    let recovered = Recovered {
-        next: end.next,
-        replayed,
-        cut: end.tail,
-        sealed_tails: end.sealed_tails,
-    };
-    Ok((
-        recovered,
-        GroupCommit::new(writer, watermark, lock, options),
-    ))
+
+    /// Bytes of the segments that hold transactions from `from` on.
+    fn log_bytes(&self, from: TxOffset) -> Result<u64, StorageError> {
+        let segments = SealedSegments::new(Arc::clone(&self.storage), &self.log_dir).list()?;
+        let needed = segments
+            .iter()
+            .filter(|segment| segment.end.is_none_or(|end| end > from));
+        Ok(needed.map(|segment| segment.stored_len).sum())
+    }
+
+    /// Opens the log for appending.
+    pub fn resume<E>(
+        self,
+        options: &Options,
+        log: GoodLog,
+    ) -> Result<(Recovered, GroupCommit), RecoverError<E>> {
+        let GoodLog { replayed, end } = log;
+        if let Some(cut) = end.tail.as_ref().filter(|tail| !tail.only_zeros) {
+            tracing::warn!(
+                file = %cut.file.display(), at = cut.at, bytes = cut.byte_len,
+                offset = %cut.offset,
+                "the log ends in an interrupted write, which was never acknowledged: cutting it off"
+            );
+        }
+        let (storage, log_dir) = (Arc::clone(&self.storage), &self.log_dir);
+        let writer = LogWriter::resume(storage, log_dir, &end, options.log)?;
+        // Only now: the watermark says that there is a log.
+        let watermark = Watermark::open(&*self.storage, &self.dir, self.mark, end.next)?;
+        let recovered = Recovered {
+            next: end.next,
+            replayed,
+            cut: end.tail,
+            sealed_tails: end.sealed_tails,
+        };
+        Ok((
+            recovered,
+            GroupCommit::new(writer, watermark, self.lock, options),
+        ))
+    }
 }
 
 fn check_listable<E>(storage: &dyn Storage, log_dir: &Path) -> Result<(), RecoverError<E>> {

@@ -1,6 +1,9 @@
-//! One database on disk: its rows in memory, and the log that they are brought back from.
+//! One database on disk: its rows in memory, the log that they are brought back from, and
+//! snapshots that make that quick.
 //!
-//! * [`Store`] opens a directory, commits transactions and waits for the disk.
+//! * [`Store`] opens a directory, commits transactions, waits for the disk, takes snapshots.
+//! * [`StoreOptions`] say when snapshots are taken, how many are kept, and what becomes of the log.
+//! * [`open_at`] and [`open_at_time`] bring the past back, read-only, beside a running database.
 //! * [`Apply`] applies the records of a log to rows.
 //! * [`restore_foreign`] brings rows back from a snapshot that SpacetimeDB wrote.
 //!
@@ -11,13 +14,22 @@
 
 mod apply;
 mod foreign;
+mod history;
+mod open;
+mod options;
+pub mod planted;
 mod record;
+mod restore;
+mod snapshots;
 mod store;
 
 pub use apply::Apply;
 pub use foreign::{RestoreForeignError, restore_foreign};
+pub use history::{Past, PastError, offset_at, open_at, open_at_time};
+pub use open::{OpenStoreError, Recovery, UnusedSnapshot};
+pub use options::{LogRetention, SnapshotSettings, StoreOptions};
 pub use record::CommitInputs;
+pub use restore::BadSnapshot;
+pub use snapshots::{SNAPSHOTS_DIR, SnapshotJob, TakeSnapshotError};
 pub use spacetime_durability::Stepper;
-pub use store::{
-    Committed, DurableWaiter, Files, OnDurable, OpenStoreError, Store, StoreError, StoreOptions,
-};
+pub use store::{Committed, DurableWaiter, Files, OnDurable, Store, StoreError};

@@ -9,36 +9,29 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use spacetime_commitlog::storage::StorageError;
 use spacetime_durability::storage::Storage;
 use spacetime_durability::{
-    Durability, DurableOffset, DurableState, EnqueueError, GroupCommit, Options, RecoverError,
-    Recovered, Status, Stepper, Subscription, Transaction, WaitError,
+    Durability, DurableOffset, DurableState, EnqueueError, Record, RecoverError, Status, Stepper,
+    Subscription, Transaction, WaitError,
 };
-use spacetime_table::{Datastore, ReplayError, TxDelta};
-use spacetime_types::TxOffset;
+use spacetime_snapshot::{SnapshotRepo, WriteReport};
+use spacetime_table::{Datastore, TxDelta};
+use spacetime_types::{Timestamp, TxOffset};
 
-use crate::apply::Apply;
+use crate::open::{BroughtBack, OpenStoreError, Recovery, open_files};
+use crate::options::StoreOptions;
 use crate::record::{CommitInputs, TxRecord};
+use crate::restore::identity_of;
+use crate::snapshots::{SnapshotJob, Snapshots, TakeSnapshotError};
 
 /// Longest wait for the disk before whoever waits is told.
 const DURABLE_WAIT_MAX: Duration = Duration::from_secs(300);
 
 /// Names under which a transaction is logged even if it changed nothing.
 const ALWAYS_LOGGED: [&str; 2] = ["__identity_connected__", "__identity_disconnected__"];
-
-/// Why a database's files could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenStoreError {
-    #[error(transparent)]
-    Recover(Box<RecoverError<ReplayError>>),
-    #[error("the log leads to a state that is not consistent: {0}")]
-    Inconsistent(ReplayError),
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
 
 /// Why a change could not be made durable.
 #[derive(Debug, thiserror::Error)]
@@ -78,23 +71,15 @@ pub type OnDurable = Box<dyn Fn(&DurableState) + Send + Sync>;
 pub struct Store {
     /// `None` only while the module has it.
     datastore: Option<Box<Datastore>>,
+    /// Goes before the log, whose lock keeps others out.
+    snapshots: Snapshots,
+    /// Snapshots are taken by themselves, on threads.
+    in_background: bool,
+    snapshot_on_close: bool,
+    recovery: Recovery,
     durability: Option<Durability>,
     next: TxOffset,
     _listener: Option<Subscription>,
-}
-
-/// How a database is opened.
-#[derive(Clone, Debug, Default)]
-pub struct StoreOptions {
-    /// Where to replay from, and whether the log must exist, is decided when opening.
-    pub durability: Options,
-}
-
-/// What recovery of the rows and the log led to.
-struct Opened {
-    datastore: Box<Datastore>,
-    recovered: Recovered,
-    group_commit: GroupCommit,
 }
 
 impl Store {
@@ -122,15 +107,12 @@ impl Store {
         let opened = open_files(storage, directory, files, options)?;
         let durability = Durability::start(opened.group_commit, &options.durability)
             .map_err(|error| OpenStoreError::Recover(Box::new(RecoverError::Thread(error))))?;
-        let next = opened.recovered.next;
-        let last = next.0.checked_sub(1).map(TxOffset);
+        let last = opened.rest.recovery.log.next.0.checked_sub(1).map(TxOffset);
         let listener = on_durable.map(|on_durable| follow_durable(&durability, last, on_durable));
-        Ok(Store {
-            datastore: Some(opened.datastore),
-            durability: Some(durability),
-            next,
-            _listener: listener,
-        })
+        let mut store = Store::new(opened.rest, durability, options);
+        store.in_background = true;
+        store._listener = listener;
+        Ok(store)
     }
 
     /// The same without any thread, for simulations: the log is written by the [`Stepper`]. Close
@@ -143,13 +125,70 @@ impl Store {
     ) -> Result<(Store, Stepper), OpenStoreError> {
         let opened = open_files(storage, directory, files, options)?;
         let (durability, stepper) = Durability::stepped(opened.group_commit, &options.durability);
-        let store = Store {
-            datastore: Some(opened.datastore),
+        Ok((Store::new(opened.rest, durability, options), stepper))
+    }
+
+    fn new(brought_back: BroughtBack, durability: Durability, options: &StoreOptions) -> Store {
+        let BroughtBack {
+            datastore,
+            recovery,
+            snapshots,
+        } = brought_back;
+        let replayed = recovery.log.replayed;
+        let (bytes, transactions) = (replayed.record_bytes, replayed.transactions);
+        Store {
+            datastore: Some(datastore),
+            snapshots: Snapshots::new(snapshots, options, bytes, transactions),
+            in_background: false,
+            snapshot_on_close: options.snapshots.on_close,
+            next: recovery.log.next,
+            recovery,
             durability: Some(durability),
-            next: opened.recovered.next,
             _listener: None,
-        };
-        Ok((store, stepper))
+        }
+    }
+
+    /// How the database came back when it was opened.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// The snapshots on disk.
+    pub fn snapshots(&self) -> &SnapshotRepo {
+        &self.snapshots.files.repo
+    }
+
+    /// The state now, to be written as a snapshot on any thread, once it is durable. Nothing is
+    /// copied here. No transaction may be open.
+    pub fn begin_snapshot(&mut self, now: Timestamp) -> Result<SnapshotJob, TakeSnapshotError> {
+        let offset = self.last_offset().ok_or(TakeSnapshotError::NoTransaction)?;
+        let durability = self
+            .durability
+            .as_ref()
+            .ok_or(WaitError::Closed { offset })?;
+        // Whoever replays from the snapshot begins at a commit.
+        durability.end_commit();
+        self.snapshots.note_begun();
+        let view = self.datastore().view();
+        Ok(SnapshotJob {
+            identity: identity_of(&view),
+            view,
+            offset,
+            taken_at: now,
+            durable: durability.durable_offset(),
+            files: self.snapshots.files.clone(),
+            cancel: Arc::clone(&self.snapshots.cancel),
+        })
+    }
+
+    /// Takes a snapshot of the state now and waits for it, and for the one that is being taken.
+    pub fn take_snapshot(&mut self) -> Result<WriteReport, TakeSnapshotError> {
+        if let Some(Ok(report)) = self.snapshots.wait()
+            && Some(report.info.tx_offset) == self.last_offset()
+        {
+            return Ok(report);
+        }
+        self.begin_snapshot(now())?.run()
     }
 
     pub fn datastore(&self) -> &Datastore {
@@ -200,14 +239,26 @@ impl Store {
                 inputs,
                 delta: Arc::clone(&delta),
             };
+            let bytes = u64::try_from(record.byte_len()).unwrap_or(u64::MAX);
             let durability = self.durability.as_ref().ok_or(StoreError::Closed)?;
             durability.append(Transaction::new(self.next, record))?;
             self.next = TxOffset(self.next.0 + 1);
+            let is_time = self.snapshots.note_transaction(bytes);
+            if is_time && self.in_background {
+                self.start_snapshot();
+            }
         }
         Ok(Committed {
             offset: self.last_offset(),
             delta,
         })
+    }
+
+    fn start_snapshot(&mut self) {
+        match self.begin_snapshot(now()) {
+            Ok(job) => self.snapshots.start(job),
+            Err(error) => tracing::error!(%error, "no snapshot was taken"),
+        }
     }
 
     /// Whether a transaction is on disk already.
@@ -238,8 +289,18 @@ impl Store {
         self.durable_waiter().wait(offset)
     }
 
-    /// Writes what is queued and closes the files. Nothing can be committed after.
+    /// Writes what is queued, and a snapshot if that is wanted, and closes the files. Nothing can
+    /// be committed after.
     pub fn close(&mut self) {
+        if self.snapshot_on_close && self.durability.is_some() && self.snapshots.is_behind() {
+            match self.take_snapshot() {
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "no snapshot was taken at the end"),
+            }
+        }
+        // A snapshot that is being written would keep whoever stops the server waiting.
+        self.snapshots.cancel.store(true, Ordering::Relaxed);
+        let _ = self.snapshots.wait();
         if let Some(durability) = self.durability.take()
             && let Err(failure) = durability.close()
         {
@@ -261,41 +322,11 @@ impl DurableWaiter {
     }
 }
 
-fn open_files(
-    storage: &Arc<dyn Storage>,
-    directory: &Path,
-    files: Files,
-    options: &StoreOptions,
-) -> Result<Opened, OpenStoreError> {
-    let started = Instant::now();
-    let mut datastore = Box::new(Datastore::new());
-    datastore.replay_begin();
-    let mut replay = Apply::new(&mut datastore);
-    let options = Options {
-        must_exist: files == Files::Known,
-        ..options.durability.clone()
-    };
-    let (recovered, group_commit) =
-        spacetime_durability::recover(storage, directory, &options, &mut replay)
-            .map_err(|error| OpenStoreError::Recover(Box::new(error)))?;
-    datastore
-        .finish_replay()
-        .map_err(OpenStoreError::Inconsistent)?;
-    if let Some(cut) = &recovered.cut {
-        tracing::warn!(directory = %directory.display(), ?cut, "cut an interrupted write off");
-    }
-    tracing::info!(
-        directory = %directory.display(),
-        transactions = recovered.replayed.transactions,
-        bytes = recovered.replayed.record_bytes,
-        milliseconds = started.elapsed().as_secs_f64() * 1000.0,
-        "database opened"
-    );
-    Ok(Opened {
-        datastore,
-        recovered,
-        group_commit,
-    })
+/// The time, for people and for retention.
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = since_epoch.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0));
+    Timestamp { micros }
 }
 
 fn follow_durable(

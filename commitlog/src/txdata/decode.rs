@@ -126,6 +126,19 @@ pub fn skip<V: TxVisitor>(
     Ok(())
 }
 
+/// When the first of these records was called, in microseconds since the Unix epoch. Only the
+/// first can be looked at without knowing the rows.
+#[must_use]
+pub fn first_call_time(records: &[u8]) -> Option<i64> {
+    let mut reader = Reader::new(records);
+    let flags = read_array::<1>(&mut reader).ok()?[0];
+    if flags & HAS_INPUTS == 0 {
+        return None;
+    }
+    let inputs = read_inputs(&mut reader).ok()?;
+    Some(inputs.call()?.timestamp_micros)
+}
+
 fn read_inputs<'a>(reader: &mut Reader<'a>) -> Result<Inputs<'a>, DecodeError> {
     let len = usize::try_from(read_u32(reader)?)
         .map_err(|_| DecodeError::Other("inputs are larger than memory".to_owned()))?;

@@ -39,6 +39,7 @@ fn store_options(scenario: &Scenario) -> StoreOptions {
             queue_bytes_max: usize::MAX,
             ..Options::default()
         },
+        ..StoreOptions::default()
     }
 }
 

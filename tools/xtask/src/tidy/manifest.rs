@@ -17,7 +17,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("durability/uring", &[]),
     (
         "store",
-        &["types", "table", "commitlog", "snapshot", "durability"],
+        &[
+            "types",
+            "page",
+            "table",
+            "commitlog",
+            "snapshot",
+            "durability",
+        ],
     ),
     ("query", &["types", "table"]),
     (

@@ -1,0 +1,253 @@
+//! Bringing a database back: the newest good snapshot, and the log behind it.
+//!
+//! ```text
+//!   lock the replica
+//!   for each snapshot, newest first, then for none:
+//!     restore it; replay the log behind it; build and check the indexes
+//!     a snapshot that is wrong: warn, and try the next older one
+//!     a log that is wrong: refuse
+//!   open the log for appending, and the snapshots for writing
+//! ```
+//!
+//! Invariants
+//!   * Nothing on disk is changed before a consistent state was reached.
+//!   * A snapshot was durable in the log when it was written. If the log does not reach it now,
+//!     the log lost its end, and is refused; so is a log that begins behind every snapshot.
+//!   * A database that had anything is never begun anew.
+//!
+//! Not here: how pages and records are applied.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use spacetime_commitlog::storage::StorageError;
+use spacetime_durability::storage::Storage;
+use spacetime_durability::{GoodLog, GroupCommit, LockedReplica, Options, RecoverError, Recovered};
+use spacetime_snapshot::{SnapshotError, SnapshotRepo};
+use spacetime_table::{Datastore, ReplayError};
+use spacetime_types::TxOffset;
+
+use crate::apply::Apply;
+use crate::options::StoreOptions;
+use crate::restore::{BadSnapshot, restore};
+use crate::snapshots::{SNAPSHOTS_DIR, SnapshotFiles};
+use crate::store::Files;
+
+/// Why a database's files could not be opened. They are as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenStoreError {
+    #[error(transparent)]
+    Recover(Box<RecoverError<ReplayError>>),
+    #[error("the log leads to a state that is not consistent: {0}")]
+    Inconsistent(ReplayError),
+    /// Neither did a snapshot lead to a state, nor does the log without one. Restore the snapshots
+    /// from a backup.
+    #[error(
+        "{refused}; and of the snapshots in {} none can be used: {}",
+        directory.display(), list(tried)
+    )]
+    NoUsableSnapshot {
+        directory: PathBuf,
+        tried: Vec<UnusedSnapshot>,
+        refused: Box<OpenStoreError>,
+    },
+    #[error("the snapshots cannot be opened: {0}")]
+    Snapshots(#[from] SnapshotError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A snapshot that was not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusedSnapshot {
+    pub offset: TxOffset,
+    pub why: String,
+}
+
+/// How a database came back.
+#[derive(Clone, Debug, Default)]
+pub struct Recovery {
+    /// The snapshot that was used.
+    pub snapshot: Option<TxOffset>,
+    /// Newer ones that were not.
+    pub unused: Vec<UnusedSnapshot>,
+    pub log: Recovered,
+}
+
+/// What recovery led to.
+pub(crate) struct Opened {
+    pub group_commit: GroupCommit,
+    pub rest: BroughtBack,
+}
+
+/// A state, and where it came from.
+pub(crate) struct BroughtBack {
+    pub datastore: Box<Datastore>,
+    pub recovery: Recovery,
+    pub snapshots: SnapshotFiles,
+}
+
+/// Why an attempt led nowhere.
+enum Attempt {
+    /// The snapshot is to blame, or may be.
+    Snapshot(String),
+    /// It is not.
+    Other(OpenStoreError),
+}
+
+fn list(unused: &[UnusedSnapshot]) -> String {
+    let texts = unused.iter();
+    let texts: Vec<String> = texts
+        .map(|unused| format!("that of transaction {}: {}", unused.offset, unused.why))
+        .collect();
+    texts.join("; ")
+}
+
+pub(crate) fn open_files(
+    storage: &Arc<dyn Storage>,
+    directory: &Path,
+    files: Files,
+    options: &StoreOptions,
+) -> Result<Opened, OpenStoreError> {
+    let started = Instant::now();
+    let log_options = Options {
+        must_exist: files == Files::Known,
+        ..options.durability.clone()
+    };
+    let replica = LockedReplica::lock(storage, directory, &log_options).map_err(recover_error)?;
+    // Nothing of it is changed, not even what a crash left, until the log was found good.
+    let snapshots_dir = directory.join(SNAPSHOTS_DIR);
+    let snapshots = SnapshotRepo::open_read_only(Arc::clone(storage), &snapshots_dir)?;
+    let mut recovery = Recovery {
+        unused: unusable(&snapshots),
+        ..Recovery::default()
+    };
+    let (datastore, log) = bring_back(&replica, &snapshots, &log_options, options, &mut recovery)
+        .map_err(|refused| with_snapshots(refused, directory, &recovery))?;
+    drop(snapshots);
+    let (recovered, group_commit) = replica.resume(&log_options, log).map_err(recover_error)?;
+    let snapshots = SnapshotFiles::open(storage, directory, options)?;
+    recovery.log = recovered;
+    if let Some(cut) = &recovery.log.cut {
+        tracing::warn!(directory = %directory.display(), ?cut, "cut an interrupted write off");
+    }
+    tracing::info!(
+        directory = %directory.display(),
+        snapshot = recovery.snapshot.map(|offset| offset.0),
+        transactions = recovery.log.replayed.transactions,
+        bytes = recovery.log.replayed.record_bytes,
+        milliseconds = started.elapsed().as_secs_f64() * 1000.0,
+        "database opened"
+    );
+    Ok(Opened {
+        group_commit,
+        rest: BroughtBack {
+            datastore,
+            recovery,
+            snapshots,
+        },
+    })
+}
+
+fn recover_error(error: RecoverError<ReplayError>) -> OpenStoreError {
+    OpenStoreError::Recover(Box::new(error))
+}
+
+/// Snapshots whose manifests cannot be read, newest first.
+fn unusable(snapshots: &SnapshotRepo) -> Vec<UnusedSnapshot> {
+    let unusable = snapshots.unusable().into_iter().rev();
+    let unused = unusable.map(|unusable| UnusedSnapshot {
+        offset: unusable.tx_offset,
+        why: unusable.error.to_string(),
+    });
+    unused.collect()
+}
+
+fn with_snapshots(refused: OpenStoreError, dir: &Path, recovery: &Recovery) -> OpenStoreError {
+    if recovery.unused.is_empty() {
+        return refused;
+    }
+    OpenStoreError::NoUsableSnapshot {
+        directory: dir.join(SNAPSHOTS_DIR),
+        tried: recovery.unused.clone(),
+        refused: Box::new(refused),
+    }
+}
+
+fn bring_back(
+    replica: &LockedReplica,
+    snapshots: &SnapshotRepo,
+    log_options: &Options,
+    options: &StoreOptions,
+    recovery: &mut Recovery,
+) -> Result<(Box<Datastore>, GoodLog), OpenStoreError> {
+    let offsets = snapshots.list().into_iter().rev();
+    let candidates = offsets.map(|info| Some(info.tx_offset)).chain([None]);
+    for candidate in candidates {
+        match attempt(replica, snapshots, candidate, log_options, options) {
+            Ok(brought_back) => {
+                recovery.snapshot = candidate;
+                return Ok(brought_back);
+            }
+            Err(Attempt::Other(refused)) => return Err(refused),
+            Err(Attempt::Snapshot(why)) => {
+                let offset = candidate.unwrap_or_default();
+                tracing::warn!(
+                    directory = %snapshots.dir().display(), %offset, %why,
+                    "a snapshot is of no use: an older one is tried, or the whole log"
+                );
+                recovery.unused.push(UnusedSnapshot { offset, why });
+            }
+        }
+    }
+    unreachable!("without a snapshot an attempt cannot blame one")
+}
+
+/// Restores one snapshot, or none, and replays the log behind it.
+fn attempt(
+    replica: &LockedReplica,
+    snapshots: &SnapshotRepo,
+    snapshot: Option<TxOffset>,
+    log_options: &Options,
+    options: &StoreOptions,
+) -> Result<(Box<Datastore>, GoodLog), Attempt> {
+    let mut datastore = Box::new(Datastore::new());
+    match snapshot {
+        None => datastore.replay_begin(),
+        Some(offset) => {
+            let restored = restore_at(&mut datastore, snapshots, offset, options);
+            restored.map_err(|error| Attempt::Snapshot(error.to_string()))?;
+        }
+    }
+    let log_options = Options {
+        replay_from: snapshot.map_or(TxOffset(0), |offset| TxOffset(offset.0 + 1)),
+        ..log_options.clone()
+    };
+    let log = replica.replay(&log_options, &mut Apply::new(&mut datastore));
+    let log = log.map_err(|error| match error {
+        // The log is fine by itself, and does not fit the snapshot.
+        RecoverError::Replay(spacetime_commitlog::ReplayError::Visitor { .. })
+            if snapshot.is_some() =>
+        {
+            Attempt::Snapshot(error.to_string())
+        }
+        error => Attempt::Other(recover_error(error)),
+    })?;
+    match datastore.finish_replay() {
+        Ok(()) => Ok((datastore, log)),
+        Err(error) if snapshot.is_some() => Err(Attempt::Snapshot(error.to_string())),
+        Err(error) => Err(Attempt::Other(OpenStoreError::Inconsistent(error))),
+    }
+}
+
+/// Brings the rows of a snapshot back.
+pub(crate) fn restore_at(
+    datastore: &mut Datastore,
+    snapshots: &SnapshotRepo,
+    offset: TxOffset,
+    options: &StoreOptions,
+) -> Result<(), BadSnapshot> {
+    let snapshot = snapshots.load(offset)?;
+    restore(datastore, &snapshot, options.snapshots.threads())
+}
