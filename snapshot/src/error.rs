@@ -37,6 +37,9 @@ pub enum SnapshotError {
     /// Only one snapshot is written at a time. Wait for the other one.
     #[error("another snapshot is being written to {}", dir.display())]
     WriterBusy { dir: PathBuf },
+    /// Somebody is copying it. Wait.
+    #[error("the snapshot at transaction {tx_offset} is in use")]
+    Held { tx_offset: TxOffset },
     /// The writer had an error before. Drop it and begin again.
     #[error("an earlier error ended the writing of this snapshot")]
     WriterFailed,

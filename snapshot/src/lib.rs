@@ -52,6 +52,7 @@
 mod error;
 mod file_name;
 pub mod foreign;
+mod hold;
 mod load;
 pub mod manifest;
 mod object;
@@ -64,6 +65,7 @@ mod verify;
 mod writer;
 
 pub use error::{Damage, DamageKind, SnapshotError};
+pub use hold::SnapshotHold;
 pub use load::{LoadedSnapshot, ObjectBuffer};
 pub use manifest::{BlobEntry, Fingerprint, Manifest, ObjectEntry, ObjectIndex, TableEntry};
 pub use object::{Codec, OBJECT_BYTES_MAX, ObjectHash};

@@ -328,21 +328,6 @@ impl SnapshotRepo {
         }
     }
 
-    /// The files that a snapshot consists of, the manifest last. All but that never change, and
-    /// are shared with other snapshots: whoever copies them need not copy them twice.
-    pub fn files(&self, offset: TxOffset) -> Result<Vec<PathBuf>, SnapshotError> {
-        let state = self.shared.state();
-        let Some(known) = state.snapshots.get(&offset) else {
-            return Err(SnapshotError::NotFound {
-                dir: self.shared.dir.clone(),
-                tx_offset: offset,
-            });
-        };
-        let packs = known.live.iter().map(|(pack, _)| file_name::pack(*pack));
-        let names = packs.chain([file_name::manifest(offset)]);
-        Ok(names.map(|name| self.shared.path(&name)).collect())
-    }
-
     /// Sums over all snapshots.
     #[must_use]
     pub fn stats(&self) -> RepoStats {
@@ -381,6 +366,9 @@ impl SnapshotRepo {
                 dir: self.shared.dir.clone(),
                 tx_offset: offset,
             });
+        }
+        if state.holds.contains_key(&offset) {
+            return Err(SnapshotError::Held { tx_offset: offset });
         }
         self.shared.remove(state, &[offset]).map(drop)
     }

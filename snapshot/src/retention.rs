@@ -74,6 +74,7 @@ fn to_remove(state: &State, retention: &Retention) -> Vec<TxOffset> {
         .filter(|(offset, error)| **offset < newest && is_beyond_help(error));
     let known = known.map(|(offset, _)| *offset);
     let mut remove: Vec<_> = known.chain(damaged.map(|(offset, _)| *offset)).collect();
+    remove.retain(|offset| !state.holds.contains_key(offset));
     remove.sort_unstable();
     remove
 }

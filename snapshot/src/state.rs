@@ -88,6 +88,8 @@ pub(crate) struct State {
     pub suspect: BTreeSet<u64>,
     pub next_pack: u64,
     pub writer_active: bool,
+    /// Snapshots that must stay, and for how many.
+    pub holds: BTreeMap<TxOffset, usize>,
 }
 
 /// A pack below this part of the largest size counts as small.

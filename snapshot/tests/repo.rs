@@ -221,6 +221,74 @@ fn a_snapshot_that_makes_no_sense_can_be_taken_again() {
 }
 
 #[test]
+fn what_is_held_stays() {
+    let disk = SimStorage::new(0);
+    let repo = open(&disk).expect("empty");
+    write(&repo, 1).expect("good");
+    let hold = repo.hold(TxOffset(1)).expect("it is there");
+    let second = repo.hold(TxOffset(1)).expect("it is there");
+    let contents = || {
+        hold.files()
+            .iter()
+            .map(|file| disk.content(file))
+            .collect::<Vec<_>>()
+    };
+    let before = contents();
+    for offset in 2..12 {
+        write(&repo, offset).expect("good");
+        repo.retain(&newest(1)).expect("good");
+    }
+    let held = repo.remove(TxOffset(1));
+    assert!(matches!(held, Err(SnapshotError::Held { .. })));
+    drop(second);
+    assert_eq!(check_all(&repo, "held"), [1, 11]);
+    assert_eq!(contents(), before);
+    assert!(before.iter().all(Option::is_some));
+    drop(hold);
+    repo.retain(&newest(1)).expect("good");
+    assert_eq!(check_all(&repo, "let go"), [11]);
+    assert!(repo.hold(TxOffset(1)).is_err());
+}
+
+/// Loads while others are written and removed: each is whole, or gone.
+#[test]
+fn threads_do_not_disturb_each_other() {
+    let disk = SimStorage::new(0);
+    let repo = open(&disk).expect("empty");
+    write(&repo, 0).expect("good");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for offset in 1..60 {
+                write(&repo, offset).expect("good");
+                repo.retain(&newest(2)).expect("good");
+            }
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut newest = 0;
+                let mut loaded = 0;
+                while newest < 59 {
+                    for info in repo.list() {
+                        newest = newest.max(info.tx_offset.0);
+                        match repo.load(info.tx_offset) {
+                            Ok(snapshot) => {
+                                let found = read(&snapshot).expect("loaded");
+                                assert_eq!(found, state(info.tx_offset.0));
+                                loaded += 1;
+                            }
+                            Err(SnapshotError::NotFound { .. }) => {}
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                }
+                assert!(loaded > 0);
+            });
+        }
+    });
+    assert!(repo.unusable().is_empty());
+}
+
+#[test]
 fn objects_come_in_the_order_of_the_packs() {
     let disk = SimStorage::new(0);
     let repo = open(&disk).expect("empty");
