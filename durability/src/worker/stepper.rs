@@ -5,13 +5,15 @@ use std::collections::VecDeque;
 use super::Worker;
 use crate::group_commit::{Entry, Failure, GroupCommit};
 
+type Queued = VecDeque<Entry>;
+
 /// The writing half of a [`Durability`] that has no thread. What the thread does by itself, this
 /// does when it is told. Dropped without [`Stepper::close`], it leaves what a killed process does.
 #[derive(Debug)]
 pub struct Stepper {
     /// `None` after a failure.
     pub(super) running: Option<(Worker, GroupCommit)>,
-    pub(super) entries: VecDeque<Entry>,
+    pub(super) entries: Queued,
 }
 
 impl Stepper {
@@ -42,7 +44,7 @@ impl Stepper {
 
     fn attempt(
         &mut self,
-        action: impl FnOnce(&Worker, &mut GroupCommit, &mut VecDeque<Entry>) -> Result<bool, Failure>,
+        action: impl FnOnce(&Worker, &mut GroupCommit, &mut Queued) -> Result<bool, Failure>,
     ) -> bool {
         let Some((worker, mut group_commit)) = self.running.take() else {
             return false;
