@@ -29,6 +29,7 @@
 //! assert_eq!(frame.bytes.len(), 22 + 13 + 4);
 //! ```
 
+mod batch;
 pub mod commit;
 mod compress;
 pub mod compressed;
@@ -45,6 +46,7 @@ pub mod txdata;
 mod window;
 mod writer;
 
+pub use batch::CommitBatch;
 pub use commit::{CommitBuffer, CommitHeader};
 pub use compress::Compressed;
 pub use compressed::CompressedDamage;

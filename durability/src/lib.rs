@@ -42,6 +42,7 @@ pub mod doc_support;
 mod durable_offset;
 mod encoder;
 mod group_commit;
+mod read_ahead;
 mod recovery;
 mod replay_progress;
 mod replica_lock;
@@ -51,6 +52,7 @@ mod worker;
 
 pub use durable_offset::{DurableOffset, DurableState, Status, Subscription, WaitError};
 pub use group_commit::{EncodedRecord, Entry, Failure, GroupCommit, Progress, Record, Transaction};
+pub use read_ahead::replay_ahead;
 pub use recovery::{
     CLOG_DIR, GoodLog, LockedReplica, Options, RecoverError, Recovered, open, recover,
 };

@@ -16,11 +16,12 @@ use std::time::Duration;
 use spacetime_commitlog::storage::{Storage, StorageError, StorageLock};
 use spacetime_commitlog::{
     LogEnd, LogError, LogOptions, LogReader, LogWriter, ReplayError, Replayed, SealedSegments,
-    Tail, TxVisitor, replay_commit,
+    Tail, TxVisitor,
 };
 use spacetime_types::TxOffset;
 
 use crate::group_commit::GroupCommit;
+use crate::read_ahead::replay_ahead;
 use crate::replay_progress::ReplayProgress;
 use crate::replica_lock::{self, LockError};
 use crate::watermark::{self, DamagedWatermark, Found, Watermark};
@@ -204,19 +205,12 @@ impl LockedReplica {
     ) -> Result<GoodLog, RecoverError<V::Error>> {
         let storage = Arc::clone(&self.storage);
         let log = LogReader::open(storage, &self.log_dir, options.replay_from)?;
-        let mut log = log.with_index_interval(options.log.index_interval_bytes);
-        let mut replayed = Replayed::default();
+        let log = log.with_index_interval(options.log.index_interval_bytes);
         let mut tell = options
             .progress
             .start(|| self.log_bytes(options.replay_from))?;
-        while let Some(commit) = log.next_commit()? {
-            let applied = replay_commit(&commit, options.replay_from, visitor);
-            replayed.transactions += applied.map_err(RecoverError::Replay)?;
-            replayed.commits += 1;
-            replayed.record_bytes += commit.records.len() as u64;
-            tell(&replayed);
-        }
-        let end = log.into_end();
+        let replayed = replay_ahead(log, visitor, &mut *tell);
+        let (replayed, end) = replayed.map_err(RecoverError::Replay)?;
         let existed = self.mark.is_some() || self.must_exist;
         if end.last.is_none() && existed {
             return Err(RecoverError::LogMissing {
