@@ -40,6 +40,7 @@ pub struct CommitHeader {
 
 impl CommitHeader {
     /// Decodes the first bytes of a commit. `None` if there are too few of them.
+    #[inline]
     #[must_use]
     pub fn decode(version: Version, bytes: &[u8]) -> Option<CommitHeader> {
         let (start, rest) = bytes.split_first_chunk::<8>()?;
@@ -61,12 +62,14 @@ impl CommitHeader {
     }
 
     /// Bytes of the whole frame.
+    #[inline]
     #[must_use]
     pub fn frame_len(&self, version: Version) -> u64 {
         version.commit_header_len() as u64 + u64::from(self.records_len) + CHECKSUM_LEN as u64
     }
 
     /// Offset after the last record. `None` if the offsets would overflow.
+    #[inline]
     #[must_use]
     pub fn end(&self) -> Option<TxOffset> {
         let end = self.start.0.checked_add(u64::from(self.record_count))?;
@@ -75,6 +78,7 @@ impl CommitHeader {
 }
 
 /// True if `frame` ends in the checksum of the bytes before it.
+#[inline]
 #[must_use]
 pub fn checksum_holds(frame: &[u8]) -> bool {
     let Some((covered, stored)) = frame.split_last_chunk::<CHECKSUM_LEN>() else {

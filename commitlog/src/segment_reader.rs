@@ -109,20 +109,12 @@ impl SegmentReader {
 
     /// Reads the next commit, which must be that of `expected`.
     pub(crate) fn step(&mut self, expected: TxOffset) -> Result<Step, LogError> {
-        let left = self.file_len() - self.position;
-        let header_len = self.version.commit_header_len() as u64;
-        if left == 0 {
+        if self.position == self.file_len() {
             return Ok(Step::End);
         }
-        let bytes = self.window.get(self.position, left.min(header_len))?;
-        if bytes.iter().all(|&byte| byte == 0) {
-            // Zeros at the front alone prove nothing: read as version 0, a version 1 commit of
-            // transaction 0 begins with 14 of them.
+        let Some(header) = self.commit_at(self.position, self.version)? else {
             let zeros = self.only_zeros_from(self.position)?;
             return Ok(if zeros { Step::Zeros } else { Step::Bad });
-        }
-        let Some(header) = self.commit_at(self.position, self.version)? else {
-            return Ok(Step::Bad);
         };
         if header.start != expected && !planted::is_on(Bug::AcceptOffsetGap) {
             return Err(LogError::Damaged(Damage {

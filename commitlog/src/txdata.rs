@@ -87,10 +87,21 @@ fn write_varint(mut number: u64, out: &mut Vec<u8>) {
     out.push(u8::try_from(number).expect("seven bits"));
 }
 
+#[inline]
 fn read_varint(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let byte = read_array::<1>(reader)?[0];
+    // Nearly all numbers are below 128.
+    let [byte] = read_array::<1>(reader)?;
+    match byte {
+        0..0x80 => Ok(u64::from(byte)),
+        _ => read_long_varint(reader, byte),
+    }
+}
+
+#[cold]
+fn read_long_varint(reader: &mut Reader<'_>, first: u8) -> Result<u64, DecodeError> {
+    let mut number = u64::from(first & 0x7f);
+    for shift in (7..64).step_by(7) {
+        let [byte] = read_array::<1>(reader)?;
         let bits = u64::from(byte & 0x7f);
         if shift == 63 && bits > 1 {
             break;
@@ -106,11 +117,13 @@ fn read_varint(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
     )))
 }
 
+#[inline]
 fn read_array<const N: usize>(reader: &mut Reader<'_>) -> Result<[u8; N], DecodeError> {
     let bytes = reader.take(N)?;
     Ok(bytes.try_into().expect("take() returns as many as asked"))
 }
 
+#[inline]
 fn read_u32(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
     read_array(reader).map(u32::from_le_bytes)
 }

@@ -36,23 +36,30 @@ impl Window {
     ///
     /// # Panics
     /// If they are not all within the file. Callers check lengths that come from the file first.
+    #[inline]
     pub(crate) fn get(&mut self, at: u64, len: u64) -> Result<&[u8], StorageError> {
         assert!(at <= self.file_len, "window behind the end of the file");
         assert!(len <= self.file_len - at, "window over the end of the file");
         let held_end = self.start + self.bytes.len() as u64;
         if at < self.start || at + len > held_end {
-            let read_len = len.max(READ_BYTES).min(self.file_len - at);
-            let read_len = usize::try_from(read_len).map_err(|_| self.too_large())?;
-            self.bytes.clear();
-            self.start = at;
-            let mut bytes = std::mem::take(&mut self.bytes);
-            bytes.resize(read_len, 0);
-            self.file.read_exact_at(at, &mut bytes)?;
-            self.bytes = bytes;
+            self.fill(at, len)?;
         }
         let begin = usize::try_from(at - self.start).map_err(|_| self.too_large())?;
         let len = usize::try_from(len).map_err(|_| self.too_large())?;
         Ok(&self.bytes[begin..begin + len])
+    }
+
+    #[cold]
+    fn fill(&mut self, at: u64, len: u64) -> Result<(), StorageError> {
+        let read_len = len.max(READ_BYTES).min(self.file_len - at);
+        let read_len = usize::try_from(read_len).map_err(|_| self.too_large())?;
+        // Until it is filled, the window holds nothing.
+        let mut bytes = std::mem::take(&mut self.bytes);
+        self.start = at;
+        bytes.resize(read_len, 0);
+        self.file.read_exact_at(at, &mut bytes)?;
+        self.bytes = bytes;
+        Ok(())
     }
 
     fn too_large(&self) -> StorageError {

@@ -4,6 +4,9 @@
 //! Budget: one commit at most 10 % above raw; reading, checking and parsing 5 M small
 //! transactions within 0.5 s.
 //!
+//! `cargo bench -p spacetime-durability -- reading` runs one part: `one_commit`,
+//! `through_the_queue` or `reading`.
+//!
 //! `TMPDIR` says which disk; without it, memory may be measured. `LOG_BENCH_ROUNDS` and
 //! `LOG_BENCH_TRANSACTIONS` change the sizes.
 
@@ -330,10 +333,20 @@ fn write_small_rows(dir: &Path, transactions: u64, per_commit: u64) {
 
 fn main() {
     // `cargo test --benches` runs this too, and wants nothing from it.
-    if std::env::args().any(|argument| argument == "--test") {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
-    one_commit();
-    through_the_queue();
-    reading();
+    let parts: [(&str, fn()); 3] = [
+        ("one_commit", one_commit),
+        ("through_the_queue", through_the_queue),
+        ("reading", reading),
+    ];
+    let wanted = |name: &str| arguments.iter().any(|argument| argument == name);
+    let all = !parts.iter().any(|(name, _)| wanted(name));
+    for (name, part) in parts {
+        if all || wanted(name) {
+            part();
+        }
+    }
 }
