@@ -47,7 +47,8 @@ fn the_same_rows_and_the_same_end() {
         let mut expected = Collected::default();
         let replayed = replay(&mut log, &mut expected).expect("a good log");
         let mut found = Collected::default();
-        let ahead = replay_ahead(open_log(&disk, from), &mut found).expect("a good log");
+        let ahead =
+            replay_ahead(open_log(&disk, from), &mut found, &mut |_| {}).expect("a good log");
         assert_eq!(ahead, (replayed, log.into_end()), "from {from}");
         assert_eq!(found.offsets, expected.offsets);
         assert!(found.rows == expected.rows, "from {from}");
@@ -76,7 +77,7 @@ fn damage_is_found_at_the_same_place() {
             let mut expected = Collected::default();
             let one = replay(&mut open_log(&copy, 0), &mut expected);
             let mut found = Collected::default();
-            let other = replay_ahead(open_log(&copy, 0), &mut found);
+            let other = replay_ahead(open_log(&copy, 0), &mut found, &mut |_| {});
             let (Err(one), Err(other)) = (one, other) else {
                 panic!("damage was not noticed");
             };
@@ -91,14 +92,18 @@ fn a_visitor_that_refuses_ends_it() {
     let disk = written();
     let mut log = open_log(&disk, 0);
     let mut visitor = Refuses { left: 50_000 };
-    let result = replay_ahead(open_log(&disk, 0), &mut visitor);
+    let result = replay_ahead(open_log(&disk, 0), &mut visitor, &mut |_| {});
     let Err(ReplayError::Visitor { offset, .. }) = result else {
         panic!("not refused");
     };
     assert_eq!(offset, TxOffset(50_000));
     let mut visitor = Refuses { left: 50_000 };
     let one = replay(&mut log, &mut visitor).expect_err("refused");
-    let Err(other) = replay_ahead(open_log(&disk, 0), &mut Refuses { left: 50_000 }) else {
+    let Err(other) = replay_ahead(
+        open_log(&disk, 0),
+        &mut Refuses { left: 50_000 },
+        &mut |_| {},
+    ) else {
         panic!("not refused");
     };
     assert_eq!(one.to_string(), other.to_string());
@@ -148,11 +153,12 @@ fn the_end_of_the_log_is_judged_as_without_a_thread() {
     let last = files.rfind(|file| file.extension().is_some_and(|extension| extension == "log"));
     let last = last.expect("there are segments");
     disk.damage(&last, |bytes| bytes.extend_from_slice(&[9; 70]));
-    let (_, end) = replay_ahead(open_log(&disk, 0), &mut Collected::default()).expect("torn");
+    let (_, end) =
+        replay_ahead(open_log(&disk, 0), &mut Collected::default(), &mut |_| {}).expect("torn");
     assert_eq!(end.tail.map(|tail| tail.byte_len), Some(70));
     disk.lose(&last);
     let log = open_log(&disk, TRANSACTIONS - 5);
-    let result = replay_ahead(log, &mut Collected::default());
+    let result = replay_ahead(log, &mut Collected::default(), &mut |_| {});
     let Err(ReplayError::Log(LogError::Damaged(damage))) = result else {
         panic!("the end is missing");
     };
