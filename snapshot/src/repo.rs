@@ -273,6 +273,12 @@ impl SnapshotRepo {
         &self.shared.dir
     }
 
+    /// What the snapshots lie on.
+    #[must_use]
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.shared.storage
+    }
+
     /// What opening found and did.
     #[must_use]
     pub fn open_report(&self) -> &OpenReport {

@@ -8,7 +8,9 @@
 use spacetime_snapshot::SnapshotError;
 use spacetime_snapshot::foreign::{ForeignRowsError, ForeignSnapshot, RowTypeError};
 use spacetime_table::{Datastore, ReplayError};
-use spacetime_types::TableId;
+use spacetime_types::{Identity, TableId};
+
+use crate::restore::identity_of;
 
 /// Tables with smaller ids are built in.
 const FIRST_USER_TABLE: TableId = TableId(4096);
@@ -25,6 +27,9 @@ pub enum RestoreForeignError {
     /// There are pages of a table that no row describes.
     #[error("the snapshot has pages of the table id {0}, which it does not describe")]
     UnknownTable(TableId),
+    /// The manifest is not that of the rows.
+    #[error("the snapshot is of the database {found} and has the rows of {rows}")]
+    OtherDatabase { found: Identity, rows: Identity },
     /// The rows make no sense together.
     #[error(transparent)]
     Rows(#[from] ReplayError),
@@ -50,7 +55,11 @@ pub fn restore_foreign(
         }
         datastore.replay_commit()?;
     }
-    Ok(count)
+    let (found, rows) = (snapshot.manifest().identity, identity_of(datastore));
+    match found == rows {
+        true => Ok(count),
+        false => Err(RestoreForeignError::OtherDatabase { found, rows }),
+    }
 }
 
 fn restore_table(

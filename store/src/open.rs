@@ -6,6 +6,7 @@
 //!     restore it; replay the log behind it; build and check the indexes
 //!     a snapshot that is wrong: warn, and try the next older one
 //!     a log that is wrong: refuse
+//!   if the log begins too late for all of that: the same with snapshots that SpacetimeDB wrote
 //!   open the log for appending, and the snapshots for writing
 //! ```
 //!
@@ -22,13 +23,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use spacetime_commitlog::storage::StorageError;
+use spacetime_commitlog::{DamageKind, LogError};
 use spacetime_durability::storage::Storage;
 use spacetime_durability::{GoodLog, GroupCommit, LockedReplica, Options, RecoverError, Recovered};
+use spacetime_snapshot::foreign::{self, ForeignEntry, ForeignSnapshot, ForeignState};
 use spacetime_snapshot::{SnapshotError, SnapshotRepo};
 use spacetime_table::{Datastore, ReplayError};
 use spacetime_types::TxOffset;
 
 use crate::apply::Apply;
+use crate::foreign::{RestoreForeignError, restore_foreign};
 use crate::options::StoreOptions;
 use crate::restore::{BadSnapshot, restore};
 use crate::snapshots::{SNAPSHOTS_DIR, SnapshotFiles};
@@ -86,6 +90,25 @@ pub(crate) struct BroughtBack {
     pub datastore: Box<Datastore>,
     pub recovery: Recovery,
     pub snapshots: SnapshotFiles,
+}
+
+/// Where an attempt starts from.
+#[derive(Debug)]
+enum Start {
+    Nothing,
+    Snapshot(TxOffset),
+    /// One that SpacetimeDB wrote.
+    Foreign(ForeignEntry),
+}
+
+impl Start {
+    fn offset(&self) -> Option<TxOffset> {
+        match self {
+            Start::Nothing => None,
+            Start::Snapshot(offset) => Some(*offset),
+            Start::Foreign(entry) => Some(entry.tx_offset),
+        }
+    }
 }
 
 /// Why an attempt led nowhere.
@@ -183,16 +206,20 @@ fn bring_back(
     recovery: &mut Recovery,
 ) -> Result<(Box<Datastore>, GoodLog), OpenStoreError> {
     let offsets = snapshots.list().into_iter().rev();
-    let candidates = offsets.map(|info| Some(info.tx_offset)).chain([None]);
-    for candidate in candidates {
-        match attempt(replica, snapshots, candidate, log_options, options) {
+    let candidates = offsets.map(|info| Start::Snapshot(info.tx_offset));
+    for candidate in candidates.chain([Start::Nothing]) {
+        match attempt(replica, snapshots, &candidate, log_options, options) {
             Ok(brought_back) => {
-                recovery.snapshot = candidate;
+                recovery.snapshot = candidate.offset();
                 return Ok(brought_back);
+            }
+            Err(Attempt::Other(refused)) if begins_late(&refused) => {
+                let found = bring_back_foreign(replica, snapshots, log_options, options, recovery);
+                return found.ok_or(refused);
             }
             Err(Attempt::Other(refused)) => return Err(refused),
             Err(Attempt::Snapshot(why)) => {
-                let offset = candidate.unwrap_or_default();
+                let offset = candidate.offset().unwrap_or_default();
                 tracing::warn!(
                     directory = %snapshots.dir().display(), %offset, %why,
                     "a snapshot is of no use: an older one is tried, or the whole log"
@@ -204,22 +231,81 @@ fn bring_back(
     unreachable!("without a snapshot an attempt cannot blame one")
 }
 
+/// The beginning of the log is gone.
+fn begins_late(refused: &OpenStoreError) -> bool {
+    let OpenStoreError::Recover(error) = refused else {
+        return false;
+    };
+    match &**error {
+        RecoverError::Replay(spacetime_commitlog::ReplayError::Log(LogError::Damaged(damage))) => {
+            matches!(damage.what, DamageKind::StartsLate { .. })
+        }
+        _ => false,
+    }
+}
+
+/// The last resort, for a database that SpacetimeDB ran and whose early log is archived.
+fn bring_back_foreign(
+    replica: &LockedReplica,
+    snapshots: &SnapshotRepo,
+    log_options: &Options,
+    options: &StoreOptions,
+    recovery: &mut Recovery,
+) -> Option<(Box<Datastore>, GoodLog)> {
+    let entries = foreign::list(&**snapshots.storage(), snapshots.dir());
+    let entries = entries.unwrap_or_default().into_iter().rev();
+    // A lock file that a crash left does no harm: all content is verified.
+    let usable =
+        |entry: &ForeignEntry| matches!(entry.state, ForeignState::Complete | ForeignState::Locked);
+    for entry in entries.filter(usable) {
+        let offset = entry.tx_offset;
+        match attempt(
+            replica,
+            snapshots,
+            &Start::Foreign(entry),
+            log_options,
+            options,
+        ) {
+            Ok(brought_back) => {
+                tracing::info!(
+                    directory = %snapshots.dir().display(), %offset,
+                    "a snapshot of SpacetimeDB was used, as the log does not begin at the beginning"
+                );
+                recovery.snapshot = Some(offset);
+                return Some(brought_back);
+            }
+            Err(Attempt::Snapshot(why)) => recovery.unused.push(UnusedSnapshot { offset, why }),
+            Err(Attempt::Other(refused)) => {
+                let why = refused.to_string();
+                recovery.unused.push(UnusedSnapshot { offset, why });
+            }
+        }
+    }
+    None
+}
+
 /// Restores one snapshot, or none, and replays the log behind it.
 fn attempt(
     replica: &LockedReplica,
     snapshots: &SnapshotRepo,
-    snapshot: Option<TxOffset>,
+    start: &Start,
     log_options: &Options,
     options: &StoreOptions,
 ) -> Result<(Box<Datastore>, GoodLog), Attempt> {
     let mut datastore = Box::new(Datastore::new());
-    match snapshot {
-        None => datastore.replay_begin(),
-        Some(offset) => {
-            let restored = restore_at(&mut datastore, snapshots, offset, options);
-            restored.map_err(|error| Attempt::Snapshot(error.to_string()))?;
+    let snapshot = start.offset();
+    let restored = match start {
+        Start::Nothing => {
+            datastore.replay_begin();
+            Ok(())
         }
-    }
+        Start::Snapshot(offset) => restore_at(&mut datastore, snapshots, *offset, options)
+            .map_err(|error| error.to_string()),
+        Start::Foreign(entry) => {
+            restore_foreign_at(&mut datastore, snapshots, entry).map_err(|error| error.to_string())
+        }
+    };
+    restored.map_err(Attempt::Snapshot)?;
     let log_options = Options {
         replay_from: snapshot.map_or(TxOffset(0), |offset| TxOffset(offset.0 + 1)),
         ..log_options.clone()
@@ -239,6 +325,15 @@ fn attempt(
         Err(error) if snapshot.is_some() => Err(Attempt::Snapshot(error.to_string())),
         Err(error) => Err(Attempt::Other(OpenStoreError::Inconsistent(error))),
     }
+}
+
+fn restore_foreign_at(
+    datastore: &mut Datastore,
+    snapshots: &SnapshotRepo,
+    entry: &ForeignEntry,
+) -> Result<(), RestoreForeignError> {
+    let snapshot = ForeignSnapshot::open(Arc::clone(snapshots.storage()), entry)?;
+    restore_foreign(datastore, &snapshot).map(drop)
 }
 
 /// Brings the rows of a snapshot back.

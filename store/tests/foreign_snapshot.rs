@@ -2,19 +2,21 @@
 
 #[path = "../../snapshot/tests/foreign_writer/mod.rs"]
 mod foreign_writer;
+mod load;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foreign_writer::{Builder, PageBuilder, SNAPSHOTS};
+use load::{Load, options, path};
 use spacetime_durability::storage::SimStorage;
 use spacetime_snapshot::foreign::{ForeignSnapshot, list};
-use spacetime_store::{RestoreForeignError, restore_foreign};
+use spacetime_store::{LogRetention, OpenStoreError, RestoreForeignError, restore_foreign};
 use spacetime_table::definition::{ColumnDef, ConstraintDef, IndexDef, SequenceDef, TableDef};
 use spacetime_table::{Datastore, IndexAlgorithm};
 use spacetime_types::bsatn::{Reader, decode_value};
-use spacetime_types::{AlgebraicType as Ty, ColId, Layout, TableId, Typespace};
+use spacetime_types::{AlgebraicType as Ty, ColId, Layout, TableId, TxOffset, Typespace};
 
 const ROWS_PER_PAGE: usize = 20;
 
@@ -172,4 +174,54 @@ fn damage_is_an_error() {
         refused += usize::from(matches!(damaged, Err(RestoreForeignError::Snapshot(_))));
     }
     assert!(refused > 10, "{refused}");
+}
+
+/// A database whose early log is gone, with one of many snapshots of SpacetimeDB's.
+fn with_pruned_log(choose: impl FnOnce(usize) -> usize) -> (Load, TxOffset) {
+    let mut load = Load::new(3, options(LogRetention::Keep));
+    let mut builders = vec![(0, builder(load.store.datastore(), None))];
+    while segments(&load.disk).len() < 3 {
+        for _ in 0..10 {
+            load.transact();
+        }
+        builders.push((load.count() - 1, builder(load.store.datastore(), None)));
+        load.write_log();
+    }
+    load.close();
+    assert!(load.disk.lose(&segments(&load.disk)[0]));
+    let (offset, builder) = builders.swap_remove(choose(builders.len()));
+    builder.write_to(&load.disk, &path("snapshots"), offset, |number| {
+        number % 2 == 0
+    });
+    (load, TxOffset(offset))
+}
+
+fn segments(disk: &SimStorage) -> Vec<PathBuf> {
+    let mut files = disk.files();
+    files.retain(|file| file.to_string_lossy().ends_with(".stdb.log"));
+    files
+}
+
+#[test]
+fn a_database_with_archived_log_is_opened_and_goes_on() {
+    let (mut load, _) = with_pruned_log(|count| count - 2);
+    load.open_again()
+        .expect("the snapshot and the log behind it");
+    load.check();
+    load.transact();
+    load.snapshot();
+    load.reopen();
+    load.check();
+}
+
+#[test]
+fn a_snapshot_that_the_log_does_not_reach_is_of_no_use() {
+    let (mut load, offset) = with_pruned_log(|_| 0);
+    match load.open_again() {
+        Err(OpenStoreError::NoUsableSnapshot { tried, .. }) => {
+            let tried: Vec<_> = tried.iter().map(|unused| unused.offset).collect();
+            assert_eq!(tried, [offset]);
+        }
+        other => panic!("not refused: {other:?}"),
+    }
 }

@@ -105,6 +105,7 @@ fn good_page() -> Vec<u8> {
 /// the end of its data. If the first byte is odd, what follows are changes to a good one. Every
 /// row that it gives is one of its type.
 pub fn foreign_page(data: &[u8]) -> bool {
+    let choice = usize::from(data.first().copied().unwrap_or(0) / 2);
     let data = bytes_or_changes(data, good_page);
     let Some((numbers, rest)) = data.split_first_chunk::<14>() else {
         return false;
@@ -113,30 +114,28 @@ pub fn foreign_page(data: &[u8]) -> bool {
     let (words, rest) = rest.split_at(rest.len().min(8));
     let (front, back) = rest.split_at(rest.len() / 2);
     let types = [
-        ProductType::tuple([Ty::U32, Ty::String]),
-        ProductType::tuple([Ty::option(Ty::String), Ty::array(Ty::U16), Ty::Bool]),
-        ProductType::tuple([Ty::U8]),
+        (ProductType::tuple([Ty::U32, Ty::String]), 128),
+        (
+            ProductType::tuple([Ty::option(Ty::String), Ty::array(Ty::U16), Ty::Bool]),
+            86,
+        ),
+        (ProductType::tuple([Ty::U8]), 512),
     ];
-    let mut accepted = false;
-    for (row_type, word_count) in types.iter().zip([128, 86, 512]) {
-        let mut bitmap = words.to_vec();
-        bitmap.resize(word_count * 8, 0);
-        let mut rows = front.to_vec();
-        rows.truncate(DATA_LEN / 2);
-        rows.resize(DATA_LEN, 0);
-        let back = &back[back.len().saturating_sub(DATA_LEN / 2)..];
-        rows[DATA_LEN - back.len()..].copy_from_slice(back);
-        accepted |= check_page(
-            &Parts {
-                fixed,
-                var,
-                bitmap,
-                rows,
-            },
-            row_type,
-        );
-    }
-    accepted
+    let (row_type, word_count) = &types[choice % types.len()];
+    let mut bitmap = words.to_vec();
+    bitmap.resize(word_count * 8, 0);
+    let mut rows = front.to_vec();
+    rows.truncate(DATA_LEN / 2);
+    rows.resize(DATA_LEN, 0);
+    let back = &back[back.len().saturating_sub(DATA_LEN / 2)..];
+    rows[DATA_LEN - back.len()..].copy_from_slice(back);
+    let parts = Parts {
+        fixed,
+        var,
+        bitmap,
+        rows,
+    };
+    check_page(&parts, row_type)
 }
 
 struct Parts<'a> {
