@@ -19,6 +19,7 @@ mod module_schema;
 mod outbox;
 mod publish;
 mod release;
+mod replay;
 mod request;
 mod session_rows;
 mod sql;
@@ -35,6 +36,10 @@ pub use outbox::{
     QuerySetId, ReducerOutcome, RequestId, TableChange, outbox,
 };
 pub use publish::{Publish, PublishError, PublishTarget, Published};
+pub use replay::{
+    Difference, ReplayCallsError, ReplayObserver, ReplayOptions, ReplayProgress, ReplaySummary,
+    Rows, StepError, TableDifference, replay_calls,
+};
 pub use request::{
     CallArgs, CallOutcome, CallReport, Caller, ClientId, Connect, ConnectError, DatabaseGone,
     ReducerCall, Request,

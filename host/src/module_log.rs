@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -97,7 +97,8 @@ struct OpenFile {
 /// The log of one database.
 #[derive(Debug)]
 pub struct ModuleLog {
-    directory: PathBuf,
+    /// `None`: nothing is written.
+    directory: Option<PathBuf>,
     open: Mutex<Option<OpenFile>>,
     feed: broadcast::Sender<Bytes>,
 }
@@ -106,6 +107,16 @@ impl ModuleLog {
     /// A log in `directory`, which is made when the first record comes.
     #[must_use]
     pub fn new(directory: PathBuf) -> ModuleLog {
+        ModuleLog::with_directory(Some(directory))
+    }
+
+    /// A log that only has followers.
+    #[must_use]
+    pub fn unwritten() -> ModuleLog {
+        ModuleLog::with_directory(None)
+    }
+
+    fn with_directory(directory: Option<PathBuf>) -> ModuleLog {
         let (feed, _) = broadcast::channel(FOLLOWER_LAG_MAX);
         ModuleLog {
             directory,
@@ -132,48 +143,14 @@ impl ModuleLog {
         text.push(b'\n');
         // The lock is held over the feed too, so that followers see the order of the file.
         let mut open = self.open.lock();
-        if let Err(error) = self.write(&mut open, now.date(), &text) {
-            tracing::warn!(directory = %self.directory.display(), %error, "log record dropped");
+        if let Some(directory) = &self.directory
+            && let Err(error) = write(directory, &mut open, now.date(), &text)
+        {
+            tracing::warn!(directory = %directory.display(), %error, "log record dropped");
             *open = None;
         }
         // Fails only if nobody follows.
         let _ = self.feed.send(Bytes::from(text));
-    }
-
-    fn write(
-        &self,
-        open: &mut Option<OpenFile>,
-        day: Date,
-        text: &[u8],
-    ) -> Result<(), std::io::Error> {
-        let current = match open {
-            Some(current) if current.day == day && current.len < FILE_BYTES_MAX => current,
-            _ => open.insert(self.open_file(day)?),
-        };
-        current.file.write_all(text)?;
-        current.len += u64::try_from(text.len()).unwrap_or(u64::MAX);
-        Ok(())
-    }
-
-    fn path_of(&self, day: Date) -> PathBuf {
-        let (year, month, day) = day.to_calendar_date();
-        self.directory
-            .join(format!("{year:04}-{:02}-{day:02}.log", u8::from(month)))
-    }
-
-    fn open_file(&self, day: Date) -> Result<OpenFile, std::io::Error> {
-        std::fs::create_dir_all(&self.directory)?;
-        let path = self.path_of(day);
-        let open = || File::options().create(true).append(true).open(&path);
-        let mut file = open()?;
-        let mut len = file.metadata()?.len();
-        if len >= FILE_BYTES_MAX {
-            drop(file);
-            std::fs::rename(&path, path.with_extension("log.full"))?;
-            file = open()?;
-            len = 0;
-        }
-        Ok(OpenFile { day, file, len })
     }
 
     /// The newest file's last `lines` lines (all within the last 16 MiB if `None`), and a feed of
@@ -182,7 +159,9 @@ impl ModuleLog {
     pub fn tail(&self, lines: Option<usize>) -> (Vec<u8>, broadcast::Receiver<Bytes>) {
         let _appending = self.open.lock();
         let feed = self.feed.subscribe();
-        let text = self.read_newest().unwrap_or_default();
+        let directory = self.directory.as_deref();
+        let text = directory.and_then(|directory| read_newest(directory).ok());
+        let text = text.unwrap_or_default();
         let start = match lines {
             Some(0) => text.len(),
             Some(count) => start_of_last_lines(&text, count),
@@ -190,28 +169,59 @@ impl ModuleLog {
         };
         (text[start..].to_vec(), feed)
     }
+}
 
-    fn read_newest(&self) -> Result<Vec<u8>, std::io::Error> {
-        let mut names: Vec<PathBuf> = std::fs::read_dir(&self.directory)?
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-            .collect();
-        names.sort_unstable();
-        let Some(newest) = names.pop() else {
-            return Ok(Vec::new());
-        };
-        let mut file = File::open(newest)?;
-        let len = file.metadata()?.len();
-        let skipped = len.saturating_sub(TAIL_BYTES_MAX);
-        file.seek(SeekFrom::Start(skipped))?;
-        let mut text = Vec::new();
-        file.take(TAIL_BYTES_MAX).read_to_end(&mut text)?;
-        if skipped > 0 {
-            let first_whole = text.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1);
-            text.drain(..first_whole);
-        }
-        Ok(text)
+fn write(
+    directory: &Path,
+    open: &mut Option<OpenFile>,
+    day: Date,
+    text: &[u8],
+) -> Result<(), std::io::Error> {
+    let current = match open {
+        Some(current) if current.day == day && current.len < FILE_BYTES_MAX => current,
+        _ => open.insert(open_file(directory, day)?),
+    };
+    current.file.write_all(text)?;
+    current.len += u64::try_from(text.len()).unwrap_or(u64::MAX);
+    Ok(())
+}
+
+fn open_file(directory: &Path, day: Date) -> Result<OpenFile, std::io::Error> {
+    std::fs::create_dir_all(directory)?;
+    let (year, month, date) = day.to_calendar_date();
+    let path = directory.join(format!("{year:04}-{:02}-{date:02}.log", u8::from(month)));
+    let open = || File::options().create(true).append(true).open(&path);
+    let mut file = open()?;
+    let mut len = file.metadata()?.len();
+    if len >= FILE_BYTES_MAX {
+        drop(file);
+        std::fs::rename(&path, path.with_extension("log.full"))?;
+        file = open()?;
+        len = 0;
     }
+    Ok(OpenFile { day, file, len })
+}
+
+fn read_newest(directory: &Path) -> Result<Vec<u8>, std::io::Error> {
+    let mut names: Vec<PathBuf> = std::fs::read_dir(directory)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    names.sort_unstable();
+    let Some(newest) = names.pop() else {
+        return Ok(Vec::new());
+    };
+    let mut file = File::open(newest)?;
+    let len = file.metadata()?.len();
+    let skipped = len.saturating_sub(TAIL_BYTES_MAX);
+    file.seek(SeekFrom::Start(skipped))?;
+    let mut text = Vec::new();
+    file.take(TAIL_BYTES_MAX).read_to_end(&mut text)?;
+    if skipped > 0 {
+        let first_whole = text.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1);
+        text.drain(..first_whole);
+    }
+    Ok(text)
 }
 
 fn start_of_last_lines(text: &[u8], count: usize) -> usize {

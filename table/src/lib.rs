@@ -14,6 +14,7 @@ mod pending;
 pub mod planted;
 mod read;
 mod read_view;
+mod recorded;
 mod replay;
 mod restore;
 mod row_list;

@@ -55,6 +55,29 @@ impl Sequence {
         range.contains(&position).then_some(sequence)
     }
 
+    /// Whether the sequence can stand at `value` with the values before `allocated` persisted.
+    pub fn covers(&self, value: i128, allocated: i128) -> bool {
+        let SequenceSchema {
+            increment,
+            start,
+            min_value,
+            max_value,
+            ..
+        } = self.schema;
+        let range = min_value..=max_value;
+        let step = increment.unsigned_abs();
+        let in_order = match increment > 0 {
+            true => value <= allocated,
+            false => value >= allocated,
+        };
+        // A value that the steps miss would never meet `allocated`.
+        in_order
+            && range.contains(&value)
+            && range.contains(&allocated)
+            && value.abs_diff(allocated).is_multiple_of(step)
+            && value.abs_diff(start).is_multiple_of(step)
+    }
+
     /// Whether the next value needs a new block first.
     pub fn needs_block(&self) -> bool {
         self.value == self.allocated

@@ -50,6 +50,20 @@ impl Datastore {
     pub fn insert_system(&mut self, table: TableId, row: &[u8]) -> Result<Inserted, WriteError> {
         assert!(self.tx.is_open, "writes need a transaction");
         let Taken { start, generated } = self.take_row(table, row)?;
+        let (ptr, existed) = self.insert_taken(table, start)?;
+        Ok(Inserted {
+            ptr,
+            generated,
+            existed,
+        })
+    }
+
+    /// Inserts the row that starts at `start` in the arena, or takes it out of there.
+    pub(crate) fn insert_taken(
+        &mut self,
+        table: TableId,
+        start: usize,
+    ) -> Result<(RowPtr, bool), WriteError> {
         let found = self
             .tables
             .get_mut(&table)
@@ -58,19 +72,11 @@ impl Datastore {
         match found.insert(row, &mut self.blobs, &mut self.keys) {
             Ok(Placed::Inserted(ptr)) => {
                 self.tx.push_insert(table, ptr, start);
-                Ok(Inserted {
-                    ptr,
-                    generated,
-                    existed: false,
-                })
+                Ok((ptr, false))
             }
             Ok(Placed::Existed(ptr)) => {
                 self.tx.inserted.truncate(start);
-                Ok(Inserted {
-                    ptr,
-                    generated,
-                    existed: true,
-                })
+                Ok((ptr, true))
             }
             Err(Refusal::Conflict { holder, .. })
                 if planted::is_on(Bug::UniqueSkippedInTransaction)
@@ -360,7 +366,7 @@ impl Datastore {
     }
 }
 
-fn check_row(table: &Table, row: &[u8]) -> Result<(), WriteError> {
+pub(crate) fn check_row(table: &Table, row: &[u8]) -> Result<(), WriteError> {
     let checked = table.schema.layout.validate(row);
     checked.map_err(|error| WriteError::InvalidRow {
         table: Arc::clone(&table.schema.name),

@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod publish;
+pub(crate) mod replay;
 pub(crate) mod server;
 pub(crate) mod sql;
 pub(crate) mod start;

@@ -22,7 +22,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use commands::{
-    build, call, database, describe, list, login, logs, publish, server, sql, start, subscribe,
+    build, call, database, describe, list, login, logs, publish, replay, server, sql, start, subscribe,
 };
 use paths::Paths;
 
@@ -82,6 +82,8 @@ enum Command {
     /// Manage the servers that have a name here
     #[command(subcommand)]
     Server(server::ServerCommand),
+    /// Run the recorded reducer calls of a log again, and tell what differs
+    Replay(replay::ReplayArguments),
     /// Print the rows of queries as they change
     Subscribe(subscribe::SubscribeArguments),
     /// Start a server
@@ -117,6 +119,7 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
     match command {
         Command::Start(arguments) => start::run(paths, arguments),
         Command::Build(arguments) => build::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
         Command::Logout(arguments) => login::logout(paths, arguments),
         Command::Version => {
             let program = std::env::current_exe().unwrap_or_default();
@@ -150,7 +153,11 @@ async fn talk(paths: &Paths, command: &Command) -> Result<()> {
         Command::Subscribe(arguments) => subscribe::run(paths, arguments).await,
         Command::Lock(arguments) => database::lock(paths, arguments).await,
         Command::Unlock(arguments) => database::unlock(paths, arguments).await,
-        Command::Start(_) | Command::Build(_) | Command::Logout(_) | Command::Version => {
+        Command::Start(_)
+        | Command::Build(_)
+        | Command::Replay(_)
+        | Command::Logout(_)
+        | Command::Version => {
             unreachable!("these need no server and were done before")
         }
     }
