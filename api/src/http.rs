@@ -7,6 +7,7 @@
 //!
 //! Not here: what the requests mean (the host), and the WebSocket protocol (`ws`).
 
+mod backup;
 mod call;
 mod cors;
 mod database;
@@ -144,6 +145,7 @@ fn database_routes(state: &ApiState) -> Router<ApiState> {
         .route("/{database}/unstable/timestamp", get(service::timestamp))
         .route("/{database}/call/{function}", post(call::call))
         .route("/{database}/sql", post(sql::sql))
+        .route("/{database}/backup", post(backup::backup))
         .route("/{database}/schema", get(schema::schema))
         .route("/{database}/logs", get(logs::logs))
         .route("/{database}/subscribe", get(subscribe::subscribe))

@@ -12,14 +12,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use spacetime_durability::storage::{OsStorage, with_failpoint};
-use spacetime_types::Identity;
+use spacetime_durability::storage::{OsStorage, Storage, with_failpoint};
 use spacetime_types::module_def::ModuleDef;
+use spacetime_types::{Identity, Timestamp, TxOffset};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::backup::{BackupError, BackupSource, Have, Subject};
 use crate::limits::REQUEST_QUEUE_LEN_MAX;
 use crate::module::{LiveModule, prepare_module};
 use crate::module_log::{Level, ModuleLog, Record};
+use crate::past::{self, PastError, PastStates};
 use crate::publish::{PreparedModule, PublishError};
 use crate::release::ReleaseQueue;
 use crate::request::{
@@ -29,6 +31,7 @@ use crate::session_rows;
 use crate::sql::{SqlError, SqlResult};
 use crate::wasm::{CallLimits, WasmEngine};
 use crate::worker::Worker;
+use spacetime_query as query;
 use spacetime_store::{Files, OpenStoreError, Store, StoreOptions};
 
 /// A database that fails this often within [`FAILURE_WINDOW`] is given up.
@@ -50,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) log: Arc<ModuleLog>,
     pub(crate) release: Arc<ReleaseQueue>,
+    past: PastStates,
     definition: RwLock<Option<Arc<ModuleDef>>>,
     next_client: AtomicU64,
     /// Why the database is not running, once it is not.
@@ -77,6 +81,7 @@ impl Shared {
             runtime,
             log,
             release: Arc::new(ReleaseQueue::default()),
+            past: PastStates::default(),
             definition: RwLock::new(None),
             next_client: AtomicU64::new(1),
             gone: Mutex::new(None),
@@ -226,6 +231,62 @@ impl DatabaseHandle {
         })
         .await?;
         answer.await.map_err(|_| self.shared.gone())?
+    }
+
+    /// Asks the state after a transaction of the past, which must be on disk. Does not disturb the
+    /// writer. Reads every table: only for the owner.
+    pub async fn sql_at(
+        &self,
+        caller: Identity,
+        text: &str,
+        at: TxOffset,
+    ) -> Result<SqlResult, SqlError> {
+        if caller != self.shared.owner {
+            return Err(SqlError::NotOwner(caller));
+        }
+        let durable = self.shared.release.durable();
+        if durable < Some(at) {
+            return Err(PastError::NotYet { asked: at, durable }.into());
+        }
+        let (shared, text) = (Arc::clone(&self.shared), text.to_owned());
+        let task = tokio::task::spawn_blocking(move || {
+            let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+            let state = shared.past.after(at, &storage, &shared.directory)?;
+            let caller = query::Caller {
+                identity: caller,
+                is_owner: true,
+            };
+            past::select(&state, &caller, &text)
+        });
+        let panicked = |_| SqlError::Execute("the query failed; see the server log".into());
+        task.await.map_err(panicked)?
+    }
+
+    /// Opens the files for a backup, for the owner. `names` are recorded in it.
+    pub async fn open_backup(
+        &self,
+        caller: Identity,
+        names: Vec<String>,
+        have: Have,
+        now: Timestamp,
+    ) -> Result<BackupSource, BackupError> {
+        let (database, owner) = (self.shared.identity, self.shared.owner);
+        if caller != owner {
+            return Err(BackupError::NotOwner { caller, database });
+        }
+        let subject = Subject {
+            database,
+            owner,
+            names,
+            now,
+        };
+        let durable = self.shared.release.durable().ok_or(BackupError::Nothing)?;
+        let directory = self.shared.directory.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+            BackupSource::open(&storage, &directory, durable, &have, subject)
+        });
+        task.await.map_err(|_| BackupError::Panicked)?
     }
 
     pub(crate) async fn update(&self, module: PreparedModule) -> Result<(), PublishError> {

@@ -7,6 +7,7 @@
 //!
 //! Not here: HTTP, sockets and wire formats (see `spacetime-api`).
 
+mod backup;
 mod clock;
 mod control;
 mod data_dir;
@@ -17,15 +18,18 @@ mod module;
 mod module_log;
 mod module_schema;
 mod outbox;
+mod past;
 mod publish;
 mod release;
 mod replay;
 mod request;
+mod restore;
 mod session_rows;
 mod sql;
 mod wasm;
 mod worker;
 
+pub use backup::{BackupError, BackupSource, Have};
 pub use control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
 pub use data_dir::DataDirError;
 pub use database::{DatabaseHandle, StartError};
@@ -35,6 +39,7 @@ pub use outbox::{
     CallInfo, ClientUpdate, EncodedOnce, Outbox, OutboxLimits, OutboxMessage, OutboxReceiver,
     QuerySetId, ReducerOutcome, RequestId, TableChange, outbox,
 };
+pub use past::PastError;
 pub use publish::{Publish, PublishError, PublishTarget, Published};
 pub use replay::{
     Difference, ReplayCallsError, ReplayObserver, ReplayOptions, ReplayProgress, ReplaySummary,
@@ -44,6 +49,7 @@ pub use request::{
     CallArgs, CallOutcome, CallReport, Caller, ClientId, Connect, ConnectError, DatabaseGone,
     ReducerCall, Request,
 };
+pub use restore::{RestoreError, RestoreTarget, Restored, restore_into};
 pub use spacetime_store::{OpenStoreError, StoreOptions};
 pub use sql::{SqlError, SqlResult, SqlStats};
 pub use wasm::{CallLimits, CreateInstanceError, LoadProgramError};

@@ -90,6 +90,11 @@ impl ReleaseQueue {
         }
     }
 
+    /// The last transaction known to be on disk.
+    pub(crate) fn durable(&self) -> Option<TxOffset> {
+        self.state.lock().durable
+    }
+
     /// Forgets everything: the database is opened again and its clients are gone.
     pub(crate) fn restart(&self) {
         *self.state.lock() = State::default();

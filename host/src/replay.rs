@@ -153,13 +153,19 @@ pub enum ReplayCallsError {
     #[error("there is no log in {}; name a replica's directory, or its clog", .0.display())]
     NoLog(PathBuf),
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(Box<LogError>),
     #[error(transparent)]
-    Step(LogReplayError<StepError>),
+    Step(Box<LogReplayError<StepError>>),
     #[error("the log ends before transaction {wanted}: its next one would be {end}")]
     EndsEarly { wanted: TxOffset, end: TxOffset },
     #[error("the wasm engine cannot be started: {0:#}")]
     Engine(wasmtime::Error),
+}
+
+impl From<LogError> for ReplayCallsError {
+    fn from(error: LogError) -> Self {
+        ReplayCallsError::Log(Box::new(error))
+    }
 }
 
 /// Transactions between two reports of progress.
@@ -186,7 +192,7 @@ pub fn replay_calls(
                 source: StepError::End,
                 ..
             }) => return Ok(journal.summary()),
-            Err(error) => return Err(ReplayCallsError::Step(error)),
+            Err(error) => return Err(ReplayCallsError::Step(Box::new(error))),
         }
         record_bytes += u64::try_from(len).unwrap_or(u64::MAX);
         let offset = journal.next_offset();

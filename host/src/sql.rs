@@ -4,6 +4,7 @@ use spacetime_query::SqlError as QueryError;
 use spacetime_table::RowList;
 use spacetime_types::ProductType;
 
+use crate::past::PastError;
 use crate::request::{ConnectError, DatabaseGone};
 
 /// Rows that a statement wrote.
@@ -38,6 +39,8 @@ pub enum SqlError {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Gone(#[from] DatabaseGone),
+    #[error(transparent)]
+    Past(#[from] PastError),
     #[error("the result could not be made durable: {0}")]
     NotDurable(Box<str>),
 }

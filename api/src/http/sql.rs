@@ -8,7 +8,7 @@ use serde::Deserialize;
 use spacetime_host::{SqlError, SqlResult};
 use spacetime_types::bsatn::Reader;
 use spacetime_types::json::{Flavour, type_to_json, write_bsatn};
-use spacetime_types::{AlgebraicType, Typespace};
+use spacetime_types::{AlgebraicType, TxOffset, Typespace};
 
 use super::ApiState;
 use super::call::{DURATION, connect_refused};
@@ -22,6 +22,8 @@ pub(super) struct SqlParams {
     /// Answer only when what was read or written is durable.
     #[serde(default = "yes")]
     confirmed: bool,
+    /// Ask the state after this transaction instead of the present one.
+    at_tx: Option<u64>,
 }
 
 fn yes() -> bool {
@@ -37,11 +39,21 @@ pub(super) async fn sql(
     text: String,
 ) -> Result<Response, ApiError> {
     let database = open(&state, &database)?;
-    let caller = session.caller(clock::new_connection_id());
-    let results = database
-        .sql(caller, &text, params.confirmed)
-        .await
-        .map_err(|error| refused(&error))?;
+    let results = match params.at_tx {
+        Some(at) => {
+            if session.identity() != database.owner() {
+                let (caller, identity) = (session.identity(), database.identity());
+                return Err(ApiError::forbidden(caller, identity, "query the past"));
+            }
+            let result = database.sql_at(session.identity(), &text, TxOffset(at));
+            result.await.map(|result| vec![result])
+        }
+        None => {
+            let caller = session.caller(clock::new_connection_id());
+            database.sql(caller, &text, params.confirmed).await
+        }
+    };
+    let results = results.map_err(|error| refused(&error))?;
     let micros: u64 = results.iter().map(|result| result.duration_micros).sum();
     let mut body = String::from("[");
     for (position, result) in results.iter().enumerate() {

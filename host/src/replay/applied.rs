@@ -43,8 +43,9 @@ pub(super) fn apply(
     let chosen = |table, is_insert| parts.iter().any(|part| part.holds(table, is_insert));
     let is_nothing = |(id, changed): (&TableId, &Changed)| {
         let inserts = chosen(*id, true) && !changed.inserts.is_empty();
-        let removes = changed.truncated || !changed.deletes.is_empty();
-        !inserts && !(chosen(*id, false) && removes)
+        let has_removals = changed.truncated || !changed.deletes.is_empty();
+        let removes = chosen(*id, false) && has_removals;
+        !inserts && !removes
     };
     if record.tables.iter().all(is_nothing) {
         return Ok(());

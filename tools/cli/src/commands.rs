@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod backup;
 pub(crate) mod build;
 pub(crate) mod call;
 pub(crate) mod database;
@@ -9,6 +10,7 @@ pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod publish;
 pub(crate) mod replay;
+pub(crate) mod restore;
 pub(crate) mod server;
 pub(crate) mod sql;
 pub(crate) mod start;

@@ -22,7 +22,8 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use commands::{
-    build, call, database, describe, list, login, logs, publish, replay, server, sql, start, subscribe,
+    backup, build, call, database, describe, list, login, logs, publish, replay, restore, server,
+    sql, start, subscribe,
 };
 use paths::Paths;
 
@@ -57,6 +58,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Copy a running database, only what is new, and check such copies
+    Backup(backup::BackupArguments),
+    /// Bring a database back from a backup, as it was after any transaction
+    Restore(restore::RestoreArguments),
     /// Put a module into a database, new or not
     Publish(publish::PublishArguments),
     /// Delete a database and all its data
@@ -120,6 +125,7 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
         Command::Start(arguments) => start::run(paths, arguments),
         Command::Build(arguments) => build::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Restore(arguments) => restore::run(arguments),
         Command::Logout(arguments) => login::logout(paths, arguments),
         Command::Version => {
             let program = std::env::current_exe().unwrap_or_default();
@@ -140,6 +146,7 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
 /// The commands that talk to a server.
 async fn talk(paths: &Paths, command: &Command) -> Result<()> {
     match command {
+        Command::Backup(arguments) => backup::run(paths, arguments).await,
         Command::Publish(arguments) => publish::run(paths, arguments).await,
         Command::Delete(arguments) => database::delete(paths, arguments).await,
         Command::Logs(arguments) => logs::run(paths, arguments).await,
@@ -156,6 +163,7 @@ async fn talk(paths: &Paths, command: &Command) -> Result<()> {
         Command::Start(_)
         | Command::Build(_)
         | Command::Replay(_)
+        | Command::Restore(_)
         | Command::Logout(_)
         | Command::Version => {
             unreachable!("these need no server and were done before")

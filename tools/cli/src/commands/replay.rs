@@ -120,7 +120,8 @@ fn progress_bar(log: &Path) -> ProgressBar {
             .sum()
     });
     let style = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}";
-    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(bytes).with_style(style)
 }
 
@@ -190,9 +191,10 @@ fn difference_text(difference: &Difference) -> String {
 
 fn difference_json(difference: &Difference) -> Value {
     let rows = |rows: &Rows| {
-        let shown = rows.shown.iter().map(|row| {
-            serde_json::from_str(row).unwrap_or_else(|_| Value::String(row.clone()))
-        });
+        let shown = rows
+            .shown
+            .iter()
+            .map(|row| serde_json::from_str(row).unwrap_or_else(|_| Value::String(row.clone())));
         json!({"count": rows.count, "rows": shown.collect::<Vec<Value>>()})
     };
     let tables = difference.tables.iter().map(|table| {

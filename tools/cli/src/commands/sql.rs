@@ -30,6 +30,9 @@ pub(crate) struct SqlArguments {
     /// Whether to wait until what is read or written is on disk
     #[arg(long, value_name = "true|false")]
     confirmed: Option<bool>,
+    /// Ask the state after this transaction (owner only; queries only)
+    #[arg(long, value_name = "OFFSET")]
+    at_tx: Option<u64>,
     /// Read statements from a prompt
     #[arg(long)]
     interactive: bool,
@@ -74,8 +77,14 @@ pub(crate) async fn run(paths: &Paths, arguments: &SqlArguments) -> Result<()> {
     let session = Session::open(paths, server, who).await?;
     let identity = session.database(&database).await?;
     let mut route = format!("database/{identity}/sql");
-    if let Some(confirmed) = arguments.confirmed {
-        route.push_str(&format!("?confirmed={confirmed}"));
+    let confirmed = arguments
+        .confirmed
+        .map(|confirmed| format!("confirmed={confirmed}"));
+    let at_tx = arguments.at_tx.map(|offset| format!("at_tx={offset}"));
+    let parameters: Vec<String> = confirmed.into_iter().chain(at_tx).collect();
+    if !parameters.is_empty() {
+        route.push('?');
+        route.push_str(&parameters.join("&"));
     }
     if arguments.interactive {
         return prompt(&session, &route).await;

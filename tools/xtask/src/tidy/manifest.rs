@@ -26,6 +26,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "durability",
         ],
     ),
+    (
+        "backup",
+        &["types", "table", "commitlog", "durability", "store"],
+    ),
     ("query", &["types", "table"]),
     (
         "host",
@@ -36,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "snapshot",
             "durability",
             "store",
+            "backup",
             "query",
         ],
     ),
@@ -49,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "snapshot",
             "durability",
             "store",
+            "backup",
             "offline",
             "host",
             "api",

@@ -1,0 +1,167 @@
+//! `spacetime restore`: a database from a backup into the data directory of a server that does not
+//! run, as it was after the last transaction or any before.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use serde_json::json;
+use spacetime_backup::cut::{STAGING_DIR, cut_after, last_before};
+use spacetime_backup::restore::restore_files;
+use spacetime_backup::{BackupIndex, Depot, open_depot};
+use spacetime_durability::CLOG_DIR;
+use spacetime_durability::storage::{OsStorage, Storage};
+use spacetime_host::{RestoreTarget, Restored, restore_into};
+use spacetime_types::{Identity, Timestamp, TxOffset};
+
+use super::backup::{byte_bar, chosen, show};
+use crate::output::{note, say};
+
+/// The flags of `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// Where the backups are: a folder, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "WHERE")]
+    from: String,
+    /// The data directory of a server; it must not be running
+    #[arg(long, value_name = "DATA_DIR")]
+    to: PathBuf,
+    /// The database: a name that it had, or its identity (needed if there are several)
+    #[arg(long, value_name = "DATABASE")]
+    database: Option<String>,
+    /// The backup, as `spacetime backup list` shows it (default: the newest)
+    #[arg(long, value_name = "BACKUP")]
+    backup: Option<String>,
+    #[command(flatten)]
+    moment: Moment,
+    /// Replace the database if the data directory has it
+    #[arg(long)]
+    replace: bool,
+    /// Give it no name
+    #[arg(long)]
+    no_names: bool,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which state of the database.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct Moment {
+    /// The state after this transaction
+    #[arg(long, value_name = "OFFSET")]
+    at_tx: Option<u64>,
+    /// The state at this time, like 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// The state after the last transaction of the backup (the default)
+    #[arg(long)]
+    latest: bool,
+}
+
+pub(crate) fn run(arguments: &RestoreArguments) -> Result<()> {
+    let depot = open_depot(&arguments.from)?;
+    let index = choose(&*depot, arguments)?;
+    if let Some(wanted) = arguments.moment.at_tx
+        && wanted >= index.end
+    {
+        bail!(
+            "backup {} has the transactions before {} only",
+            index.id(),
+            index.end
+        );
+    }
+    let identity = |hex: &str| Identity::from_hex(hex).context("the backup names no identity");
+    let target = RestoreTarget {
+        identity: identity(&index.database)?,
+        owner: identity(&index.owner)?,
+        names: match arguments.no_names {
+            true => Vec::new(),
+            false => index.names.clone(),
+        },
+        replace: arguments.replace,
+    };
+    let restored = restore_into(&arguments.to, &target, |directory| {
+        fill(&*depot, &index, &arguments.moment, directory).map_err(Into::into)
+    });
+    let restored = restored.map_err(|error| anyhow!(error).context("nothing was restored"))?;
+    report(arguments, &index, &restored);
+    Ok(())
+}
+
+/// The backup that is meant.
+fn choose(depot: &dyn Depot, arguments: &RestoreArguments) -> Result<BackupIndex> {
+    let mut found: Vec<BackupIndex> = Vec::new();
+    for (key, index) in chosen(depot, arguments.database.as_deref())? {
+        let is_asked_for = arguments
+            .backup
+            .as_ref()
+            .is_none_or(|wanted| key.ends_with(&format!("/{wanted}.json")));
+        match index {
+            Ok(index) if is_asked_for => found.push(index),
+            Err(error) if arguments.backup.is_some() && is_asked_for => return Err(error),
+            // The next older one does, but not silently.
+            Err(error) if is_asked_for => note(format_args!("Warning: passed over: {error}")),
+            _ => {}
+        }
+    }
+    let Some(newest) = found.pop() else {
+        bail!("there is no such backup in {}", arguments.from);
+    };
+    if found.iter().any(|other| other.database != newest.database) {
+        bail!("there are backups of several databases: choose one with --database");
+    }
+    Ok(newest)
+}
+
+/// Writes the files and cuts the log.
+fn fill(depot: &dyn Depot, index: &BackupIndex, moment: &Moment, directory: &Path) -> Result<()> {
+    let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+    let log_dir = directory.join(CLOG_DIR);
+    let is_log = |path: &str| path.starts_with(CLOG_DIR);
+    let is_whole = moment.at_tx.is_none() && moment.at.is_none();
+    let bar = byte_bar("restoring");
+    // An earlier state comes from the log alone: a snapshot may be newer.
+    let wanted = |path: &str| is_whole || is_log(path);
+    let written = restore_files(depot, index, directory, &wanted, &mut show(&bar));
+    bar.finish_and_clear();
+    written?;
+    let last = match (moment.at_tx, moment.at) {
+        (Some(offset), _) => TxOffset(offset),
+        (None, Some(time)) => last_before(&storage, &log_dir, time)?,
+        (None, None) => return Ok(()),
+    };
+    cut_after(&storage, &log_dir, last)?;
+    let staging = directory.join(STAGING_DIR);
+    std::fs::remove_dir_all(&staging)
+        .with_context(|| format!("cannot remove {}", staging.display()))
+}
+
+fn report(arguments: &RestoreArguments, index: &BackupIndex, restored: &Restored) {
+    let last = restored.last.map(|last| last.0);
+    if arguments.json {
+        say(json!({
+            "database": index.database,
+            "names": index.names,
+            "backup": index.id(),
+            "directory": restored.directory.display().to_string(),
+            "last_transaction": last,
+            "tables": restored.tables,
+            "rows": restored.rows,
+        }));
+        return;
+    }
+    let last = last.map_or_else(
+        || "no transaction".to_owned(),
+        |last| format!("transaction {last}"),
+    );
+    say(format_args!(
+        "Restored {} as it was after {last}: {} rows in {} tables.\nIts files are in {}.",
+        index.names.first().unwrap_or(&index.database),
+        restored.rows,
+        restored.tables,
+        restored.directory.display(),
+    ));
+}
