@@ -85,11 +85,7 @@ impl Datastore {
                 let ptr = found.rows.insert(row, &mut self.blobs);
                 let ptr = ptr.map_err(|error| refused(found, Refusal::NoRoom(error)))?;
                 self.tx.push_insert(table, ptr, start);
-                Ok(Inserted {
-                    ptr,
-                    generated,
-                    existed: false,
-                })
+                Ok((ptr, false))
             }
             Err(refusal) => {
                 let error = refused(found, refusal);

@@ -71,7 +71,7 @@ fn calls_of_every_kind_do_the_same_again() {
     let numbered: [(&str, Value); 6] = [
         ("insert_auto_inc", json!(["u32", 3])),
         ("insert_auto_inc", json!(["i8", 2])),
-        ("insert_auto_inc_u32_at", json!([900, 1])),
+        ("insert_auto_inc_u_32_at", json!([900, 1])),
         ("insert_auto_inc_all", json!([1])),
         ("record_caller", json!([])),
         ("insert_auto_inc", json!(["u256", 2])),
@@ -86,7 +86,7 @@ fn calls_of_every_kind_do_the_same_again() {
         succeeds(&server, &owner, &[("start_timer", arguments)]);
     }
     wait_until_empty(&server, &owner, "timer");
-    let inserted = "INSERT INTO auto_inc_u32 (id, note) VALUES (0, 7)";
+    let inserted = "INSERT INTO auto_inc_u_32 (id, note) VALUES (0, 7)";
     server.sql(&owner, "sink", inserted).unwrap();
     succeeds(&server, &owner, &numbered[..1]);
     // Numbers go on in another block after a restart.
