@@ -63,6 +63,11 @@ fn transfers(server: &Server, owner: &Login, count: u64) {
     }
 }
 
+/// Waits until everything so far is on disk.
+fn settle(server: &Server, owner: &Login) {
+    server.rows(owner, DATABASE, "SELECT * FROM counter");
+}
+
 fn backup(server: &Server, place: &Path) -> Value {
     let place = place.to_str().unwrap();
     let printed = server.cli_ok(&["backup", DATABASE, "--to", place, "--json"]);
@@ -155,7 +160,8 @@ fn a_backup_under_load_is_restored_to_any_transaction() {
         bytes(&second, "bytes") - bytes(&first, "bytes")
     );
 
-    // A third one without load: nothing is new but the index.
+    // One without load: nothing is new but the index.
+    settle(&server, &owner);
     let third = backup(&server, &place);
     let fourth = backup(&server, &place);
     assert_eq!(bytes(&fourth, "received_bytes"), 0);
@@ -304,6 +310,7 @@ fn the_past_is_for_the_owner_and_cannot_be_changed() {
     let owner = server.new_login();
     server.publish(&owner, DATABASE, &module("ledger"));
     transfers(&server, &owner, 3);
+    settle(&server, &owner);
     let committed = |at| past(&server, &owner, at, "SELECT committed FROM counter").unwrap();
     assert_eq!(committed(0), [json!([0])]);
     // Each call comes with a connection: its arrival, the call, its leaving.
@@ -352,6 +359,7 @@ fn a_time_stands_for_the_last_call_before_it() {
     transfers(&server, &owner, 2);
     let between = time_text();
     transfers(&server, &owner, 3);
+    settle(&server, &owner);
     let place = server.scratch().join("backups");
     backup(&server, &place);
     let folder = tempfile::tempdir().unwrap();

@@ -28,12 +28,21 @@ const CHUNKS_MAX: usize = 32;
 
 /// The flags of `backup`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct BackupArguments {
     #[command(subcommand)]
     command: Option<BackupCommand>,
+    /// The database
+    #[arg(value_name = "DATABASE", required = true)]
+    database: Option<String>,
+    /// Where to: a folder, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "WHERE", required = true)]
+    to: Option<String>,
+    /// Print what was done as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
-    take: Option<TakeArguments>,
+    server: ServerFlags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,22 +51,6 @@ enum BackupCommand {
     List(PlaceArguments),
     /// Read all of the backups in a place, and tell what is damaged
     Verify(PlaceArguments),
-}
-
-/// The flags of taking one.
-#[derive(Debug, Args)]
-struct TakeArguments {
-    /// The database
-    #[arg(value_name = "DATABASE")]
-    database: String,
-    /// Where to: a folder, or s3://BUCKET/PREFIX
-    #[arg(long, value_name = "WHERE")]
-    to: String,
-    /// Print what was done as JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    server: ServerFlags,
 }
 
 /// The flags of `list` and `verify`.
@@ -75,11 +68,10 @@ pub(super) struct PlaceArguments {
 }
 
 pub(crate) async fn run(paths: &Paths, arguments: &BackupArguments) -> Result<()> {
-    match (&arguments.command, &arguments.take) {
-        (Some(BackupCommand::List(place)), _) => run_apart(|| list_backups(place)),
-        (Some(BackupCommand::Verify(place)), _) => run_apart(|| verify_backups(place)),
-        (None, Some(arguments)) => take_backup(paths, arguments).await,
-        (None, None) => bail!("name a database, or say `list` or `verify`"),
+    match &arguments.command {
+        Some(BackupCommand::List(place)) => run_apart(|| list_backups(place)),
+        Some(BackupCommand::Verify(place)) => run_apart(|| verify_backups(place)),
+        None => take_backup(paths, arguments).await,
     }
 }
 
@@ -111,10 +103,13 @@ pub(super) fn show(bar: &ProgressBar) -> impl FnMut(u64, u64) + '_ {
     }
 }
 
-async fn take_backup(paths: &Paths, arguments: &TakeArguments) -> Result<()> {
+async fn take_backup(paths: &Paths, arguments: &BackupArguments) -> Result<()> {
+    let (Some(name), Some(place)) = (&arguments.database, &arguments.to) else {
+        bail!("name the database, and with --to the place for its backup");
+    };
     let session = Session::open(paths, arguments.server.server.as_deref(), As::Me).await?;
-    let database = session.database(&arguments.database).await?;
-    let known = run_apart(|| what_is_there(&arguments.to, &database))?;
+    let database = session.database(name).await?;
+    let known = run_apart(|| what_is_there(place, &database))?;
     let body = serde_json::to_vec(&known).context("cannot say what is there already")?;
     let request = session
         .post(&format!("database/{database}/backup"))
@@ -122,8 +117,8 @@ async fn take_backup(paths: &Paths, arguments: &TakeArguments) -> Result<()> {
         .body(body);
     let answer = session.success(request).await?;
     let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
-    let place = arguments.to.clone();
-    let writer = std::thread::spawn(move || write_backup(&place, &known, receiver));
+    let to = place.clone();
+    let writer = std::thread::spawn(move || write_backup(&to, &known, receiver));
     let mut chunks = answer.bytes_stream();
     while let Some(chunk) = chunks.next().await {
         let is_end = chunk.is_err();
@@ -137,7 +132,7 @@ async fn take_backup(paths: &Paths, arguments: &TakeArguments) -> Result<()> {
     let taken = written?.map_err(|_| anyhow!("the backup's writer failed"))??;
     match arguments.json {
         true => say(taken_json(&taken)),
-        false => say(taken_text(&taken, &arguments.to)),
+        false => say(taken_text(&taken, place)),
     }
     Ok(())
 }
