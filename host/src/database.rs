@@ -251,7 +251,9 @@ impl DatabaseHandle {
         let (shared, text) = (Arc::clone(&self.shared), text.to_owned());
         let task = tokio::task::spawn_blocking(move || {
             let storage: Arc<dyn Storage> = Arc::new(OsStorage);
-            let state = shared.past.after(at, &storage, &shared.directory)?;
+            let state = shared
+                .past
+                .after(at, &storage, &shared.directory, &shared.store)?;
             let caller = query::Caller {
                 identity: caller,
                 is_owner: true,

@@ -1,4 +1,4 @@
-//! States of the past, for reading: rebuilt from the log, kept for the next question.
+//! States of the past, for reading: rebuilt from a snapshot and the log, kept for the next question.
 //!
 //! Invariants
 //!   * A state is asked for only once its transaction is durable: what was shown stays true.
@@ -12,15 +12,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use spacetime_commitlog::{LogError, LogReader, ReplayError as LogReplayError, TxdataError};
-use spacetime_commitlog::{replay_commit, txdata};
-use spacetime_durability::CLOG_DIR;
 use spacetime_durability::storage::Storage;
 use spacetime_query::{self as query, RowBuffer, Statement, execute_select};
-use spacetime_store::Apply;
-use spacetime_table::{Datastore, ReadView, ReplayError};
+use spacetime_store::{StoreOptions, open_at};
+use spacetime_table::ReadView;
 use spacetime_types::TxOffset;
-use spacetime_types::bsatn::Reader;
 
 use crate::sql::{SqlError, SqlResult, SqlStats};
 
@@ -63,6 +59,7 @@ impl PastStates {
         at: TxOffset,
         storage: &Arc<dyn Storage>,
         directory: &Path,
+        options: &StoreOptions,
     ) -> Result<ReadView, PastError> {
         if let Some(state) = self.find(at) {
             return Ok(state);
@@ -73,15 +70,20 @@ impl PastStates {
             return Ok(state);
         }
         let started = Instant::now();
-        let state = rebuild(at, storage, directory)?.view();
+        let past =
+            open_at(storage, directory, at, options).map_err(|error| PastError::Rebuild {
+                at,
+                cause: error.to_string().into(),
+            })?;
         tracing::info!(
             directory = %directory.display(),
             offset = %at,
+            snapshot = ?past.snapshot,
             milliseconds = started.elapsed().as_secs_f64() * 1000.0,
             "a state of the past was rebuilt"
         );
-        self.keep(at, state.clone());
-        Ok(state)
+        self.keep(at, past.view.clone());
+        Ok(past.view)
     }
 
     fn find(&self, at: TxOffset) -> Option<ReadView> {
@@ -103,48 +105,6 @@ impl PastStates {
             kept.pop_front();
         }
     }
-}
-
-/// The rows after transaction `at`, from the log alone.
-fn rebuild(
-    at: TxOffset,
-    storage: &Arc<dyn Storage>,
-    directory: &Path,
-) -> Result<Box<Datastore>, PastError> {
-    let failed = |cause: String| PastError::Rebuild {
-        at,
-        cause: cause.into(),
-    };
-    let log_failed = |error: LogError| failed(error.to_string());
-    let mut datastore = Box::new(Datastore::new());
-    datastore.replay_begin();
-    let mut apply = Apply::new(&mut datastore);
-    let log_dir = directory.join(CLOG_DIR);
-    let mut log =
-        LogReader::open(Arc::clone(storage), &log_dir, TxOffset(0)).map_err(log_failed)?;
-    let mut reached = false;
-    while !reached {
-        let Some(commit) = log.next_commit().map_err(log_failed)? else {
-            return Err(failed("the log ends before it".to_owned()));
-        };
-        let count = at.0 - commit.header.start.0 + 1;
-        reached = count <= u64::from(commit.header.record_count);
-        if count < u64::from(commit.header.record_count) {
-            let mut records = Reader::new(commit.records);
-            for nth in 0..count {
-                let offset = TxOffset(commit.header.start.0 + nth);
-                txdata::decode(offset, &mut records, &mut apply)
-                    .map_err(|error: TxdataError<ReplayError>| failed(error.to_string()))?;
-            }
-        } else {
-            replay_commit(&commit, TxOffset(0), &mut apply)
-                .map_err(|error: LogReplayError<ReplayError>| failed(error.to_string()))?;
-        }
-    }
-    datastore
-        .finish_replay()
-        .map_err(|error| failed(error.to_string()))?;
-    Ok(datastore)
 }
 
 /// Asks a state of the past.
