@@ -18,7 +18,7 @@ use crate::compressed::{CompressedDamage, CompressedFile};
 use crate::damage::{Damage, DamageKind, LogError};
 use crate::offset_index::{self, INTERVAL_BYTES, IndexBuilder};
 use crate::planted::{self, Bug};
-use crate::segment::{self, OpenSegment};
+use crate::segment;
 use crate::segment_reader::{SegmentReader, Step};
 use crate::storage::{OpenMode, Storage, StorageError, StorageFile};
 
@@ -44,14 +44,11 @@ pub(crate) fn compress(
     end: TxOffset,
 ) -> Result<Option<Compressed>, LogError> {
     let path = segment::path(dir, start);
-    let OpenSegment {
-        file,
-        is_compressed,
-        stored_len,
-    } = segment::open(storage, &path)?;
+    let (is_compressed, stored_len) = segment::examine(storage, &path)?;
     if is_compressed {
         return Ok(None);
     }
+    let file = storage.open(&path, OpenMode::Read)?;
     check(storage, dir, start, end)?;
     let temporary = segment::compressed_path(dir, start);
     let done = write(storage, &*file, &temporary)

@@ -3,7 +3,8 @@
 //! * [`open`] replays what is on disk into a visitor and returns a running [`Durability`].
 //! * [`Durability::append`] hands over a transaction and returns at once; a thread writes
 //!   whatever has accumulated as one commit, syncs it, and advances the [`DurableOffset`].
-//! * [`storage`] has the real disk and a simulated one.
+//! * [`storage`] has the real disk, by system calls or by io_uring, and a simulated one.
+//! * [`replay_ahead`] replays a log while another thread reads on.
 //!
 //! What is promised
 //!   * Offsets at or below the durable offset survive a killed process and a power loss, on a

@@ -43,6 +43,20 @@ fn good_log() -> Vec<u8> {
     bytes
 }
 
+/// The end of a compressed segment with frames of these lengths, compressed and not.
+fn seek_table(lens: &[(u32, u32)], wrong_count: u32) -> Vec<u8> {
+    let count = u32::try_from(lens.len()).expect("few");
+    let mut out = vec![0x5e, 0x2a, 0x4d, 0x18];
+    out.extend_from_slice(&(8 * count + 9).to_le_bytes());
+    for (compressed, content) in lens {
+        out.extend_from_slice(&compressed.to_le_bytes());
+        out.extend_from_slice(&content.to_le_bytes());
+    }
+    out.extend_from_slice(&(count ^ wrong_count).to_le_bytes());
+    out.extend_from_slice(&[0, 0xb1, 0xea, 0x92, 0x8f]);
+    out
+}
+
 /// Reads whatever it is. If it opens, it can be opened again to the same state.
 fn check(content: &[u8]) {
     let disk = replica(content);
@@ -108,5 +122,49 @@ proptest! {
         }
         let frame = commit.finish(TxOffset(0), 0);
         check(&[b"(ds)^2\x01\0\0\0", frame.bytes].concat());
+    }
+
+    /// What claims to be compressed: never more memory than a frame may hold, never a panic.
+    #[test]
+    fn random_compressed_segments(
+        bytes in vec(any::<u8>(), 0..200),
+        lens in vec((0_u32..40, prop_oneof![0_u32..5000, any::<u32>()]), 0..6),
+        wrong_count in prop_oneof![4 => Just(0_u32), 1 => any::<u32>()],
+    ) {
+        let mut content = vec![0x28, 0xb5, 0x2f, 0xfd];
+        content.extend_from_slice(&bytes);
+        check(&content);
+        // The frames fill the file, so that the table is believed.
+        let filled: u32 = lens.iter().map(|(compressed, _)| compressed).sum();
+        content.resize(usize::try_from(filled).expect("small").max(4), 7);
+        content.extend_from_slice(&seek_table(&lens, wrong_count));
+        check(&content);
+    }
+
+    #[test]
+    fn changed_compressed_logs(
+        changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        piece in 50_usize..2000,
+        cut in prop_oneof![2 => Just(None), 1 => any::<prop::sample::Index>().prop_map(Some)],
+    ) {
+        let mut bytes = Vec::new();
+        let mut lens = Vec::new();
+        for piece in good_log().chunks(piece) {
+            let frame = zstd::bulk::compress(piece, 3).expect("memory");
+            let len = |bytes: &[u8]| u32::try_from(bytes.len()).expect("small");
+            lens.push((len(&frame), len(piece)));
+            bytes.extend_from_slice(&frame);
+        }
+        bytes.extend_from_slice(&seek_table(&lens, 0));
+        prop_assert!(open(&replica(&bytes)).is_ok());
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        check(&bytes);
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+            check(&bytes);
+        }
     }
 }
