@@ -248,7 +248,7 @@ fn reading() {
         let path = clog.join("00000000000000000000.stdb.log");
         let bytes = std::fs::read(&path).expect("just written");
         println!(
-            "reading {transactions} transactions of one 8-byte row, {per_commit} in a commit, {} MB",
+            "reading {transactions} transactions of an 8-byte row, {per_commit} in a commit, {} MB",
             bytes.len() / 1_000_000
         );
         let timed = |name: &str, action: &mut dyn FnMut()| {
