@@ -1,11 +1,11 @@
 //! Images of pages.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use spacetime_page::{BlobStore, RowLayout, RowStore};
 use spacetime_types::{AlgebraicType as Ty, ProductType};
 
-use crate::disk::{apply_edit, take_edit};
+use crate::disk::bytes_or_changes;
 
 fn row_types() -> [ProductType; 6] {
     let mixed = [
@@ -70,41 +70,59 @@ fn rows(row_type: usize) -> Vec<Vec<u8>> {
     }
 }
 
+/// A page of rows of one type.
+struct Good {
+    layout: Arc<RowLayout>,
+    blobs: BlobStore,
+    image: Vec<u8>,
+}
+
+impl Good {
+    fn new(number: usize, row_type: &ProductType) -> Good {
+        let Ok(layout) = RowLayout::new(row_type) else {
+            panic!("a layout for every type");
+        };
+        let layout = Arc::new(layout);
+        let mut blobs = BlobStore::default();
+        let mut store = RowStore::new(Arc::clone(&layout));
+        for row in rows(number) {
+            if let Err(error) = layout.validate(&row) {
+                panic!("not a row of type {number}: {error}");
+            }
+            if let Err(error) = store.insert(&row, &mut blobs) {
+                panic!("no room: {error}");
+            }
+        }
+        let mut image = Vec::new();
+        if let Some((_, page)) = store.pages().next() {
+            page.write_image(&mut image);
+        }
+        Good {
+            layout,
+            blobs,
+            image,
+        }
+    }
+}
+
 /// Any bytes as the image of a page of rows of some type; the first byte chooses the type, and
 /// whether what follows is an image or changes to one. It is refused, or it is the image of the
 /// rows that it brings back, each of which is a good one.
 pub fn page_image(data: &[u8]) -> bool {
-    let Some((&choice, mut rest)) = data.split_first() else {
+    static GOOD: OnceLock<Vec<Good>> = OnceLock::new();
+    let good = GOOD.get_or_init(|| {
+        let types = row_types();
+        let numbered = types.iter().enumerate();
+        numbered
+            .map(|(number, row_type)| Good::new(number, row_type))
+            .collect()
+    });
+    let Some(&choice) = data.first() else {
         return false;
     };
-    let types = row_types();
-    let number = usize::from(choice / 2) % types.len();
-    let Ok(layout) = RowLayout::new(&types[number]) else {
-        panic!("a layout for every type");
-    };
-    let layout = Arc::new(layout);
-    let mut blobs = BlobStore::default();
-    let mut good = RowStore::new(Arc::clone(&layout));
-    for row in rows(number) {
-        if let Err(error) = layout.validate(&row) {
-            panic!("not a row of type {number}: {error}");
-        }
-        if let Err(error) = good.insert(&row, &mut blobs) {
-            panic!("no room: {error}");
-        }
-    }
-    let mut image = Vec::new();
-    if choice % 2 == 0 {
-        image.extend_from_slice(rest);
-    } else {
-        if let Some((_, page)) = good.pages().next() {
-            page.write_image(&mut image);
-        }
-        while let Some(edit) = take_edit(&mut rest) {
-            apply_edit(*edit, &mut image);
-        }
-    }
-    restore(&layout, &image, &blobs)
+    let good = &good[usize::from(choice / 2) % good.len()];
+    let image = bytes_or_changes(data, || good.image.clone());
+    restore(&good.layout, &image, &good.blobs)
 }
 
 fn restore(layout: &Arc<RowLayout>, image: &[u8], good: &BlobStore) -> bool {
