@@ -94,15 +94,13 @@ impl RowStore {
                 Some(row.len()) == self.layout.fixed_bsatn_len(),
                 "row of a wrong length"
             );
-            let page_index = self.choose_page(0)?;
-            let slot = self.next_slot(page_index);
+            let (page_index, slot) = self.choose_place(0)?;
             self.put_fixed(page_index, slot, row);
             return Ok(RowPtr::from_parts(page_index, slot, self.layout.slot_bits));
         }
         let layout = Arc::clone(&self.layout);
         let plan = ObjectPlan::new(&layout, row);
-        let page_index = self.choose_page(plan.len)?;
-        let slot = self.next_slot(page_index);
+        let (page_index, slot) = self.choose_place(plan.len)?;
         self.put(page_index, slot, row, &plan, blobs);
         Ok(RowPtr::from_parts(page_index, slot, self.layout.slot_bits))
     }
@@ -356,6 +354,26 @@ impl RowStore {
         (page, slot)
     }
 
+    /// The page and slot for a row with an object of this length.
+    #[inline]
+    fn choose_place(&mut self, object_len: usize) -> Result<(u32, u32), InsertError> {
+        if let Some(slot) = self.place_in(self.current, object_len) {
+            return Ok((self.current, slot));
+        }
+        self.current = self.find_page(object_len)?;
+        let slot = self.place_in(self.current, object_len);
+        assert!(slot.is_some(), "the chosen page has no free slot");
+        Ok((self.current, slot.unwrap_or(0)))
+    }
+
+    /// A free slot of a page that has room.
+    #[inline]
+    fn place_in(&self, page_index: u32, object_len: usize) -> Option<u32> {
+        let page = self.pages.get(index(page_index))?.as_ref()?;
+        let room = page.room(&self.layout)?;
+        page.free_slot(&self.layout).filter(|_| room >= object_len)
+    }
+
     /// The page for a row with an object of this length.
     #[inline]
     fn choose_page(&mut self, object_len: usize) -> Result<u32, InsertError> {
@@ -433,15 +451,6 @@ impl RowStore {
         if self.free_space.class_of_page(index(page_index)) != class {
             Arc::make_mut(&mut self.free_space).set_class(page_index, class);
         }
-    }
-
-    #[inline]
-    fn next_slot(&self, page_index: u32) -> u32 {
-        let page = self.pages.get(index(page_index));
-        let page = page.and_then(Option::as_ref);
-        let slot = page.and_then(|page| page.free_slot(&self.layout));
-        assert!(slot.is_some(), "the chosen page has no free slot");
-        slot.unwrap_or(0)
     }
 
     #[inline]

@@ -4,6 +4,7 @@
 //!   * Cloning costs one reference count, whatever the size.
 //!   * Changing a shared part copies it first; of the tables only the directory and the table that
 //!     is changed, whose rows and indexes are shared further down.
+//!   * Every table is in the directory or among those kept at hand, never in both.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -39,52 +40,101 @@ impl<T: Clone> DerefMut for Shared<T> {
     }
 }
 
-/// The tables by id.
+/// How many tables are kept at hand.
+const HOT_COUNT: usize = 4;
+
+/// The tables by id. Those that were changed last are kept out of the directory: changing them
+/// again needs no look into it, and no check whether a view shares it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tables(Arc<FxHashMap<TableId, Arc<Table>>>);
+pub(crate) struct Tables {
+    /// None for a table that is in `hot`.
+    directory: Arc<FxHashMap<TableId, Option<Arc<Table>>>>,
+    hot: [Option<(TableId, Arc<Table>)>; HOT_COUNT],
+    /// Which of `hot` makes room next.
+    oldest: usize,
+}
 
 impl Tables {
     #[inline]
     pub fn get(&self, id: &TableId) -> Option<&Table> {
-        self.0.get(id).map(|table| &**table)
+        if let Some((_, table)) = self.hot.iter().flatten().find(|(hot, _)| hot == id) {
+            return Some(table);
+        }
+        self.directory.get(id)?.as_deref()
     }
 
     /// A table to change.
     #[inline]
     pub fn get_mut(&mut self, id: &TableId) -> Option<&mut Table> {
-        Arc::make_mut(&mut self.0).get_mut(id).map(Arc::make_mut)
+        let is_it =
+            |hot: &Option<(TableId, Arc<Table>)>| hot.as_ref().is_some_and(|hot| hot.0 == *id);
+        let at = match self.hot.iter().position(is_it) {
+            Some(at) => at,
+            None => self.take_out(id)?,
+        };
+        let hot = self.hot[at].as_mut();
+        hot.map(|(_, table)| Arc::make_mut(table))
+    }
+
+    /// Takes a table out of the directory, in exchange for one that was changed less recently.
+    #[cold]
+    fn take_out(&mut self, id: &TableId) -> Option<usize> {
+        if !self.directory.contains_key(id) {
+            return None;
+        }
+        let directory = Arc::make_mut(&mut self.directory);
+        let table = directory.get_mut(id).and_then(Option::take);
+        assert!(table.is_some(), "a table is in one place");
+        let at = self.oldest;
+        self.oldest = (at + 1) % HOT_COUNT;
+        if let Some((cold, table)) = self.hot[at].take() {
+            directory.insert(cold, Some(table));
+        }
+        self.hot[at] = table.map(|table| (*id, table));
+        Some(at)
+    }
+
+    /// Puts all tables back into the directory.
+    fn settle(&mut self) -> &mut FxHashMap<TableId, Option<Arc<Table>>> {
+        let directory = Arc::make_mut(&mut self.directory);
+        for (id, table) in self.hot.iter_mut().filter_map(Option::take) {
+            directory.insert(id, Some(table));
+        }
+        directory
     }
 
     /// Adds a table; returns the one that was there.
     pub fn insert(&mut self, id: TableId, table: Table) -> Option<Table> {
-        let before = Arc::make_mut(&mut self.0).insert(id, Arc::new(table));
-        before.map(Arc::unwrap_or_clone)
+        let before = self.settle().insert(id, Some(Arc::new(table)));
+        before.flatten().map(Arc::unwrap_or_clone)
     }
 
     pub fn remove(&mut self, id: &TableId) -> Option<Table> {
-        let before = Arc::make_mut(&mut self.0).remove(id);
-        before.map(Arc::unwrap_or_clone)
+        let before = self.settle().remove(id);
+        before.flatten().map(Arc::unwrap_or_clone)
     }
 
     pub fn contains_key(&self, id: &TableId) -> bool {
-        self.0.contains_key(id)
+        self.directory.contains_key(id)
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.directory.len()
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &TableId> {
-        self.0.keys()
+        self.directory.keys()
     }
 
     pub fn values(&self) -> impl Iterator<Item = &Table> {
-        self.0.values().map(|table| &**table)
+        let hot = self.hot.iter().flatten().map(|(_, table)| &**table);
+        let others = self.directory.values().filter_map(Option::as_deref);
+        hot.chain(others)
     }
 
     /// All tables to change, in no order.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Table> {
-        let tables = Arc::make_mut(&mut self.0).values_mut();
+        let tables = self.settle().values_mut().flatten();
         tables.map(Arc::make_mut)
     }
 }

@@ -88,6 +88,10 @@ impl RowKeys for KeyedRows<'_> {
 #[inline]
 fn encode_key(columns: &[usize], row: &[u8], rows: &RowStore, shape: &KeyShape, key: &mut Key) {
     let layout = rows.layout();
+    if let [column] = columns {
+        shape.encode(&[&row[layout.column_range(row, *column)]], key);
+        return;
+    }
     let mut parts: SmallVec<[&[u8]; 4]> = SmallVec::new();
     for column in columns {
         parts.push(&row[layout.column_range(row, *column)]);
