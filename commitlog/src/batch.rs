@@ -7,10 +7,14 @@ use std::sync::Arc;
 use crate::commit::CommitHeader;
 use crate::damage::LogError;
 use crate::reader::{Commit, LogReader};
+use crate::segment::{HEADER_LEN, Version};
 
 /// A batch that has reached this takes no more commits.
 const BYTES_MAX: usize = 1 << 20;
 const COMMIT_COUNT_MAX: usize = 1 << 14;
+
+/// Where the records of a segment's first commit can begin at most.
+const FIRST_RECORDS_AT_MAX: u64 = (HEADER_LEN + Version::V1.commit_header_len()) as u64;
 
 /// Some commits, in order, each checked. Reused from batch to batch.
 #[derive(Debug, Default)]
@@ -48,9 +52,8 @@ impl CommitBatch {
             let begin = self.bytes.len();
             self.bytes.extend_from_slice(commit.records);
             let (header, records_at) = (commit.header, commit.records_at);
-            let is_known = self.files.last().is_some_and(|known| {
-                known.as_os_str().as_encoded_bytes() == commit.file.as_os_str().as_encoded_bytes()
-            });
+            // Within a segment commits only come later and later, and the first is near the front.
+            let is_known = records_at > FIRST_RECORDS_AT_MAX && !self.files.is_empty();
             if !is_known {
                 self.files.push(Arc::from(commit.file));
             }
