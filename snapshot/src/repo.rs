@@ -358,6 +358,9 @@ impl SnapshotRepo {
     /// transaction can be taken, and retention does not count it. The next open forgets this.
     pub fn distrust(&self, offset: TxOffset, why: &'static str) {
         let state = &mut *self.shared.state();
+        if !state.snapshots.contains_key(&offset) {
+            return;
+        }
         let file = self.shared.path(&file_name::manifest(offset));
         let error = SnapshotError::damaged(&file, 0, DamageKind::Invalid(why));
         let _noted = self.shared.note(state, error);

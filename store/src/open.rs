@@ -151,6 +151,12 @@ pub(crate) fn open_files(
     drop(snapshots);
     let (recovered, group_commit) = replica.resume(&log_options, log).map_err(recover_error)?;
     let snapshots = SnapshotFiles::open(storage, directory, options)?;
+    for unused in &recovery.unused {
+        // Whatever is wrong with it, retention must not count on it.
+        snapshots
+            .repo
+            .distrust(unused.offset, "recovery could not use it");
+    }
     recovery.log = recovered;
     if let Some(cut) = &recovery.log.cut {
         tracing::warn!(directory = %directory.display(), ?cut, "cut an interrupted write off");
