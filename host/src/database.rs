@@ -6,8 +6,8 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use crate::module::{LiveModule, prepare_module};
 use crate::module_log::{Level, ModuleLog, Record};
 use crate::past::{self, PastError, PastStates};
 use crate::publish::{PreparedModule, PublishError};
+use crate::reads::Readers;
 use crate::release::ReleaseQueue;
 use crate::request::{
     CallArgs, CallReport, Caller, ClientId, Connect, ConnectError, DatabaseGone, Request,
@@ -54,6 +55,9 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<ModuleLog>,
     pub(crate) release: Arc<ReleaseQueue>,
     past: PastStates,
+    pub(crate) readers: Readers,
+    /// The way from reader threads to the writer thread; set when the thread is started.
+    pub(crate) requests: OnceLock<mpsc::WeakSender<Request>>,
     definition: RwLock<Option<Arc<ModuleDef>>>,
     next_client: AtomicU64,
     /// Why the database is not running, once it is not.
@@ -68,7 +72,7 @@ impl Shared {
         engine: Arc<WasmEngine>,
         call_limits: CallLimits,
         store: StoreOptions,
-        runtime: tokio::runtime::Handle,
+        readers: Readers,
     ) -> Shared {
         let log = Arc::new(ModuleLog::new(directory.join("module_logs")));
         Shared {
@@ -78,10 +82,12 @@ impl Shared {
             engine,
             call_limits,
             store,
-            runtime,
+            runtime: readers.runtime(),
             log,
             release: Arc::new(ReleaseQueue::default()),
             past: PastStates::default(),
+            readers,
+            requests: OnceLock::new(),
             definition: RwLock::new(None),
             next_client: AtomicU64::new(1),
             gone: Mutex::new(None),
@@ -143,6 +149,7 @@ impl DatabaseHandle {
     pub(crate) async fn start(shared: Shared, start: Start) -> Result<DatabaseHandle, StartError> {
         let shared = Arc::new(shared);
         let (requests, receiver) = mpsc::channel(REQUEST_QUEUE_LEN_MAX);
+        let _ = shared.requests.set(requests.downgrade());
         let (ready, started) = oneshot::channel();
         let thread_shared = Arc::clone(&shared);
         std::thread::Builder::new()
@@ -317,6 +324,7 @@ impl DatabaseHandle {
         if self.requests.send(stop).await.is_ok() {
             let _ = answer.await;
         }
+        self.shared.readers.stop();
     }
 }
 

@@ -11,6 +11,7 @@ use crate::control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlE
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{DatabaseHandle, Shared, Start, StartError, prepare};
 use crate::publish::{Publish, PublishError, PublishTarget, Published};
+use crate::reads::{ReadLimits, ReaderPool, Readers};
 use crate::request::DatabaseGone;
 use crate::wasm::{CallLimits, WasmEngine};
 use spacetime_store::{Files, StoreOptions};
@@ -22,6 +23,7 @@ pub struct HostConfig {
     pub call_limits: CallLimits,
     /// How databases are kept on disk.
     pub store: StoreOptions,
+    pub read_limits: ReadLimits,
 }
 
 /// Why a server could not be opened.
@@ -44,6 +46,7 @@ pub struct Host {
     data_dir: DataDir,
     call_limits: CallLimits,
     store: StoreOptions,
+    readers: Arc<ReaderPool>,
     engine: Arc<WasmEngine>,
     control: Arc<ControlDatabase>,
     databases: RwLock<HashMap<Identity, Slot>>,
@@ -66,6 +69,7 @@ impl Host {
             data_dir,
             call_limits: config.call_limits,
             store: config.store,
+            readers: ReaderPool::new(config.read_limits, tokio::runtime::Handle::current()),
             engine: WasmEngine::new().map_err(OpenHostError::Wasm)?,
             control: Arc::new(control),
             databases: RwLock::default(),
@@ -117,7 +121,7 @@ impl Host {
             Arc::clone(&self.engine),
             self.call_limits,
             self.store.clone(),
-            tokio::runtime::Handle::current(),
+            Readers::new(Arc::clone(&self.readers)),
         )
     }
 

@@ -20,6 +20,7 @@ mod module_schema;
 mod outbox;
 mod past;
 mod publish;
+mod reads;
 mod release;
 mod replay;
 mod request;
@@ -41,6 +42,7 @@ pub use outbox::{
 };
 pub use past::PastError;
 pub use publish::{Publish, PublishError, PublishTarget, Published};
+pub use reads::{ReadError, ReadLimits};
 pub use replay::{
     Difference, ReplayCallsError, ReplayObserver, ReplayOptions, ReplayProgress, ReplaySummary,
     Rows, StepError, TableDifference, replay_calls,

@@ -1,5 +1,7 @@
 //! Bounds that hold for every database of a server.
 
+use std::time::Duration;
+
 /// Longest error message taken from a module, in bytes.
 pub(crate) const ERROR_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
@@ -14,3 +16,23 @@ pub(crate) const QUERIES_PER_SET_MAX: usize = 1024;
 
 /// Query sets of one client.
 pub(crate) const QUERY_SETS_PER_CLIENT_MAX: usize = 4096;
+
+/// Threads that read beside the writer threads, on machines with few cores.
+pub(crate) const READERS_MIN: usize = 4;
+
+/// Queries of one database that wait for a reader thread or run on one; more are refused.
+pub(crate) const READS_WAITING_MAX: usize = 1024;
+
+/// Time that one query may take, from the question to the result.
+pub(crate) const QUERY_TIME_DEFAULT: Duration = Duration::from_secs(30);
+
+/// Rows of one result, or of the first rows of one query set.
+pub(crate) const RESULT_ROWS_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// Bytes of the same. One WebSocket message holds it all.
+pub(crate) const RESULT_BYTES_DEFAULT: usize = 512 * 1024 * 1024;
+
+/// Stored rows that a request may visit on the writer thread itself. Going to a reader thread costs
+/// the writer a view, the copies of the pages that it touches while the view is alive, and a
+/// wake-up; the answer comes later, too.
+pub(crate) const INLINE_ROWS_MAX: u64 = 512;

@@ -1,20 +1,24 @@
 //! What a database says to one connected client, in core terms: no wire protocol here.
 //!
-//! Invariants
-//!   * Messages leave in the order in which the writer thread made them.
-//!   * A queue holds at most [`OutboxLimits`]; a client that does not read beyond that is cut off
-//!     (`overflowed`), it never slows the writer or another client down.
+//! Here are the messages; the queue is in `queue`, answers that are still being worked on in
+//! `pending`, and what becomes of a set whose first rows could not be read in `gate`.
 //!
 //! Not here: encoding (the API does it, once per change and protocol), and holding messages back
 //! until they are durable (see `release`).
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+mod gate;
+mod pending;
+mod queue;
+
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use spacetime_table::RowList;
 use spacetime_types::{ConnectionId, Identity, TableId, Timestamp};
-use tokio::sync::mpsc;
+
+pub(crate) use self::pending::{About, AnswerSlot, SetSerial};
+pub(crate) use self::queue::Outgoing;
+pub use self::queue::{Outbox, OutboxLimits, OutboxReceiver, outbox};
 
 /// A client's own name for one of its query sets. The kinds are separate number spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,129 +172,30 @@ pub enum OutboxMessage {
     Closed { reason: Box<str> },
 }
 
+/// What a message weighs beside its rows.
+const MESSAGE_WEIGHT: usize = 256;
+
 impl OutboxMessage {
     /// A rough size for the byte bound of the queue.
     fn weight(&self) -> usize {
         let change = |c: &Arc<TableChange>| c.inserts.bytes().len() + c.deletes.bytes().len();
-        128 + match self {
-            OutboxMessage::SubscribeApplied { rows, .. } => rows.iter().map(change).sum(),
-            OutboxMessage::UnsubscribeApplied { rows, .. } => {
-                rows.iter().flatten().map(change).sum()
+        MESSAGE_WEIGHT
+            + match self {
+                OutboxMessage::SubscribeApplied { rows, .. } => rows.iter().map(change).sum(),
+                OutboxMessage::UnsubscribeApplied { rows, .. } => {
+                    rows.iter().flatten().map(change).sum()
+                }
+                OutboxMessage::TransactionUpdate { update }
+                | OutboxMessage::ReducerResult { update, .. } => {
+                    update.iter().map(|(_, c)| change(c)).sum()
+                }
+                OutboxMessage::ProcedureResult {
+                    result: Ok(bytes), ..
+                } => bytes.len(),
+                OutboxMessage::OneOffResult {
+                    result: Ok(rows), ..
+                } => change(rows),
+                _ => 0,
             }
-            OutboxMessage::TransactionUpdate { update }
-            | OutboxMessage::ReducerResult { update, .. } => {
-                update.iter().map(|(_, c)| change(c)).sum()
-            }
-            OutboxMessage::ProcedureResult {
-                result: Ok(bytes), ..
-            } => bytes.len(),
-            OutboxMessage::OneOffResult {
-                result: Ok(rows), ..
-            } => change(rows),
-            _ => 0,
-        }
-    }
-}
-
-/// When a client counts as not reading.
-#[derive(Clone, Copy, Debug)]
-pub struct OutboxLimits {
-    pub messages_max: usize,
-    pub bytes_max: usize,
-}
-
-impl Default for OutboxLimits {
-    fn default() -> Self {
-        OutboxLimits {
-            messages_max: 16 * 1024,
-            bytes_max: 256 * 1024 * 1024,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Shared {
-    limits: OutboxLimits,
-    messages: AtomicUsize,
-    bytes: AtomicUsize,
-    overflowed: AtomicBool,
-}
-
-/// The sending half, held by the database.
-#[derive(Clone, Debug)]
-pub struct Outbox {
-    shared: Arc<Shared>,
-    sender: mpsc::UnboundedSender<OutboxMessage>,
-}
-
-/// The receiving half, held by the connection.
-#[derive(Debug)]
-pub struct OutboxReceiver {
-    shared: Arc<Shared>,
-    receiver: mpsc::UnboundedReceiver<OutboxMessage>,
-}
-
-/// A client's queue.
-#[must_use]
-pub fn outbox(limits: OutboxLimits) -> (Outbox, OutboxReceiver) {
-    let shared = Arc::new(Shared {
-        limits,
-        messages: AtomicUsize::new(0),
-        bytes: AtomicUsize::new(0),
-        overflowed: AtomicBool::new(false),
-    });
-    // Unbounded as a channel, bounded by `send` below: by bytes as well as by count.
-    let (sender, receiver) = mpsc::unbounded_channel();
-    (
-        Outbox {
-            shared: Arc::clone(&shared),
-            sender,
-        },
-        OutboxReceiver { shared, receiver },
-    )
-}
-
-impl Outbox {
-    /// Queues a message. Past the limits it is dropped and the client marked as overflowed, after
-    /// which nothing more is queued: a client never sees a gap.
-    pub fn send(&self, message: OutboxMessage) {
-        if self.shared.overflowed.load(Ordering::Relaxed) {
-            return;
-        }
-        let weight = message.weight();
-        let messages = self.shared.messages.fetch_add(1, Ordering::Relaxed) + 1;
-        let bytes = self.shared.bytes.fetch_add(weight, Ordering::Relaxed) + weight;
-        let limits = self.shared.limits;
-        if messages > limits.messages_max || bytes > limits.bytes_max {
-            self.shared.overflowed.store(true, Ordering::Relaxed);
-            // Wakes the receiver, which sees the flag and hangs up.
-            let _ = self.sender.send(OutboxMessage::Closed {
-                reason: OVERFLOW.into(),
-            });
-            return;
-        }
-        // The receiver is gone when the connection ended; its disconnect request is on its way.
-        let _ = self.sender.send(message);
-    }
-}
-
-const OVERFLOW: &str = "the client does not read its messages";
-
-impl OutboxReceiver {
-    /// Waits for at least one message and takes up to `max` of them. 0 means that the database
-    /// dropped its half.
-    pub async fn recv_many(&mut self, into: &mut Vec<OutboxMessage>, max: usize) -> usize {
-        let start = into.len();
-        let received = self.receiver.recv_many(into, max).await;
-        let weight: usize = into[start..].iter().map(OutboxMessage::weight).sum();
-        self.shared.messages.fetch_sub(received, Ordering::Relaxed);
-        self.shared.bytes.fetch_sub(weight, Ordering::Relaxed);
-        received
-    }
-
-    /// Whether the client was too slow; the connection has to be closed.
-    #[must_use]
-    pub fn overflowed(&self) -> bool {
-        self.shared.overflowed.load(Ordering::Relaxed)
     }
 }

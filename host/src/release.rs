@@ -17,14 +17,14 @@ use spacetime_durability::Status;
 use spacetime_store::OnDurable;
 use spacetime_types::TxOffset;
 
-use crate::outbox::{Outbox, OutboxMessage};
+use crate::outbox::{Outbox, OutboxMessage, Outgoing};
 
 #[derive(Debug)]
 struct Held {
     /// The offset that must be durable first; `None` for the state before any transaction.
     needs: Option<TxOffset>,
     outbox: Outbox,
-    message: OutboxMessage,
+    message: Outgoing,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl ReleaseQueue {
     /// Sends the messages of one batch, those that may go at once and those that have to wait.
     pub(crate) fn push_all(
         &self,
-        messages: impl IntoIterator<Item = (Option<TxOffset>, Outbox, OutboxMessage)>,
+        messages: impl IntoIterator<Item = (Option<TxOffset>, Outbox, Outgoing)>,
     ) {
         let mut state = self.state.lock();
         for (needs, outbox, message) in messages {
@@ -117,9 +117,13 @@ mod tests {
     use super::*;
     use crate::outbox::{OutboxLimits, OutboxReceiver, outbox};
 
-    fn closed(reason: &str) -> OutboxMessage {
-        OutboxMessage::Closed {
-            reason: reason.into(),
+    /// Any message with a text. Not the last one: nothing comes after that.
+    fn message(text: &str) -> OutboxMessage {
+        OutboxMessage::SubscriptionError {
+            request_id: None,
+            query_set: None,
+            error: text.into(),
+            duration_micros: 0,
         }
     }
 
@@ -138,7 +142,8 @@ mod tests {
         messages
             .into_iter()
             .map(|message| match message {
-                OutboxMessage::Closed { reason } => reason.into(),
+                OutboxMessage::SubscriptionError { error: text, .. }
+                | OutboxMessage::Closed { reason: text } => text.into(),
                 other => panic!("unexpected {other:?}"),
             })
             .collect()
@@ -149,7 +154,7 @@ mod tests {
         let queue = ReleaseQueue::default();
         let (sender, mut receiver) = outbox(OutboxLimits::default());
         let push = |needs: Option<u64>, text| {
-            queue.push_all([(needs.map(TxOffset), sender.clone(), closed(text))]);
+            queue.push_all([(needs.map(TxOffset), sender.clone(), message(text).into())]);
         };
         push(None, "free");
         push(Some(1), "one");

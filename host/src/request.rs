@@ -7,7 +7,7 @@ use bytes::Bytes;
 use spacetime_types::{ConnectionId, Identity};
 use tokio::sync::oneshot;
 
-use crate::outbox::{Outbox, QuerySetId, ReducerOutcome, RequestId};
+use crate::outbox::{Outbox, QuerySetId, ReducerOutcome, RequestId, SetSerial};
 use crate::publish::{PreparedModule, PublishError};
 use crate::sql::{SqlError, SqlResult};
 
@@ -118,6 +118,13 @@ pub enum Request {
         request_id: RequestId,
         query_set: QuerySetId,
         send_dropped_rows: bool,
+    },
+    /// From a reader thread: a set is registered, but its first rows could not be read, and the
+    /// client is told so.
+    FirstRowsFailed {
+        client: ClientId,
+        query_set: QuerySetId,
+        serial: SetSerial,
     },
     OneOff {
         client: ClientId,

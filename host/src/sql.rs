@@ -5,6 +5,7 @@ use spacetime_table::RowList;
 use spacetime_types::ProductType;
 
 use crate::past::PastError;
+use crate::reads::ReadError;
 use crate::request::{ConnectError, DatabaseGone};
 
 /// Rows that a statement wrote.
@@ -33,6 +34,8 @@ pub enum SqlError {
     Query(#[from] QueryError),
     #[error("{0}")]
     Execute(Box<str>),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("Caller {0} is not authorized to run SQL DML statements")]
     NotOwner(spacetime_types::Identity),
     #[error(transparent)]

@@ -12,7 +12,9 @@
 mod calls;
 mod clients;
 mod module_swap;
+mod one_off;
 mod queries;
+mod reading;
 mod schedule;
 
 use std::sync::Arc;
@@ -24,12 +26,13 @@ use tokio::sync::mpsc::{self, error::TryRecvError};
 
 use self::clients::Client;
 use self::queries::Subscriber;
+use self::reading::CurrentView;
 use self::schedule::Schedule;
 use crate::clock::Clock;
 use crate::database::Shared;
 use crate::limits::REQUEST_BATCH_LEN_MAX;
 use crate::module::LiveModule;
-use crate::outbox::{Outbox, OutboxMessage};
+use crate::outbox::{Outbox, OutboxMessage, Outgoing};
 use crate::request::{ClientId, Request};
 use spacetime_store::Store;
 
@@ -45,9 +48,12 @@ pub(crate) struct Worker {
     clients: FxHashMap<ClientId, Client>,
     subscriptions: SubscriptionSet<Subscriber>,
     schedule: Schedule,
+    view: CurrentView,
+    /// The last serial number given to a query set.
+    last_set: u64,
     /// Messages of the running batch: those for confirmed clients and those for the others.
-    held: Vec<(Option<TxOffset>, Outbox, OutboxMessage)>,
-    free: Vec<(Outbox, OutboxMessage)>,
+    held: Vec<(Option<TxOffset>, Outbox, Outgoing)>,
+    free: Vec<(Outbox, Outgoing)>,
 }
 
 impl Worker {
@@ -60,6 +66,8 @@ impl Worker {
             clients: FxHashMap::default(),
             subscriptions: SubscriptionSet::default(),
             schedule: Schedule::default(),
+            view: CurrentView::default(),
+            last_set: 0,
             held: Vec::new(),
             free: Vec::new(),
         }
@@ -174,6 +182,13 @@ impl Worker {
             } => {
                 self.unsubscribe(client, request_id, query_set, send_dropped_rows);
             }
+            Request::FirstRowsFailed {
+                client,
+                query_set,
+                serial,
+            } => {
+                self.first_rows_failed(client, query_set, serial);
+            }
             Request::OneOff {
                 client,
                 message_id,
@@ -209,7 +224,8 @@ impl Worker {
     }
 
     /// Queues a message for a client; it leaves with the batch.
-    fn send(&mut self, client: ClientId, message: OutboxMessage) {
+    fn send(&mut self, client: ClientId, message: impl Into<Outgoing>) {
+        let message = message.into();
         let Some(client) = self.clients.get(&client) else {
             return;
         };

@@ -117,6 +117,9 @@ pub enum ExecuteError {
     /// The schema changed since the statement was compiled. Compile it again.
     #[error("the table or index {0} of this plan is gone; compile the statement again")]
     StalePlan(String),
+    /// Its meter stopped it. Ask for less: narrow the conditions, or use an index.
+    #[error("the query was stopped before its end")]
+    Interrupted,
     /// Another row has the key.
     #[error(
         "IndexError: Unique constraint violation '{index}' in table '{table}': \

@@ -4,6 +4,7 @@
 //!   * A plan runs only against the schemas it was compiled for; otherwise nothing is read.
 //!   * Event tables hold no rows for queries.
 //!   * Every combination of rows is found once: results are exact bags.
+//!   * Every stored row that is visited ticks the query's meter, so that a query can be stopped.
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::access::Access;
 use crate::catalogue::hidden_columns;
 use crate::column_kind::ColumnKind;
 use crate::error::ExecuteError;
+use crate::meter::Meter;
 use crate::plan::{KeyPart, Output, Plan, SelectPlan, Source};
 use crate::predicate::{OneRow, Predicate, Rows, Slot};
 
@@ -65,19 +67,29 @@ pub fn execute_select(
     datastore: &Datastore,
     sink: &mut dyn RowSink,
 ) -> Result<(), ExecuteError> {
+    execute_metered(select, datastore, sink, &Meter::unlimited())
+}
+
+/// The same, for as long as the meter allows; then it fails with [`ExecuteError::Interrupted`].
+pub fn execute_metered(
+    select: &SelectPlan,
+    datastore: &Datastore,
+    sink: &mut dyn RowSink,
+    meter: &Meter<'_>,
+) -> Result<(), ExecuteError> {
     check_current(&select.plan, datastore)?;
     let limit = select.limit.unwrap_or(u64::MAX);
     if limit == 0 {
         return Ok(());
     }
     if select.output == Output::Count {
-        let count = count(&select.plan, datastore)?;
+        let count = count(&select.plan, datastore, meter)?;
         let _ = sink.row(&count.to_le_bytes());
         return Ok(());
     }
     let mut left = limit;
     let mut buffer = Vec::new();
-    run(&select.plan, datastore, &[], &mut |rows| {
+    run_metered(&select.plan, datastore, &[], meter, &mut |rows| {
         let row = output_row(select, rows, &mut buffer);
         left -= 1;
         match sink.row(row) {
@@ -98,7 +110,7 @@ fn check_current(plan: &Plan, datastore: &Datastore) -> Result<(), ExecuteError>
     }
 }
 
-fn count(plan: &Plan, datastore: &Datastore) -> Result<u64, ExecuteError> {
+fn count(plan: &Plan, datastore: &Datastore, meter: &Meter<'_>) -> Result<u64, ExecuteError> {
     if let ([schema], [step]) = (plan.schemas.as_slice(), plan.steps.as_slice())
         && step.filter == Predicate::Always(true)
         && !schema.is_event
@@ -108,14 +120,14 @@ fn count(plan: &Plan, datastore: &Datastore) -> Result<u64, ExecuteError> {
             return Ok(datastore.row_count(schema.id).unwrap_or(0));
         }
         let mut count = 0;
-        let _ = pointers(datastore, schema, access, &mut |_| {
+        let _ = pointers(datastore, schema, access, meter, &mut |_| {
             count += 1;
             GO_ON
         })?;
         return Ok(count);
     }
     let mut count = 0;
-    run(plan, datastore, &[], &mut |_| {
+    run_metered(plan, datastore, &[], meter, &mut |_| {
         count += 1;
         ControlFlow::Continue(())
     })?;
@@ -153,6 +165,7 @@ fn pointers(
     datastore: &Datastore,
     schema: &TableSchema,
     access: &Access,
+    meter: &Meter<'_>,
     visit: &mut dyn FnMut(RowPtr) -> Flow,
 ) -> Flow {
     if schema.is_event {
@@ -161,13 +174,13 @@ fn pointers(
     match access {
         Access::Empty => GO_ON,
         Access::Scan => match datastore.scan(schema.id) {
-            Some(rows) => visit_all(rows, visit),
+            Some(rows) => visit_all(rows, meter, visit),
             None => Err(ExecuteError::StalePlan(schema.name.to_string())),
         },
         Access::Points { index, keys } => {
             for key in keys {
                 let (_, rows) = datastore.index_point(*index, key)?;
-                if visit_all(rows, visit)?.is_break() {
+                if visit_all(rows, meter, visit)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -182,12 +195,12 @@ fn pointers(
         } => {
             let (start, end) = (borrowed(start), borrowed(end));
             let (_, rows) = datastore.index_range(*index, prefix, *prefix_columns, start, end)?;
-            visit_all(rows, visit)
+            visit_all(rows, meter, visit)
         }
     }
 }
 
-fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+pub(crate) fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
     match bound {
         Bound::Included(value) => Bound::Included(value),
         Bound::Excluded(value) => Bound::Excluded(value),
@@ -195,8 +208,13 @@ fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
     }
 }
 
-fn visit_all(rows: impl Iterator<Item = RowPtr>, visit: &mut dyn FnMut(RowPtr) -> Flow) -> Flow {
+fn visit_all(
+    rows: impl Iterator<Item = RowPtr>,
+    meter: &Meter<'_>,
+    visit: &mut dyn FnMut(RowPtr) -> Flow,
+) -> Flow {
     for row in rows {
+        meter.tick()?;
         if visit(row)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -216,7 +234,8 @@ pub(crate) fn find_rows(
             continue;
         };
         let mut row = Vec::new();
-        let _ = pointers(datastore, schema, access, &mut |ptr| {
+        let meter = Meter::unlimited();
+        let _ = pointers(datastore, schema, access, &meter, &mut |ptr| {
             row.clear();
             datastore.read_row(schema.id, ptr, &mut row);
             let one = OneRow {
@@ -271,10 +290,21 @@ pub(crate) fn run(
     stands: &[Stand<'_>],
     emit: &mut dyn FnMut(&JoinedRows<'_>) -> ControlFlow<()>,
 ) -> Result<(), ExecuteError> {
+    run_metered(plan, datastore, stands, &Meter::unlimited(), emit)
+}
+
+fn run_metered(
+    plan: &Plan,
+    datastore: &Datastore,
+    stands: &[Stand<'_>],
+    meter: &Meter<'_>,
+    emit: &mut dyn FnMut(&JoinedRows<'_>) -> ControlFlow<()>,
+) -> Result<(), ExecuteError> {
     let mut run = Run {
         plan,
         datastore,
         stands,
+        meter,
         rows: JoinedRows {
             schemas: &plan.schemas,
             rows: vec![Vec::new(); plan.schemas.len()],
@@ -300,6 +330,7 @@ struct Run<'a, 'e> {
     plan: &'a Plan,
     datastore: &'a Datastore,
     stands: &'a [Stand<'a>],
+    meter: &'a Meter<'a>,
     rows: JoinedRows<'a>,
     /// Per step, made when first needed.
     hashes: Vec<Option<Arc<Hashed>>>,
@@ -316,10 +347,10 @@ impl Run<'_, '_> {
         if let Some(stand) = self.stands.iter().find(|stand| stand.table == step.table) {
             return self.given(depth, stand.rows);
         }
-        let datastore = self.datastore;
+        let (datastore, meter) = (self.datastore, self.meter);
         let schema = &plan.schemas[step.table];
         match &step.source {
-            Source::Stored(access) => pointers(datastore, schema, access, &mut |ptr| {
+            Source::Stored(access) => pointers(datastore, schema, access, meter, &mut |ptr| {
                 self.stored_row(depth, ptr)
             }),
             Source::Probe { index, key } => {
@@ -337,7 +368,7 @@ impl Run<'_, '_> {
                 if schema.is_event {
                     return GO_ON;
                 }
-                visit_all(rows, &mut |ptr| self.stored_row(depth, ptr))
+                visit_all(rows, meter, &mut |ptr| self.stored_row(depth, ptr))
             }
             Source::Hash => self.hashed(depth),
         }
@@ -409,9 +440,10 @@ impl Run<'_, '_> {
             let schema = &self.plan.schemas[step.table];
             let mut places = Places::<RowPtr>::default();
             let mut row = Vec::new();
-            let _ = pointers(self.datastore, schema, &Access::Scan, &mut |ptr| {
+            let (datastore, meter) = (self.datastore, self.meter);
+            let _ = pointers(datastore, schema, &Access::Scan, meter, &mut |ptr| {
                 row.clear();
-                self.datastore.read_row(schema.id, ptr, &mut row);
+                datastore.read_row(schema.id, ptr, &mut row);
                 let key = OneRow {
                     bytes: &row,
                     schema,
@@ -426,6 +458,7 @@ impl Run<'_, '_> {
         let key = self.canonical(other);
         if let Some(Hashed::Stored(places)) = hashed.as_deref() {
             for ptr in places.get(&key).into_iter().flatten() {
+                self.meter.tick()?;
                 if self.stored_row(depth, *ptr)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }

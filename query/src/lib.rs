@@ -14,10 +14,12 @@ mod catalogue;
 mod change;
 mod column_kind;
 mod compile;
+mod cost;
 mod error;
 mod execute;
 mod lexer;
 mod literal;
+mod meter;
 mod number;
 mod parser;
 mod plan;
@@ -32,8 +34,9 @@ pub use catalogue::Caller;
 pub use change::{ChangeStats, execute_change};
 pub use compile::{Statement, compile};
 pub use error::{ExecuteError, SqlError};
-pub use execute::{RowBuffer, RowSink, execute_select};
+pub use execute::{RowBuffer, RowSink, execute_metered, execute_select};
 pub use lexer::SQL_BYTES_MAX;
+pub use meter::{Meter, ROWS_BETWEEN_CHECKS};
 pub use plan::{ChangePlan, Plan, SelectPlan};
 pub use subscription::{
     Evaluation, QueryFailure, QueryHash, QueryId, QueryUpdate, SubscriptionPlan, SubscriptionSet,

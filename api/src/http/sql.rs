@@ -5,7 +5,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use spacetime_host::{SqlError, SqlResult};
+use spacetime_host::{ReadError, SqlError, SqlResult};
 use spacetime_types::bsatn::Reader;
 use spacetime_types::json::{Flavour, type_to_json, write_bsatn};
 use spacetime_types::{AlgebraicType, TxOffset, Typespace};
@@ -110,7 +110,7 @@ fn refused(error: &SqlError) -> ApiError {
     match error {
         SqlError::Connect(error) => connect_refused(error),
         SqlError::Gone(gone) => ApiError::gone(gone),
-        SqlError::NotDurable(_) => {
+        SqlError::NotDurable(_) | SqlError::Read(ReadError::Overloaded | ReadError::Stopped) => {
             ApiError::text(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
         }
         error => ApiError::bad_request(error.to_string()),

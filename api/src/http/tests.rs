@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use spacetime_host::{CallLimits, HostConfig, StoreOptions};
+use spacetime_host::{CallLimits, HostConfig, ReadLimits, StoreOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -25,6 +25,7 @@ impl Server {
             data_dir: folder.path().join("data"),
             call_limits: CallLimits::default(),
             store: StoreOptions::default(),
+            read_limits: ReadLimits::default(),
         };
         let host = Host::open(config).await.expect("an empty host");
         let authority = Authority::new(&KeyPair::generate(), &[]).expect("an authority");

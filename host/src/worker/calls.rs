@@ -177,6 +177,7 @@ impl Worker {
             timestamp,
             args: transaction.args.clone(),
         };
+        self.view.outdate();
         match self.store.commit(Some(inputs)) {
             Ok(committed) => (ReducerOutcome::Committed, Some(committed.delta)),
             Err(error) => (ReducerOutcome::Fatal(error.to_string().into()), None),

@@ -1,47 +1,46 @@
-//! Queries of clients: asked once, or kept current.
+//! Queries of clients that are kept current.
 //!
 //! Invariants
-//!   * The rows that a client gets when it subscribes and the updates that follow meet exactly:
-//!     both are made on this thread, between two transactions.
+//!   * The rows that a client gets when it subscribes and the updates that follow meet exactly: the
+//!     set is registered and the state to read is fixed on this thread, between two transactions.
+//!     Many rows are read by another thread (see `reading`); their place in the client's queue is
+//!     kept free.
 //!   * v1 clients count a query once however many of their subscriptions name it; v2 clients get
 //!     its rows once for every query set.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use spacetime_query::{
-    self as query, QueryId, RowBuffer, Statement, SubscriptionPlan, execute_change, execute_select,
-};
-use spacetime_table::{Datastore, RowList, TableAccess, TableKind, TxDelta};
-use spacetime_types::{ConnectionId, ProductType};
-use tokio::sync::oneshot;
+use spacetime_query::{self as query, QueryId, SubscriptionPlan};
+use spacetime_table::{Datastore, TableAccess, TableKind, TxDelta};
 
 use super::Worker;
-use super::calls::{StepError, Transaction};
+use super::reading::{FirstRows, is_dropped, is_first, read_changes};
 use crate::limits::{QUERIES_PER_SET_MAX, QUERY_SETS_PER_CLIENT_MAX};
 use crate::outbox::{
-    ClientUpdate, OutboxMessage, QuerySetId, ReducerOutcome, RequestId, TableChange,
+    About, ClientUpdate, OutboxMessage, Outgoing, QuerySetId, RequestId, SetSerial, TableChange,
 };
 use crate::request::{Caller, ClientId};
-use crate::sql::{SqlError, SqlResult, SqlStats};
 
 /// The query sets of one client.
-pub(super) type ClientSubscriptions = BTreeMap<QuerySetId, Vec<QueryId>>;
+pub(super) type ClientSubscriptions = BTreeMap<QuerySetId, QuerySet>;
+
+/// A registered query set.
+#[derive(Debug)]
+pub(super) struct QuerySet {
+    pub(super) serial: SetSerial,
+    queries: Vec<QueryId>,
+    /// Whether its first rows are known to be on their way to the client.
+    applied: Arc<AtomicBool>,
+}
 
 /// Whoever receives its own copy of a query's updates.
 pub(super) type Subscriber = (ClientId, QuerySetId);
 
-const VIEWS_UNSUPPORTED: &str = "views are not supported by this server";
-
-impl QuerySetId {
-    /// v1 protocols know no query sets in updates: one client, one copy.
-    fn is_v1(self) -> bool {
-        !matches!(self, QuerySetId::Set(_))
-    }
-}
+pub(super) const VIEWS_UNSUPPORTED: &str = "views are not supported by this server";
 
 impl Worker {
     pub(super) fn subscribe(
@@ -52,31 +51,25 @@ impl Worker {
         queries: &[Box<str>],
     ) {
         let started = Instant::now();
-        let result = self.try_subscribe(client, query_set, queries);
-        let duration_micros = micros_since(started);
-        let message = match result {
-            Ok(rows) => OutboxMessage::SubscribeApplied {
-                request_id,
-                query_set,
-                rows,
-                duration_micros,
-            },
-            Err(error) => OutboxMessage::SubscriptionError {
+        if let Err(error) = self.try_subscribe(client, request_id, query_set, queries, started) {
+            let error = OutboxMessage::SubscriptionError {
                 request_id: Some(request_id),
                 query_set: Some(query_set),
                 error,
-                duration_micros,
-            },
-        };
-        self.send(client, message);
+                duration_micros: micros_since(started),
+            };
+            self.send(client, error);
+        }
     }
 
     fn try_subscribe(
         &mut self,
         client: ClientId,
+        request_id: RequestId,
         query_set: QuerySetId,
         queries: &[Box<str>],
-    ) -> Result<Vec<Arc<TableChange>>, Box<str>> {
+        started: Instant,
+    ) -> Result<(), Box<str>> {
         let Some(known) = self.clients.get(&client) else {
             return Err("not connected".into());
         };
@@ -96,10 +89,10 @@ impl Worker {
         if query_set == QuerySetId::Legacy {
             self.remove_set(client, query_set);
         }
-        self.add_set(client, query_set, plans)
+        self.begin_set(client, request_id, query_set, plans, started)
     }
 
-    fn query_caller(&self, caller: &Caller) -> query::Caller {
+    pub(super) fn query_caller(&self, caller: &Caller) -> query::Caller {
         query::Caller {
             identity: caller.identity,
             is_owner: caller.identity == self.shared.owner,
@@ -141,82 +134,165 @@ impl Worker {
         Ok(plans)
     }
 
-    /// Subscribes to compiled queries and gives their present rows. Evaluates before it subscribes,
-    /// so that a query that fails leaves nothing behind.
+    /// Registers compiled queries and answers with their present rows, or has them read. If this
+    /// fails, nothing is registered.
+    fn begin_set(
+        &mut self,
+        client: ClientId,
+        request_id: RequestId,
+        query_set: QuerySetId,
+        plans: Vec<SubscriptionPlan>,
+        started: Instant,
+    ) -> Result<(), Box<str>> {
+        let plans: Vec<Arc<SubscriptionPlan>> = plans.into_iter().map(Arc::new).collect();
+        let (wanted, shares_with) = self.rows_to_send(client, query_set, &plans);
+        if self.is_small(wanted.iter().map(|plan| plan.select())) {
+            let rows = self.read_here(&wanted, &is_first)?;
+            let applied = OutboxMessage::SubscribeApplied {
+                request_id,
+                query_set,
+                rows,
+                duration_micros: micros_since(started),
+            };
+            let serial = self.add_set(client, query_set, plans, Arc::new(AtomicBool::new(true)));
+            let about = About::Begin {
+                query_set,
+                serial,
+                shares_with,
+            };
+            self.send_about(client, about, applied);
+            return Ok(());
+        }
+        let (outbox, room) = (self.outbox_of(client), self.shared.readers.reserve());
+        let room = room.map_err(|error| error.to_string())?;
+        let outbox = outbox.ok_or("not connected")?;
+        let applied = Arc::new(AtomicBool::new(false));
+        let serial = self.add_set(client, query_set, plans, Arc::clone(&applied));
+        let about = About::Begin {
+            query_set,
+            serial,
+            shares_with,
+        };
+        let lost = lost_answer(request_id, query_set);
+        let (pending, slot) = outbox.pending(about, lost);
+        self.send(client, Outgoing::Pending(pending));
+        let read = FirstRows {
+            client,
+            request_id,
+            query_set,
+            serial,
+            plans: wanted,
+            view: Some(self.read_view()),
+            allowance: self.shared.readers.allowance(),
+            started,
+            applied,
+            requests: self.shared.requests.get().cloned(),
+            slot: Some(slot),
+        };
+        self.shared.readers.run(room, move || read.run());
+        Ok(())
+    }
+
+    /// Of the plans of a new set those whose rows the client is sent, each once, and the sets whose
+    /// rows stand for those of the others.
+    fn rows_to_send(
+        &self,
+        client: ClientId,
+        query_set: QuerySetId,
+        plans: &[Arc<SubscriptionPlan>],
+    ) -> (Vec<Arc<SubscriptionPlan>>, Vec<SetSerial>) {
+        let mut seen = Vec::with_capacity(plans.len());
+        let (mut wanted, mut shares_with) = (Vec::new(), Vec::new());
+        for plan in plans {
+            if seen.contains(&plan.hash()) {
+                continue;
+            }
+            seen.push(plan.hash());
+            match self.held_elsewhere(client, query_set, plan) {
+                Some(holder) => shares_with.push(holder.serial),
+                None => wanted.push(Arc::clone(plan)),
+            }
+        }
+        (wanted, shares_with)
+    }
+
     fn add_set(
         &mut self,
         client: ClientId,
         query_set: QuerySetId,
-        plans: Vec<SubscriptionPlan>,
-    ) -> Result<Vec<Arc<TableChange>>, Box<str>> {
-        let mut seen = Vec::with_capacity(plans.len());
-        let mut rows = Vec::new();
-        for plan in &plans {
-            let is_repeated = seen.contains(&plan.hash());
-            seen.push(plan.hash());
-            if is_repeated || self.is_held_elsewhere(client, query_set, plan) {
-                continue;
-            }
-            let change = self.initial_rows(plan)?;
-            // Queries over an empty table are left out.
-            if !plan.reads_an_empty_table(self.store.datastore()) {
-                rows.push(change);
-            }
-        }
-        let mut ids = Vec::with_capacity(plans.len());
+        plans: Vec<Arc<SubscriptionPlan>>,
+        applied: Arc<AtomicBool>,
+    ) -> SetSerial {
+        let mut queries = Vec::with_capacity(plans.len());
         for plan in plans {
             let id = self.subscriptions.add((client, query_set), plan);
-            if !ids.contains(&id) {
-                ids.push(id);
+            if !queries.contains(&id) {
+                queries.push(id);
             }
         }
+        self.last_set += 1;
+        let serial = SetSerial(self.last_set);
+        let set = QuerySet {
+            serial,
+            queries,
+            applied,
+        };
         if let Some(client) = self.clients.get_mut(&client) {
-            client.subscriptions.insert(query_set, ids);
+            client.subscriptions.insert(query_set, set);
         }
-        Ok(rows)
+        serial
     }
 
-    /// Whether a v1 client holds the query's rows already through another subscription. The legacy
-    /// set is apart: it always comes with all its rows.
-    fn is_held_elsewhere(
+    /// The other subscription of a v1 client through which it has the query's rows already. The
+    /// legacy set is apart: it always comes with all its rows.
+    fn held_elsewhere(
         &self,
         client: ClientId,
         query_set: QuerySetId,
         plan: &SubscriptionPlan,
-    ) -> bool {
+    ) -> Option<&QuerySet> {
         let is_deduplicated =
             |set: &QuerySetId| matches!(set, QuerySetId::Single(_) | QuerySetId::Multi(_));
         if !is_deduplicated(&query_set) {
-            return false;
+            return None;
         }
-        let (Some(id), Some(client)) = (
-            self.subscriptions.find(plan.hash()),
-            self.clients.get(&client),
-        ) else {
-            return false;
-        };
-        let others = client
-            .subscriptions
-            .iter()
-            .filter(|(set, _)| **set != query_set);
-        others
-            .filter(|(set, _)| is_deduplicated(set))
-            .any(|(_, queries)| queries.contains(&id))
+        let id = self.subscriptions.find(plan.hash())?;
+        let sets = self.clients.get(&client)?.subscriptions.iter();
+        sets.filter(|(set, _)| **set != query_set && is_deduplicated(set))
+            .map(|(_, set)| set)
+            .find(|set| set.queries.contains(&id))
     }
 
-    fn initial_rows(&self, plan: &SubscriptionPlan) -> Result<Arc<TableChange>, Box<str>> {
-        let rows = plan.initial_rows(self.store.datastore());
-        let rows = rows.map_err(|error| -> Box<str> {
-            format!("{error}, executing: `{}`", plan.sql()).into()
-        })?;
-        let table = plan.table();
-        Ok(Arc::new(TableChange::new(
-            table.id,
-            Arc::clone(&table.name),
-            table.is_event,
-            rows,
-            RowList::default(),
-        )))
+    /// Reads few rows on this thread.
+    fn read_here(
+        &self,
+        plans: &[Arc<SubscriptionPlan>],
+        is_wanted: &dyn Fn(&SubscriptionPlan, &Datastore, &spacetime_table::RowList) -> bool,
+    ) -> Result<Vec<Arc<TableChange>>, Box<str>> {
+        let datastore = self.store.datastore();
+        let mut read = |plan: &SubscriptionPlan| Ok(plan.initial_rows(datastore)?);
+        read_changes(plans, datastore, &mut read, is_wanted)
+    }
+
+    /// Sends an answer that means something for the messages behind it.
+    fn send_about(&mut self, client: ClientId, about: About, answer: OutboxMessage) {
+        let is_plain = match &about {
+            About::OneOff => true,
+            About::Begin { shares_with, .. } => shares_with.is_empty(),
+            About::End { .. } => false,
+        };
+        let outbox = self.outbox_of(client).filter(|_| !is_plain);
+        match outbox {
+            None => self.send(client, answer),
+            Some(outbox) => {
+                let lost = OutboxMessage::Closed {
+                    reason: "an answer was lost".into(),
+                };
+                let (pending, slot) = outbox.pending(about, lost);
+                slot.fill(answer);
+                self.send(client, Outgoing::Pending(pending));
+            }
+        }
     }
 
     pub(super) fn unsubscribe(
@@ -227,62 +303,88 @@ impl Worker {
         send_dropped_rows: bool,
     ) {
         let started = Instant::now();
-        let result = self.try_unsubscribe(client, query_set, send_dropped_rows);
-        let duration_micros = micros_since(started);
-        let message = match result {
-            Ok(rows) => OutboxMessage::UnsubscribeApplied {
-                request_id,
-                query_set,
-                rows,
-                duration_micros,
-            },
-            Err(error) => OutboxMessage::SubscriptionError {
+        let ended = self.try_unsubscribe(client, request_id, query_set, send_dropped_rows, started);
+        if let Err(error) = ended {
+            let error = OutboxMessage::SubscriptionError {
                 request_id: Some(request_id),
                 query_set: Some(query_set),
                 error,
-                duration_micros,
-            },
-        };
-        self.send(client, message);
+                duration_micros: micros_since(started),
+            };
+            self.send(client, error);
+        }
     }
 
     fn try_unsubscribe(
         &mut self,
         client: ClientId,
+        request_id: RequestId,
         query_set: QuerySetId,
         send_dropped_rows: bool,
-    ) -> Result<Option<Vec<Arc<TableChange>>>, Box<str>> {
+        started: Instant,
+    ) -> Result<(), Box<str>> {
         let sets = self
             .clients
             .get(&client)
             .map(|client| &client.subscriptions);
-        let Some(queries) = sets.and_then(|sets| sets.get(&query_set)).cloned() else {
+        let Some(set) = sets.and_then(|sets| sets.get(&query_set)) else {
             return Err(format!("Subscription not found: {query_set:?}").into());
         };
-        let mut rows = Vec::new();
-        let mut failure = None;
-        for id in queries {
-            let Some(plan) = self.subscriptions.plan(id).map(Arc::clone) else {
-                continue;
-            };
-            let is_kept = self.is_held_elsewhere(client, query_set, &plan);
-            if !send_dropped_rows || is_kept {
-                continue;
-            }
-            match self.initial_rows(&plan) {
-                Ok(change) if !change.inserts.is_empty() => rows.push(change),
-                Ok(_) => {}
-                Err(error) => failure = Some(error),
-            }
-        }
+        let about = About::End { serial: set.serial };
+        let is_applied = set.applied.load(Ordering::Acquire);
+        let plans = set
+            .queries
+            .iter()
+            .filter_map(|id| self.subscriptions.plan(*id));
+        let dropped: Vec<Arc<SubscriptionPlan>> = plans
+            .filter(|_| send_dropped_rows)
+            .filter(|plan| self.held_elsewhere(client, query_set, plan).is_none())
+            .map(Arc::clone)
+            .collect();
         self.remove_set(client, query_set);
-        match failure {
-            Some(error) => Err(error),
-            None => Ok(send_dropped_rows.then_some(rows)),
+        let answer = move |rows| OutboxMessage::UnsubscribeApplied {
+            request_id,
+            query_set,
+            rows,
+            duration_micros: micros_since(started),
+        };
+        if self.is_small(dropped.iter().map(|plan| plan.select())) {
+            let rows = self.read_here(&dropped, &is_dropped)?;
+            let answer = answer(send_dropped_rows.then_some(rows));
+            match is_applied {
+                true => self.send(client, answer),
+                false => self.send_about(client, about, answer),
+            }
+            return Ok(());
         }
+        let (outbox, room) = (self.outbox_of(client), self.shared.readers.reserve());
+        let room = room.map_err(|error| error.to_string())?;
+        let outbox = outbox.ok_or("not connected")?;
+        let (pending, slot) = outbox.pending(about, lost_answer(request_id, query_set));
+        self.send(client, Outgoing::Pending(pending));
+        let view = self.read_view();
+        let mut allowance = self.shared.readers.allowance();
+        self.shared.readers.run(room, move || {
+            let mut read = |plan: &SubscriptionPlan| {
+                let fixed = plan.fixed_row_len();
+                allowance.select(plan.select(), fixed, &view, &|| !slot.is_abandoned())
+            };
+            let rows = read_changes(&dropped, &view, &mut read, &is_dropped);
+            drop(view);
+            slot.fill(match rows {
+                Ok(rows) => answer(Some(rows)),
+                Err(error) => OutboxMessage::SubscriptionError {
+                    request_id: Some(request_id),
+                    query_set: Some(query_set),
+                    error,
+                    duration_micros: micros_since(started),
+                },
+            });
+        });
+        Ok(())
     }
 
-    fn remove_set(&mut self, client: ClientId, query_set: QuerySetId) {
+    pub(super) fn remove_set(&mut self, client: ClientId, query_set: QuerySetId) {
         self.subscriptions.remove_subscriber((client, query_set));
         if let Some(client) = self.clients.get_mut(&client) {
             client.subscriptions.remove(&query_set);
@@ -317,11 +419,9 @@ impl Worker {
                 update.inserts,
                 update.deletes,
             ));
-            let mut last_v1 = None;
+            // Every set is named, also for v1 clients, which are told once: one of the sets may
+            // turn out never to have begun (see `outbox`).
             for (client, query_set) in update.subscribers.iter() {
-                if query_set.is_v1() && last_v1.replace(*client) == Some(*client) {
-                    continue;
-                }
                 let own = updates.entry(*client).or_default();
                 own.push((*query_set, Arc::clone(&change)));
             }
@@ -359,152 +459,15 @@ impl Worker {
             }
         }
     }
+}
 
-    pub(super) fn one_off(&mut self, client: ClientId, message_id: Bytes, sql: &str) {
-        let started = Instant::now();
-        let Some(known) = self.clients.get(&client) else {
-            return;
-        };
-        let caller = self.query_caller(&known.caller);
-        let result = self.run_one_off(sql, &caller);
-        let duration_micros = micros_since(started);
-        self.send(
-            client,
-            OutboxMessage::OneOffResult {
-                message_id,
-                result,
-                duration_micros,
-            },
-        );
-    }
-
-    fn run_one_off(&self, sql: &str, caller: &query::Caller) -> Result<Arc<TableChange>, Box<str>> {
-        let datastore = self.store.datastore();
-        let text = |error: &dyn std::fmt::Display| -> Box<str> { error.to_string().into() };
-        let select = SubscriptionPlan::compile_one_off(sql, datastore, caller)
-            .map_err(|error| text(&error))?;
-        let tables = select.plan().tables();
-        if tables.iter().any(|table| table.view.is_some()) {
-            return Err(VIEWS_UNSUPPORTED.into());
-        }
-        let table = select.returned_table().or(tables.first()).map(Arc::clone);
-        let table = table.ok_or("the query names no table")?;
-        let mut rows = RowBuffer::new(None);
-        execute_select(&select, datastore, &mut rows).map_err(|error| text(&error))?;
-        Ok(Arc::new(TableChange::new(
-            table.id,
-            Arc::clone(&table.name),
-            table.is_event,
-            rows.finish(),
-            RowList::default(),
-        )))
-    }
-
-    /// A statement over HTTP. The answer waits for the disk on another thread, if it waits.
-    pub(super) fn sql(
-        &mut self,
-        caller: &Caller,
-        text: &str,
-        confirmed: bool,
-        reply: oneshot::Sender<Result<Vec<SqlResult>, SqlError>>,
-    ) {
-        let mut needs = None;
-        let result = match self.run_connected(caller) {
-            Ok(()) => {
-                let result = self.run_sql(caller, text);
-                needs = self.store.last_offset();
-                self.run_disconnected(caller);
-                result
-            }
-            Err(error) => Err(SqlError::Connect(error)),
-        };
-        match (result, needs) {
-            (Ok(results), Some(offset)) if confirmed && !self.store.is_durable(offset) => {
-                let durable = self.store.durable_waiter();
-                self.shared.runtime.spawn_blocking(move || {
-                    let _ = reply.send(match durable.wait(offset) {
-                        Ok(()) => Ok(results),
-                        Err(error) => Err(SqlError::NotDurable(error.to_string().into())),
-                    });
-                });
-            }
-            (result, _) => {
-                let _ = reply.send(result);
-            }
-        }
-    }
-
-    fn run_sql(&mut self, caller: &Caller, text: &str) -> Result<Vec<SqlResult>, SqlError> {
-        let started = Instant::now();
-        let query_caller = self.query_caller(caller);
-        let statement = query::compile(text, self.store.datastore(), &query_caller)?;
-        match statement {
-            Statement::Select(select) => {
-                if select
-                    .plan()
-                    .tables()
-                    .iter()
-                    .any(|table| table.view.is_some())
-                {
-                    return Err(SqlError::Execute(VIEWS_UNSUPPORTED.into()));
-                }
-                let mut rows = RowBuffer::new(None);
-                execute_select(&select, self.store.datastore(), &mut rows)
-                    .map_err(|error| SqlError::Execute(error.to_string().into()))?;
-                Ok(vec![SqlResult {
-                    columns: select.result_type().clone(),
-                    rows: rows.finish(),
-                    stats: SqlStats::default(),
-                    duration_micros: micros_since(started),
-                }])
-            }
-            Statement::Change(change) => {
-                if caller.identity != self.shared.owner {
-                    return Err(SqlError::NotOwner(caller.identity));
-                }
-                let stats = self.run_change(caller, &change)?;
-                Ok(vec![SqlResult {
-                    columns: ProductType::default(),
-                    rows: RowList::default(),
-                    stats,
-                    duration_micros: micros_since(started),
-                }])
-            }
-        }
-    }
-
-    fn run_change(
-        &mut self,
-        caller: &Caller,
-        change: &query::ChangePlan,
-    ) -> Result<SqlStats, SqlError> {
-        let mut stats = SqlStats::default();
-        let transaction = Transaction {
-            sender: caller.identity,
-            connection_id: ConnectionId::default(),
-            reducer: None,
-            args: Bytes::new(),
-            log_name: "sql",
-        };
-        let write = |datastore: &mut Datastore| -> Result<(), StepError> {
-            let done = execute_change(change, datastore)?;
-            stats = SqlStats {
-                rows_inserted: done.inserted,
-                rows_deleted: done.deleted,
-                rows_updated: done.updated,
-            };
-            Ok(())
-        };
-        let ran = self.run_transaction(&transaction, write, |_| Ok(()));
-        match ran.outcome {
-            ReducerOutcome::Committed => {}
-            ReducerOutcome::OutOfBudget => unreachable!("no reducer ran"),
-            ReducerOutcome::Failed(message)
-            | ReducerOutcome::Refused(message)
-            | ReducerOutcome::Fatal(message) => return Err(SqlError::Execute(message)),
-        }
-        self.publish_delta(ran.delta, None);
-        Ok(stats)
+/// For whoever waits for an answer that nobody gives.
+fn lost_answer(request_id: RequestId, query_set: QuerySetId) -> OutboxMessage {
+    OutboxMessage::SubscriptionError {
+        request_id: Some(request_id),
+        query_set: Some(query_set),
+        error: "the query failed".into(),
+        duration_micros: 0,
     }
 }
 
@@ -537,6 +500,6 @@ fn expand(queries: &[Box<str>], datastore: &Datastore, caller: &query::Caller) -
     expanded
 }
 
-fn micros_since(started: Instant) -> u64 {
+pub(super) fn micros_since(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

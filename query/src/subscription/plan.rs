@@ -133,9 +133,15 @@ impl SubscriptionPlan {
 
     /// The present result.
     pub fn initial_rows(&self, datastore: &Datastore) -> Result<RowList, ExecuteError> {
-        let mut rows = RowBuffer::new(fixed_len(self.table()));
+        let mut rows = RowBuffer::new(self.fixed_row_len());
         execute_select(&self.select, datastore, &mut rows)?;
         Ok(rows.finish())
+    }
+
+    /// The length of every result row in bytes, if the type says so.
+    #[must_use]
+    pub fn fixed_row_len(&self) -> Option<usize> {
+        fixed_len(self.table())
     }
 }
 

@@ -94,7 +94,8 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
     }
 
     /// Adds a subscriber to the query that the plan means. The same query twice counts once.
-    pub fn add(&mut self, subscriber: S, plan: SubscriptionPlan) -> QueryId {
+    pub fn add(&mut self, subscriber: S, plan: impl Into<Arc<SubscriptionPlan>>) -> QueryId {
+        let plan = plan.into();
         let query = match self.by_hash.get(&plan.hash()) {
             Some(query) => *query,
             None => self.insert(plan),
@@ -111,7 +112,7 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
         query
     }
 
-    fn insert(&mut self, plan: SubscriptionPlan) -> QueryId {
+    fn insert(&mut self, plan: Arc<SubscriptionPlan>) -> QueryId {
         let query = QueryId(self.next);
         self.next += 1;
         self.by_hash.insert(plan.hash(), query);
@@ -120,7 +121,7 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
             queries.add(query, &plan.condition, table, schema);
         }
         let entry = Query {
-            plan: Arc::new(plan),
+            plan,
             subscribers: BTreeSet::new(),
             listed: None,
         };

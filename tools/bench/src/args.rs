@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Empty(LoadArgs),
     /// One client, one call at a time, with confirmed reads and without.
     Single(LoadArgs),
+    /// Transfers alone, and beside scans and first rows of subscriptions that are read in a loop.
+    Reads(ReadsArgs),
     /// Many operations inside one reducer, and the memory of a row.
     Bulk(BulkArgs),
     /// What the disk gives, without any server.
@@ -128,6 +130,20 @@ pub(crate) struct LoadArgs {
     pub server: ServerArgs,
     #[command(flatten)]
     pub pressure: PressureArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReadsArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Of several values for one load, the first counts.
+    #[command(flatten)]
+    pub pressure: PressureArgs,
+    /// How many rows are read: of a table that nobody writes to.
+    #[command(flatten)]
+    pub rows: RowArgs,
     #[command(flatten)]
     pub output: OutputArgs,
 }

@@ -87,7 +87,7 @@ impl Operation {
 }
 
 /// The arguments `[start, count]` of calls that together cover the rows.
-fn pieces(start: u32, count: u32) -> Vec<(String, u32)> {
+pub(crate) fn pieces(start: u32, count: u32) -> Vec<(String, u32)> {
     let end = start + count;
     let mut pieces = Vec::new();
     let mut next = start;

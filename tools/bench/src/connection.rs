@@ -76,18 +76,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects, upgrades, and waits for the server's first message.
     pub(crate) fn open(target: &Target, in_flight: u32, random: &mut Random) -> Result<Self> {
-        let mut stream = std::net::TcpStream::connect_timeout(&target.address, CONNECT_TIMEOUT)
-            .with_context(|| format!("cannot connect to {}", target.address))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(FIRST_MESSAGE_TIMEOUT))?;
-        stream.write_all(upgrade_request(target).as_bytes())?;
-        let mut inbox = Inbox::new(RECEIVE_BYTES);
-        let surplus = read_upgrade_response(&mut stream, target.protocol)?;
-        for piece in surplus.chunks(RECEIVE_BYTES / 4) {
-            inbox.space()[..piece.len()].copy_from_slice(piece);
-            inbox.received(piece.len());
-        }
-        await_first_message(&mut stream, &mut inbox)?;
+        let (stream, inbox) = open_stream(target)?;
         stream.set_nonblocking(true)?;
         Ok(Self {
             stream: TcpStream::from_std(stream),
@@ -206,6 +195,23 @@ impl Connection {
         // The run is over: whether the server hears it changes no figure.
         let _ = self.send();
     }
+}
+
+/// Connects, upgrades, and reads the server's first message. Bytes behind it are in the inbox.
+pub(crate) fn open_stream(target: &Target) -> Result<(std::net::TcpStream, Inbox)> {
+    let mut stream = std::net::TcpStream::connect_timeout(&target.address, CONNECT_TIMEOUT)
+        .with_context(|| format!("cannot connect to {}", target.address))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(FIRST_MESSAGE_TIMEOUT))?;
+    stream.write_all(upgrade_request(target).as_bytes())?;
+    let mut inbox = Inbox::new(RECEIVE_BYTES);
+    let surplus = read_upgrade_response(&mut stream, target.protocol)?;
+    for piece in surplus.chunks(RECEIVE_BYTES / 4) {
+        inbox.space()[..piece.len()].copy_from_slice(piece);
+        inbox.received(piece.len());
+    }
+    await_first_message(&mut stream, &mut inbox)?;
+    Ok((stream, inbox))
 }
 
 /// Frees the slot of the call that the message answers.

@@ -42,6 +42,8 @@ pub(crate) struct Pressure {
 pub(crate) struct Seen {
     /// Of committed calls, in nanoseconds.
     pub latencies: Histogram,
+    /// The longest time between two results, whatever their connections.
+    pub longest_pause: Duration,
     pub error_count: u64,
     pub first_error: Option<String>,
     pub time: Duration,
@@ -94,6 +96,8 @@ pub(crate) fn run(target: &Target, pressure: &Pressure, calls: &mut impl Calls) 
         connections,
         finished: Vec::new(),
         latencies: Histogram::new(),
+        last_result: Instant::now(),
+        longest_pause: Duration::ZERO,
         error_count: 0,
         first_error: None,
         before: (Usage::default(), Usage::default()),
@@ -114,6 +118,8 @@ struct Running<'a, C> {
     /// Kept for its memory only.
     finished: Vec<Finished>,
     latencies: Histogram,
+    last_result: Instant,
+    longest_pause: Duration,
     error_count: u64,
     first_error: Option<String>,
     /// Server and client when the counted time began.
@@ -190,11 +196,13 @@ impl<C: Calls> Running<'_, C> {
             self.phase = Phase::Counted;
             self.before = usage;
             self.latencies = Histogram::new();
+            self.longest_pause = Duration::ZERO;
             self.error_count = 0;
         } else {
             self.phase = Phase::Drain;
             self.seen = Some(Seen {
                 latencies: std::mem::replace(&mut self.latencies, Histogram::new()),
+                longest_pause: self.longest_pause,
                 error_count: self.error_count,
                 first_error: self.first_error.take(),
                 time: elapsed,
@@ -210,6 +218,10 @@ impl<C: Calls> Running<'_, C> {
         let connection = &mut self.connections[index];
         connection.receive(&mut self.finished)?;
         let now = Instant::now();
+        if !self.finished.is_empty() {
+            self.longest_pause = self.longest_pause.max(now - self.last_result);
+            self.last_result = now;
+        }
         for finished in self.finished.drain(..) {
             let place = place(self.pressure, index, finished.slot);
             let latency = now - finished.sent_at;

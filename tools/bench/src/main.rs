@@ -15,6 +15,7 @@ mod load;
 mod message;
 mod process;
 mod random;
+mod reads;
 mod report;
 mod session;
 mod workload;
@@ -59,6 +60,12 @@ fn run() -> Result<()> {
         Command::Single(args) => {
             let report = with_session(&args.server, |session, report| {
                 single(session, &args.pressure, &mut report.loads)
+            })?;
+            (report, args.output, false)
+        }
+        Command::Reads(args) => {
+            let report = with_session(&args.server, |session, report| {
+                reads::run(session, &args, &mut report.loads)
             })?;
             (report, args.output, false)
         }
@@ -170,7 +177,7 @@ fn commit(args: &DiskArgs, report: &mut Report) -> Result<()> {
 }
 
 /// Progress, for whoever waits.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     // Progress that nobody can read is no reason to stop.
     let _ = writeln!(std::io::stderr(), "{text} ...");
 }

@@ -47,6 +47,11 @@ pub(crate) struct LoadFigures {
     pub transactions: u64,
     pub transactions_per_second: f64,
     pub latency: Latency,
+    /// The longest time in which no call of any connection ended.
+    pub longest_pause_us: f64,
+    /// What was read at the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<BesideFigures>,
     pub errors: u64,
     pub first_error: Option<String>,
     /// Per transaction, user and system time of all threads.
@@ -57,6 +62,18 @@ pub(crate) struct LoadFigures {
     /// Whether every account holds what the committed calls make it.
     pub balances_right: Option<bool>,
     pub balances_error: Option<String>,
+}
+
+/// Reads beside a load, one after the other.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct BesideFigures {
+    pub name: &'static str,
+    pub rows: u32,
+    pub reads: u64,
+    pub mean_ms: f64,
+    pub max_ms: f64,
+    /// Against the load alone, in percent: negative is slower.
+    pub transactions_change: f64,
 }
 
 /// Operations inside reducers.
@@ -121,6 +138,10 @@ impl Report {
                 load.name, load.errors
             );
         }
+        if self.loads.iter().any(|load| load.beside.is_some()) {
+            out += "\nBeside reads (in ms; pause: the longest time without any result)\n";
+            out += &format!("{}\n", self.beside_table());
+        }
         if let Some(bulk) = &self.bulk {
             let memory = maybe(bulk.memory_bytes_per_row, 1);
             out += &format!(
@@ -184,6 +205,39 @@ impl Report {
                 maybe(load.server_written_bytes, 0),
                 balances.to_owned(),
             ]);
+        }
+        aligned(table)
+    }
+}
+
+impl Report {
+    fn beside_table(&self) -> Table {
+        let mut table = table(&[
+            "beside", "rows", "reads", "mean", "max", "tx/s", "change", "p50", "p99", "p99.9",
+            "pause",
+        ]);
+        for load in &self.loads {
+            let latency = &load.latency;
+            let mut row = match &load.beside {
+                None => ["nothing", "-", "-", "-", "-"].map(str::to_owned).to_vec(),
+                Some(beside) => vec![
+                    beside.name.to_owned(),
+                    beside.rows.to_string(),
+                    beside.reads.to_string(),
+                    format!("{:.2}", beside.mean_ms),
+                    format!("{:.2}", beside.max_ms),
+                ],
+            };
+            let change = load.beside.as_ref().map(|it| it.transactions_change);
+            row.extend([
+                grouped(load.transactions_per_second),
+                change.map_or("-".to_owned(), |change| format!("{change:+.1} %")),
+                millis(latency.p50_us),
+                millis(latency.p99_us),
+                millis(latency.p999_us),
+                millis(load.longest_pause_us),
+            ]);
+            table.add_row(row);
         }
         aligned(table)
     }
@@ -294,6 +348,8 @@ pub(crate) fn example_load() -> LoadFigures {
         transactions: 1_234_560,
         transactions_per_second: 123_456.0,
         latency: Latency::of(&Histogram::new()),
+        longest_pause_us: 0.0,
+        beside: None,
         errors: 0,
         first_error: None,
         server_cpu_us: None,

@@ -9,6 +9,7 @@ use crate::bulk;
 use crate::connection::Target;
 use crate::http::Http;
 use crate::load::Pressure;
+use crate::message::Protocol;
 use crate::process;
 use crate::report::{BulkFigures, LoadFigures};
 use crate::workload::{self, Workload};
@@ -62,14 +63,7 @@ impl Session {
         workload: Workload,
         shape: Shape,
     ) -> Result<LoadFigures> {
-        let target = Target {
-            address: self.http.address()?,
-            host: self.http.host(),
-            database: self.database.clone(),
-            token: self.http.token().to_owned(),
-            protocol: args.protocol,
-            confirmed: shape.confirmed,
-        };
+        let target = self.target(args.protocol, shape.confirmed)?;
         let pressure = Pressure {
             connections: shape.connections,
             in_flight: shape.in_flight,
@@ -79,6 +73,27 @@ impl Session {
             server_pid: self.server_pid,
         };
         workload::run(&self.http, &target, workload, &pressure)
+    }
+
+    /// How to reach the database.
+    pub(crate) fn target(&self, protocol: Protocol, confirmed: bool) -> Result<Target> {
+        Ok(Target {
+            address: self.http.address()?,
+            host: self.http.host(),
+            database: self.database.clone(),
+            token: self.http.token().to_owned(),
+            protocol,
+            confirmed,
+        })
+    }
+
+    /// Fills the table that no load writes to.
+    pub(crate) fn fill_cells(&self, rows: u32) -> Result<()> {
+        self.http.call(&self.database, "delete_all", "[]")?;
+        for (args, _) in bulk::pieces(0, rows) {
+            self.http.call(&self.database, "insert_many", &args)?;
+        }
+        Ok(())
     }
 
     /// Runs the operations inside reducers.

@@ -94,6 +94,8 @@ fn figures(
         transactions: count,
         transactions_per_second: count as f64 / seen.time.as_secs_f64(),
         latency: Latency::of(&seen.latencies),
+        longest_pause_us: seen.longest_pause.as_secs_f64() * 1e6,
+        beside: None,
         errors: seen.error_count,
         first_error: seen.first_error,
         server_cpu_us: server.and_then(|it| it.cpu).and_then(cpu_us),

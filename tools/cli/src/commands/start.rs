@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use spacetime_api::ApiConfig;
 use spacetime_api::auth::{Authority, KeyPair};
-use spacetime_host::{CallLimits, Host, HostConfig};
+use spacetime_host::{CallLimits, Host, HostConfig, ReadLimits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -62,6 +62,9 @@ pub(crate) struct StartArguments {
     /// Most memory that one module instance may have, in MiB
     #[arg(long, default_value_t = 1024, value_name = "MIB")]
     module_memory_limit: usize,
+    /// Longest time that a query may take, in seconds
+    #[arg(long, default_value_t = 30.0, value_name = "SECONDS")]
+    query_time_limit: f64,
     /// Do not ask for another port when this one is taken
     #[arg(long)]
     non_interactive: bool,
@@ -105,6 +108,7 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
             data_dir,
             call_limits: call_limits(arguments)?,
             store: config.store(),
+            read_limits: read_limits(arguments)?,
         },
         api: config.api()?,
         private,
@@ -257,6 +261,15 @@ fn call_limits(arguments: &StartArguments) -> Result<CallLimits> {
     Ok(CallLimits {
         call_time_max,
         memory_bytes_max,
+    })
+}
+
+fn read_limits(arguments: &StartArguments) -> Result<ReadLimits> {
+    let time = Duration::try_from_secs_f64(arguments.query_time_limit)
+        .context("--query-time-limit is not a number of seconds")?;
+    Ok(ReadLimits {
+        time,
+        ..ReadLimits::default()
     })
 }
 

@@ -1,0 +1,364 @@
+//! The queue from a database to one client.
+//!
+//! Invariants
+//!   * Messages leave in the order in which the writer thread made them; one that is still being
+//!     worked on holds up those behind it.
+//!   * A queue holds at most [`OutboxLimits`]; a client that does not read beyond that is cut off
+//!     (`overflowed`), it never slows the writer or another client down.
+//!
+//! The bounds while an answer is pending: what queues up behind an answer that the server has not
+//! finished, or that is being written out, is not the client's fault. It is not counted against
+//! `messages_max`. It is counted against `bytes_max`, with at least [`super::MESSAGE_WEIGHT`] bytes
+//! a message, and so is the answer's own place; the answers themselves are bounded by
+//! `answer_bytes_max` together, one alone by the limits of a query. A client past any of them is
+//! cut off at once and does not wait for its answer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, mpsc};
+
+use super::gate::Gate;
+use super::pending::{About, AnswerSlot, Filled, Pending, SetSerial};
+use super::{MESSAGE_WEIGHT, OutboxMessage};
+
+/// When a client counts as not reading.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxLimits {
+    pub messages_max: usize,
+    pub bytes_max: usize,
+    /// Rows of finished answers that wait for their turn.
+    pub answer_bytes_max: usize,
+}
+
+impl Default for OutboxLimits {
+    fn default() -> Self {
+        OutboxLimits {
+            messages_max: 16 * 1024,
+            bytes_max: 256 * 1024 * 1024,
+            answer_bytes_max: 256 * 1024 * 1024,
+        }
+    }
+}
+
+/// What the database puts into a queue.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Message(OutboxMessage),
+    /// The place of an answer.
+    Pending(Pending),
+    /// Nothing for the client: the writer thread knows that a set has failed.
+    Forget(SetSerial),
+}
+
+impl Outgoing {
+    fn weight(&self) -> usize {
+        match self {
+            Outgoing::Message(message) => message.weight(),
+            Outgoing::Pending(_) | Outgoing::Forget(_) => MESSAGE_WEIGHT,
+        }
+    }
+
+    fn is_end(&self) -> bool {
+        matches!(self, Outgoing::Message(OutboxMessage::Closed { .. }))
+    }
+}
+
+impl From<OutboxMessage> for Outgoing {
+    fn from(message: OutboxMessage) -> Self {
+        Outgoing::Message(message)
+    }
+}
+
+/// What a queue holds; counted by both ends.
+#[derive(Debug)]
+pub(super) struct Load {
+    limits: OutboxLimits,
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+    answer_bytes: AtomicUsize,
+    /// Answers that are not written out yet.
+    answers_open: AtomicUsize,
+    overflowed: AtomicBool,
+    /// The last message is in the queue: no answer is worth waiting for.
+    closing: Notify,
+}
+
+impl Load {
+    /// An answer is there. One may be as large as queries allow, several together may not.
+    pub(super) fn add_answer(&self, weight: usize) {
+        let before = self.answer_bytes.fetch_add(weight, Ordering::Relaxed);
+        if before > 0 && before.saturating_add(weight) > self.limits.answer_bytes_max {
+            self.overflowed.store(true, Ordering::Relaxed);
+            self.closing.notify_one();
+        }
+    }
+
+    pub(super) fn remove_answer(&self, weight: usize) {
+        self.answer_bytes.fetch_sub(weight, Ordering::Relaxed);
+    }
+}
+
+/// A message with what was counted for it.
+#[derive(Debug)]
+struct Queued {
+    outgoing: Outgoing,
+    weight: usize,
+    is_counted: bool,
+}
+
+/// The sending half, held by the database.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    load: Arc<Load>,
+    sender: mpsc::UnboundedSender<Queued>,
+}
+
+/// A client's queue.
+#[must_use]
+pub fn outbox(limits: OutboxLimits) -> (Outbox, OutboxReceiver) {
+    let load = Arc::new(Load {
+        limits,
+        messages: AtomicUsize::new(0),
+        bytes: AtomicUsize::new(0),
+        answer_bytes: AtomicUsize::new(0),
+        answers_open: AtomicUsize::new(0),
+        overflowed: AtomicBool::new(false),
+        closing: Notify::new(),
+    });
+    // Unbounded as a channel, bounded by `send` below: by bytes as well as by count.
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (
+        Outbox {
+            load: Arc::clone(&load),
+            sender,
+        },
+        OutboxReceiver {
+            load,
+            receiver,
+            taken: Vec::new(),
+            waiting: VecDeque::new(),
+            gate: Gate::default(),
+            answers_delivered: 0,
+            has_ended: false,
+        },
+    )
+}
+
+impl Outbox {
+    /// Queues a message. Past the limits it is dropped and the client marked as overflowed, after
+    /// which nothing more is queued: a client never sees a gap.
+    pub(crate) fn send(&self, outgoing: impl Into<Outgoing>) {
+        let outgoing = outgoing.into();
+        let load = &*self.load;
+        if load.overflowed.load(Ordering::Relaxed) {
+            return;
+        }
+        let weight = outgoing.weight();
+        let is_counted = load.answers_open.load(Ordering::Relaxed) == 0;
+        let messages = match is_counted {
+            true => load.messages.fetch_add(1, Ordering::Relaxed) + 1,
+            false => 0,
+        };
+        let bytes = load.bytes.fetch_add(weight, Ordering::Relaxed) + weight;
+        if messages > load.limits.messages_max || bytes > load.limits.bytes_max {
+            load.overflowed.store(true, Ordering::Relaxed);
+            load.closing.notify_one();
+            // Wakes the receiver, which sees the flag and hangs up.
+            self.put(overflow().into(), 0, false);
+            return;
+        }
+        if matches!(outgoing, Outgoing::Pending(_)) {
+            load.answers_open.fetch_add(1, Ordering::Relaxed);
+        }
+        let is_end = outgoing.is_end();
+        self.put(outgoing, weight, is_counted);
+        if is_end {
+            load.closing.notify_one();
+        }
+    }
+
+    fn put(&self, outgoing: Outgoing, weight: usize, is_counted: bool) {
+        // The receiver is gone when the connection ended; its disconnect request is on its way.
+        let _ = self.sender.send(Queued {
+            outgoing,
+            weight,
+            is_counted,
+        });
+    }
+
+    /// A place for an answer and the slot to put it in. `lost` is for the case that the slot is
+    /// dropped empty.
+    pub(crate) fn pending(&self, about: About, lost: OutboxMessage) -> (Pending, AnswerSlot) {
+        Pending::new(about, lost, &self.load)
+    }
+}
+
+fn overflow() -> OutboxMessage {
+    OutboxMessage::Closed {
+        reason: "the client does not read its messages".into(),
+    }
+}
+
+/// The receiving half, held by the connection.
+#[derive(Debug)]
+pub struct OutboxReceiver {
+    load: Arc<Load>,
+    receiver: mpsc::UnboundedReceiver<Queued>,
+    /// Empty between two calls; kept for its memory.
+    taken: Vec<Queued>,
+    /// Taken from the channel, but behind an answer that is not there, or more than was asked for.
+    waiting: VecDeque<Queued>,
+    gate: Gate,
+    /// Answers that were given out with the last batch.
+    answers_delivered: usize,
+    /// `Closed` was given out: there is nothing after it.
+    has_ended: bool,
+}
+
+/// What became of the first waiting message.
+enum Step {
+    Taken(OutboxMessage),
+    Skipped,
+    /// An answer that is not there yet, or no message at all.
+    Stuck,
+}
+
+impl OutboxReceiver {
+    /// Waits for at least one message and takes up to `max` of them. 0 means that the database
+    /// dropped its half. Calling it says that what it gave out before has been written. Nothing is
+    /// lost if the future is dropped.
+    pub async fn recv_many(&mut self, into: &mut Vec<OutboxMessage>, max: usize) -> usize {
+        let delivered = std::mem::take(&mut self.answers_delivered);
+        self.load
+            .answers_open
+            .fetch_sub(delivered, Ordering::Relaxed);
+        let start = into.len();
+        loop {
+            if self.has_ended {
+                return 0;
+            }
+            self.take_ready(into, start + max);
+            if into.len() > start {
+                return into.len() - start;
+            }
+            match self.waiting.front_mut() {
+                Some(Queued {
+                    outgoing: Outgoing::Pending(pending),
+                    ..
+                }) => {
+                    let filled = tokio::select! {
+                        filled = &mut pending.answer => Some(filled.ok()),
+                        () = self.load.closing.notified() => None,
+                    };
+                    match filled {
+                        Some(filled) => into.extend(self.settle_first(filled)),
+                        None => into.push(self.skip_to_end()),
+                    }
+                    self.note_end(into);
+                    if into.len() > start {
+                        return into.len() - start;
+                    }
+                }
+                _ => {
+                    if self.receiver.recv_many(&mut self.taken, max).await == 0 {
+                        return 0;
+                    }
+                    self.waiting.extend(self.taken.drain(..));
+                }
+            }
+        }
+    }
+
+    /// Moves messages out until one has to be waited for.
+    fn take_ready(&mut self, into: &mut Vec<OutboxMessage>, len_max: usize) {
+        while into.len() < len_max && !self.has_ended {
+            match self.step() {
+                Step::Taken(message) => into.push(message),
+                Step::Skipped => {}
+                Step::Stuck => return,
+            }
+            self.note_end(into);
+        }
+    }
+
+    fn note_end(&mut self, into: &[OutboxMessage]) {
+        self.has_ended |= matches!(into.last(), Some(OutboxMessage::Closed { .. }));
+    }
+
+    fn step(&mut self) -> Step {
+        let Some(first) = self.waiting.front_mut() else {
+            return Step::Stuck;
+        };
+        if let Outgoing::Pending(pending) = &mut first.outgoing {
+            use tokio::sync::oneshot::error::TryRecvError;
+            let filled = match pending.answer.try_recv() {
+                Ok(filled) => Some(filled),
+                Err(TryRecvError::Closed) => None,
+                Err(TryRecvError::Empty) => return Step::Stuck,
+            };
+            return self.settle_first(filled).map_or(Step::Skipped, Step::Taken);
+        }
+        let passed = match self.remove_first() {
+            Some(Outgoing::Message(message)) => self.gate.message(message),
+            Some(Outgoing::Forget(serial)) => {
+                self.gate.forget(serial);
+                None
+            }
+            Some(Outgoing::Pending(_)) | None => None,
+        };
+        passed.map_or(Step::Skipped, Step::Taken)
+    }
+
+    fn remove_first(&mut self) -> Option<Outgoing> {
+        let first = self.waiting.pop_front()?;
+        if first.is_counted {
+            self.load.messages.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.load.bytes.fetch_sub(first.weight, Ordering::Relaxed);
+        Some(first.outgoing)
+    }
+
+    /// The first message's answer has come, or will never come.
+    fn settle_first(&mut self, filled: Option<Filled>) -> Option<OutboxMessage> {
+        let Some(Outgoing::Pending(pending)) = self.remove_first() else {
+            return None;
+        };
+        self.answers_delivered += 1;
+        let message = match filled {
+            Some(filled) => {
+                self.load.remove_answer(filled.weight);
+                filled.message
+            }
+            None => *pending.lost,
+        };
+        Some(self.gate.answer(message, &pending.about))
+    }
+
+    /// The database has ended the connection while an answer was being worked on: the last message
+    /// is the only one that still counts.
+    fn skip_to_end(&mut self) -> OutboxMessage {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        while let Ok(queued) = self.receiver.try_recv() {
+            waiting.push_back(queued);
+        }
+        let ends = waiting
+            .into_iter()
+            .filter_map(|queued| match queued.outgoing {
+                Outgoing::Message(end @ OutboxMessage::Closed { .. }) => Some(end),
+                _ => None,
+            });
+        // Too many answers end a connection without a message.
+        ends.last().unwrap_or_else(overflow)
+    }
+
+    /// Whether the client was too slow; the connection has to be closed.
+    #[must_use]
+    pub fn overflowed(&self) -> bool {
+        self.load.overflowed.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

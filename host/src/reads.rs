@@ -1,0 +1,264 @@
+//! Threads for queries that would take too long on a writer thread: bounded in number, in what
+//! waits for them, in time and in the size of a result.
+//!
+//! Invariants
+//!   * One database never has all threads: another one always finds one, or waits its turn behind
+//!     queries that each end in bounded time.
+//!   * Whoever cannot be served is told so at once; nothing waits in a queue without a bound.
+//!   * A query ends soon after its deadline, which counts from the moment it was asked, after the
+//!     database or the server has stopped, and after whoever asked has gone away.
+//!
+//! Not here: what is read (see `worker/reading`).
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use spacetime_query::{self as query, Meter, RowBuffer, RowSink, SelectPlan, execute_metered};
+use spacetime_table::{Datastore, RowList};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::limits::{
+    QUERY_TIME_DEFAULT, READERS_MIN, READS_WAITING_MAX, RESULT_BYTES_DEFAULT, RESULT_ROWS_DEFAULT,
+};
+
+/// What one query may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// From the question to the result.
+    pub time: Duration,
+    pub rows: u64,
+    pub bytes: usize,
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        ReadLimits {
+            time: QUERY_TIME_DEFAULT,
+            rows: RESULT_ROWS_DEFAULT,
+            bytes: RESULT_BYTES_DEFAULT,
+        }
+    }
+}
+
+/// Why a query has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Execute(#[from] query::ExecuteError),
+    /// Narrow the conditions, or use an index.
+    #[error("the query took longer than {0:?} and was stopped")]
+    TimedOut(Duration),
+    /// Narrow the conditions, or set a LIMIT.
+    #[error("the result has more than {0} rows")]
+    TooManyRows(u64),
+    #[error("the result has more than {0} bytes")]
+    TooManyBytes(usize),
+    /// Ask again later.
+    #[error("too many queries are waiting for this database; try again later")]
+    Overloaded,
+    #[error("the query was stopped: the database is not running any more, or nobody waits")]
+    Stopped,
+}
+
+/// The reader threads of a server.
+#[derive(Debug)]
+pub(crate) struct ReaderPool {
+    limits: ReadLimits,
+    runtime: Handle,
+    threads: usize,
+    free: Arc<Semaphore>,
+}
+
+impl ReaderPool {
+    pub(crate) fn new(limits: ReadLimits, runtime: Handle) -> Arc<ReaderPool> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = cores.max(READERS_MIN);
+        Arc::new(ReaderPool {
+            limits,
+            runtime,
+            threads,
+            free: Arc::new(Semaphore::new(threads)),
+        })
+    }
+}
+
+/// One database's share of the reader threads.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    pool: Arc<ReaderPool>,
+    /// One fewer than there are threads.
+    share: Arc<Semaphore>,
+    /// Queries that wait or run.
+    queries: Arc<AtomicUsize>,
+    stopped: Arc<AtomicBool>,
+}
+
+/// Room for one query.
+#[derive(Debug)]
+pub(crate) struct Room {
+    queries: Arc<AtomicUsize>,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.queries.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Readers {
+    pub(crate) fn new(pool: Arc<ReaderPool>) -> Readers {
+        assert!(pool.threads > 1, "a database leaves one thread to others");
+        let share = Arc::new(Semaphore::new(pool.threads - 1));
+        Readers {
+            pool,
+            share,
+            queries: Arc::default(),
+            stopped: Arc::default(),
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> Handle {
+        self.pool.runtime.clone()
+    }
+
+    /// The limits of a query that is asked now.
+    pub(crate) fn allowance(&self) -> Allowance {
+        let limits = self.pool.limits;
+        Allowance {
+            limits,
+            rows_left: limits.rows,
+            bytes_left: limits.bytes,
+            deadline: Instant::now() + limits.time,
+            stopped: Arc::clone(&self.stopped),
+        }
+    }
+
+    /// Room for one more query, if there is any.
+    pub(crate) fn reserve(&self) -> Result<Room, ReadError> {
+        let room = Room {
+            queries: Arc::clone(&self.queries),
+        };
+        // Counted first: `room` takes it back when it is dropped.
+        let before = self.queries.fetch_add(1, Ordering::Relaxed);
+        if before >= READS_WAITING_MAX {
+            return Err(ReadError::Overloaded);
+        }
+        Ok(room)
+    }
+
+    /// Runs a query on a thread as soon as one is free, in turn with other databases.
+    pub(crate) fn run(&self, room: Room, job: impl FnOnce() + Send + 'static) {
+        let runtime = self.pool.runtime.clone();
+        let (share, free) = (Arc::clone(&self.share), Arc::clone(&self.pool.free));
+        let both = Arc::clone(&share)
+            .try_acquire_owned()
+            .and_then(|share| Ok((share, Arc::clone(&free).try_acquire_owned()?)));
+        let start = move |permits: (OwnedSemaphorePermit, OwnedSemaphorePermit)| {
+            move || {
+                // Kept to the end, also if the job panics.
+                let _held = (permits, room);
+                job();
+            }
+        };
+        if let Ok(permits) = both {
+            runtime.spawn_blocking(start(permits));
+            return;
+        }
+        self.pool.runtime.spawn(async move {
+            let (share, free) = (share.acquire_owned().await, free.acquire_owned().await);
+            // The semaphores are never closed.
+            let (Ok(share), Ok(free)) = (share, free) else {
+                return;
+            };
+            runtime.spawn_blocking(start((share, free)));
+        });
+    }
+
+    /// Ends what runs and what waits. Nothing can be read after.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What one statement, or all queries of one set together, may still use.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    limits: ReadLimits,
+    rows_left: u64,
+    bytes_left: usize,
+    deadline: Instant,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Allowance {
+    /// Runs one query within what is left. `is_wanted` is asked now and then.
+    pub(crate) fn select(
+        &mut self,
+        select: &SelectPlan,
+        fixed_row_len: Option<usize>,
+        datastore: &Datastore,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<RowList, ReadError> {
+        let stop = Cell::new(None);
+        let limits = self.limits;
+        let may_go_on = || {
+            let reason = if Instant::now() >= self.deadline {
+                ReadError::TimedOut(limits.time)
+            } else if self.stopped.load(Ordering::Relaxed) || !is_wanted() {
+                ReadError::Stopped
+            } else {
+                return true;
+            };
+            stop.set(Some(reason));
+            false
+        };
+        let mut rows = LimitedRows {
+            rows: RowBuffer::new(fixed_row_len),
+            limits,
+            rows_left: self.rows_left,
+            bytes_left: self.bytes_left,
+            exceeded: None,
+        };
+        let meter = Meter::new(&may_go_on);
+        let result = match may_go_on() {
+            true => execute_metered(select, datastore, &mut rows, &meter),
+            false => Ok(()),
+        };
+        (self.rows_left, self.bytes_left) = (rows.rows_left, rows.bytes_left);
+        match stop.take().or(rows.exceeded) {
+            Some(error) => Err(error),
+            None => Ok(result.map(|()| rows.rows.finish())?),
+        }
+    }
+}
+
+/// Collects rows up to a limit.
+struct LimitedRows {
+    rows: RowBuffer,
+    limits: ReadLimits,
+    rows_left: u64,
+    bytes_left: usize,
+    exceeded: Option<ReadError>,
+}
+
+impl RowSink for LimitedRows {
+    fn row(&mut self, row: &[u8]) -> ControlFlow<()> {
+        let Some(rows_left) = self.rows_left.checked_sub(1) else {
+            self.exceeded = Some(ReadError::TooManyRows(self.limits.rows));
+            return ControlFlow::Break(());
+        };
+        let Some(bytes_left) = self.bytes_left.checked_sub(row.len()) else {
+            self.exceeded = Some(ReadError::TooManyBytes(self.limits.bytes));
+            return ControlFlow::Break(());
+        };
+        (self.rows_left, self.bytes_left) = (rows_left, bytes_left);
+        self.rows.row(row)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! Statements that are asked once, by connected clients and over HTTP.
+//!
+//! Invariants
+//!   * What visits many rows is read by a reader thread, from the state at the moment when its
+//!     request had its turn; changes are made here.
+//!   * A client gets its answer in the place where its request stood among its others.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use spacetime_query::{
+    self as query, RowBuffer, SelectPlan, Statement, SubscriptionPlan, execute_change,
+    execute_select,
+};
+use spacetime_store::{DurableWaiter, StoreError};
+use spacetime_table::{Datastore, RowList, TableSchema};
+use spacetime_types::{ConnectionId, ProductType, TxOffset};
+use tokio::sync::oneshot;
+
+use super::Worker;
+use super::calls::{StepError, Transaction};
+use super::queries::{VIEWS_UNSUPPORTED, micros_since};
+use crate::outbox::{About, OutboxMessage, Outgoing, ReducerOutcome, TableChange};
+use crate::reads::Room;
+use crate::request::{Caller, ClientId};
+use crate::sql::{SqlError, SqlResult, SqlStats};
+
+type SqlReply = oneshot::Sender<Result<Vec<SqlResult>, SqlError>>;
+
+/// A statement that was looked at.
+enum Sql {
+    Done(SqlResult),
+    /// Rows for a reader thread to find.
+    Read(SelectPlan, Room),
+}
+
+impl Worker {
+    pub(super) fn one_off(&mut self, client: ClientId, message_id: Bytes, sql: &str) {
+        let started = Instant::now();
+        let Some(known) = self.clients.get(&client) else {
+            return;
+        };
+        let caller = self.query_caller(&known.caller);
+        let outbox = known.outbox.clone();
+        let id = message_id.clone();
+        let answer = move |result| OutboxMessage::OneOffResult {
+            message_id: id,
+            result,
+            duration_micros: micros_since(started),
+        };
+        let result = self.compile_one_off(sql, &caller);
+        let (select, table) = match result {
+            Ok(compiled) => compiled,
+            Err(error) => return self.send(client, answer(Err(error))),
+        };
+        if self.is_small([&select]) {
+            let rows = self.select_here(&select).map_err(|error| error.to_string());
+            let result = rows.map(|rows| changed(&table, rows));
+            return self.send(client, answer(result.map_err(Into::into)));
+        }
+        let room = match self.shared.readers.reserve() {
+            Ok(room) => room,
+            Err(error) => return self.send(client, answer(Err(error.to_string().into()))),
+        };
+        let lost = OutboxMessage::OneOffResult {
+            message_id,
+            result: Err("the query failed".into()),
+            duration_micros: 0,
+        };
+        let (pending, slot) = outbox.pending(About::OneOff, lost);
+        self.send(client, Outgoing::Pending(pending));
+        let view = self.read_view();
+        let mut allowance = self.shared.readers.allowance();
+        self.shared.readers.run(room, move || {
+            let rows = allowance.select(&select, None, &view, &|| !slot.is_abandoned());
+            // Before the answer: the writer pays as long as the view is alive.
+            drop(view);
+            let result = rows.map(|rows| changed(&table, rows));
+            slot.fill(answer(result.map_err(|error| error.to_string().into())));
+        });
+    }
+
+    fn compile_one_off(
+        &self,
+        sql: &str,
+        caller: &query::Caller,
+    ) -> Result<(SelectPlan, Arc<TableSchema>), Box<str>> {
+        let datastore = self.store.datastore();
+        let select = SubscriptionPlan::compile_one_off(sql, datastore, caller)
+            .map_err(|error| -> Box<str> { error.to_string().into() })?;
+        let tables = select.plan().tables();
+        if tables.iter().any(|table| table.view.is_some()) {
+            return Err(VIEWS_UNSUPPORTED.into());
+        }
+        let table = select.returned_table().or(tables.first()).map(Arc::clone);
+        let table = table.ok_or("the query names no table")?;
+        Ok((select, table))
+    }
+
+    /// Reads few rows on this thread.
+    fn select_here(&self, select: &SelectPlan) -> Result<RowList, query::ExecuteError> {
+        let mut rows = RowBuffer::new(None);
+        execute_select(select, self.store.datastore(), &mut rows)?;
+        Ok(rows.finish())
+    }
+
+    /// A statement over HTTP: a client of its own, connected for as long as its turn takes. The
+    /// answer waits for the disk on another thread, if it waits.
+    pub(super) fn sql(&mut self, caller: &Caller, text: &str, confirmed: bool, reply: SqlReply) {
+        let started = Instant::now();
+        if let Err(error) = self.run_connected(caller) {
+            let _ = reply.send(Err(SqlError::Connect(error)));
+            return;
+        }
+        let result = self.run_sql(caller, text, started);
+        let needs = self.store.last_offset().filter(|_| confirmed);
+        let release = SqlRelease {
+            needs: needs.filter(|offset| !self.store.is_durable(*offset)),
+            durable: self.store.durable_waiter(),
+            runtime: self.shared.runtime.clone(),
+            reply,
+        };
+        match result {
+            Ok(Sql::Read(select, room)) => {
+                // The caller sees itself in the state that it reads.
+                let view = self.read_view();
+                let mut allowance = self.shared.readers.allowance();
+                self.shared.readers.run(room, move || {
+                    let is_wanted = || !release.reply.is_closed();
+                    let rows = allowance.select(&select, None, &view, &is_wanted);
+                    drop(view);
+                    release.send(match rows {
+                        Ok(rows) => Ok(selected(&select, rows, started)),
+                        Err(error) => Err(error.into()),
+                    });
+                });
+            }
+            Ok(Sql::Done(result)) => release.send(Ok(result)),
+            Err(error) => release.send(Err(error)),
+        }
+        self.run_disconnected(caller);
+    }
+
+    fn run_sql(&mut self, caller: &Caller, text: &str, started: Instant) -> Result<Sql, SqlError> {
+        let query_caller = self.query_caller(caller);
+        let statement = query::compile(text, self.store.datastore(), &query_caller)?;
+        match statement {
+            Statement::Select(select) => {
+                let mut tables = select.plan().tables().iter();
+                if tables.any(|table| table.view.is_some()) {
+                    return Err(SqlError::Execute(VIEWS_UNSUPPORTED.into()));
+                }
+                if !self.is_small([&select]) {
+                    let room = self.shared.readers.reserve()?;
+                    return Ok(Sql::Read(select, room));
+                }
+                let rows = self
+                    .select_here(&select)
+                    .map_err(|error| SqlError::Execute(error.to_string().into()))?;
+                Ok(Sql::Done(selected(&select, rows, started)))
+            }
+            Statement::Change(change) => {
+                if caller.identity != self.shared.owner {
+                    return Err(SqlError::NotOwner(caller.identity));
+                }
+                let stats = self.run_change(caller, &change)?;
+                Ok(Sql::Done(SqlResult {
+                    columns: ProductType::default(),
+                    rows: RowList::default(),
+                    stats,
+                    duration_micros: micros_since(started),
+                }))
+            }
+        }
+    }
+
+    fn run_change(
+        &mut self,
+        caller: &Caller,
+        change: &query::ChangePlan,
+    ) -> Result<SqlStats, SqlError> {
+        let mut stats = SqlStats::default();
+        let transaction = Transaction {
+            sender: caller.identity,
+            connection_id: ConnectionId::default(),
+            reducer: None,
+            args: Bytes::new(),
+            log_name: "sql",
+        };
+        let write = |datastore: &mut Datastore| -> Result<(), StepError> {
+            let done = execute_change(change, datastore)?;
+            stats = SqlStats {
+                rows_inserted: done.inserted,
+                rows_deleted: done.deleted,
+                rows_updated: done.updated,
+            };
+            Ok(())
+        };
+        let ran = self.run_transaction(&transaction, write, |_| Ok(()));
+        match ran.outcome {
+            ReducerOutcome::Committed => {}
+            ReducerOutcome::OutOfBudget => unreachable!("no reducer ran"),
+            ReducerOutcome::Failed(message)
+            | ReducerOutcome::Refused(message)
+            | ReducerOutcome::Fatal(message) => return Err(SqlError::Execute(message)),
+        }
+        self.publish_delta(ran.delta, None);
+        Ok(stats)
+    }
+}
+
+/// The rows of a one-off query as messages hold them.
+fn changed(table: &TableSchema, rows: RowList) -> Arc<TableChange> {
+    Arc::new(TableChange::new(
+        table.id,
+        Arc::clone(&table.name),
+        table.is_event,
+        rows,
+        RowList::default(),
+    ))
+}
+
+fn selected(select: &SelectPlan, rows: RowList, started: Instant) -> SqlResult {
+    SqlResult {
+        columns: select.result_type().clone(),
+        rows,
+        stats: SqlStats::default(),
+        duration_micros: micros_since(started),
+    }
+}
+
+/// Gives the result of a statement to whoever asked, when what it tells is durable.
+struct SqlRelease {
+    /// What has to be durable first, if it was not yet.
+    needs: Option<TxOffset>,
+    durable: DurableWaiter,
+    runtime: tokio::runtime::Handle,
+    reply: SqlReply,
+}
+
+impl SqlRelease {
+    fn send(self, result: Result<SqlResult, SqlError>) {
+        let reply = self.reply;
+        match (result, self.needs) {
+            (Ok(result), Some(offset)) => {
+                let durable = self.durable;
+                self.runtime.spawn_blocking(move || {
+                    let not_durable =
+                        |error: StoreError| SqlError::NotDurable(error.to_string().into());
+                    let waited = durable.wait(offset).map_err(not_durable);
+                    let _ = reply.send(waited.map(|()| vec![result]));
+                });
+            }
+            (result, _) => {
+                let _ = reply.send(result.map(|result| vec![result]));
+            }
+        }
+    }
+}
