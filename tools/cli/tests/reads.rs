@@ -301,7 +301,8 @@ fn an_endless_query_delays_nobody_else_and_ends() {
     let answered = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let mut asking = Client::of(&server, DATABASE, &owner);
-        scope.spawn(|| {
+        let answered = &answered;
+        scope.spawn(move || {
             // Together: the call is made at once, its result keeps its place behind the answer.
             let query = bsatn::to_vec(&(2u8, 1u32, ENDLESS.to_owned()));
             asking.socket.send(query);

@@ -2,9 +2,12 @@
 
 mod harness;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness::Server;
+use harness::{Server, module};
+use serde_json::json;
 
 #[test]
 fn answers_and_ends_cleanly() {
@@ -26,9 +29,32 @@ fn an_interrupt_ends_it_too() {
     assert!(status.success(), "{status}\n{}", server.log());
 }
 
+/// All files below a directory with what is in them.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
 #[test]
-fn a_second_server_on_the_same_data_is_refused() {
-    let server = Server::start();
+fn a_second_server_on_the_same_data_is_refused_and_changes_nothing() {
+    let mut server = Server::start();
+    let owner = server.new_login();
+    server.publish(&owner, "transfers", &module("transfers"));
+    server
+        .call(&owner, "transfers", "seed", json!([7]))
+        .unwrap();
+    // The first one stands still: whatever changes is the second one's doing.
+    server.signal("STOP");
+    let before = contents(&server.data_dir());
+    assert!(before.len() > 4, "{:?}", before.keys());
     let mut second = server.start_command();
     let output = second
         .args(["--listen-addr", "127.0.0.1:0"])
@@ -38,8 +64,19 @@ fn a_second_server_on_the_same_data_is_refused() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let expected = format!("another server (process {})", server.pid());
     assert!(stderr.contains(&expected), "{stderr}");
+    assert!(
+        contents(&server.data_dir()) == before,
+        "the files have changed"
+    );
     // The first one goes on.
-    server.send(server.http().get(server.v1("ping"))).unwrap();
+    server
+        .call(&owner, "transfers", "seed", json!([9]))
+        .unwrap();
+    let count = "SELECT COUNT(*) AS n FROM account";
+    assert_eq!(server.rows(&owner, "transfers", count), [json!([9])]);
+    server.kill();
+    server.restart();
+    assert_eq!(server.rows(&owner, "transfers", count), [json!([9])]);
 }
 
 #[test]
