@@ -37,6 +37,12 @@ impl ReplayProgress {
         ReplayProgress(Some(Arc::new(tell)))
     }
 
+    /// Whether nobody is told.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// What is to be called after each commit. The bytes in all are asked for only if somebody
     /// listens.
     pub(crate) fn start(

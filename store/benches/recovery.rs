@@ -1,12 +1,16 @@
 //! Bringing a database back from its log: rows, transactions and bytes per second, beside a plain
 //! copy of the same bytes in memory.
 //!
-//! `cargo bench -p spacetime-store --bench recovery [rows|calls|updates|all] [millions]`
+//! `cargo bench -p spacetime-store --bench recovery -- [rows|calls|updates|snapshot] [millions]`
+//!
+//! Times are elapsed; beside them is the processor time of the thread that applies, which does not
+//! depend on what else the machine does.
 //!
 //! Budget: 5 million small rows from the log alone within 1.5 s on two cores.
 
 #![allow(clippy::print_stdout)] // It is a program that reports to a person.
 
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +18,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use spacetime_durability::storage::{OsStorage, Storage};
-use spacetime_store::{CommitInputs, Files, Store};
+use spacetime_store::{CommitInputs, Files, SnapshotJob, SnapshotSettings, Store, StoreOptions};
 use spacetime_table::IndexAlgorithm;
 use spacetime_table::definition::{ColumnDef, ConstraintDef, IndexDef, TableDef};
 use spacetime_types::{AlgebraicType, ColId, ConnectionId, Identity, TableId, Timestamp};
@@ -46,6 +50,9 @@ fn main() {
         ("calls", Load::Calls, 1),
         ("updates", Load::Updates, 1),
     ];
+    if what == "snapshot" || what == "all" {
+        measure_snapshot(millions.unwrap_or(10) * 1_000_000);
+    }
     for (name, load, usual) in loads {
         if what == name || what == "all" {
             let count = millions.unwrap_or(usual) * 1_000_000;
@@ -56,6 +63,112 @@ fn main() {
             }
         }
     }
+}
+
+/// Processor time of this thread, in seconds.
+fn processor_time() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|n| n.parse::<f64>().ok());
+    nanos.unwrap_or(f64::NAN) / 1e9
+}
+
+/// Elapsed and processor time of opening, the best of three.
+fn time_opening(storage: &Arc<dyn Storage>, replica: &Path) -> (f64, f64) {
+    let mut best = (f64::MAX, f64::MAX);
+    for _ in 0..3 {
+        let (started, processor) = (Instant::now(), processor_time());
+        let mut store = Store::open(storage, replica, Files::Known, None).expect("good files");
+        best.0 = best.0.min(started.elapsed().as_secs_f64());
+        best.1 = best.1.min(processor_time() - processor);
+        store.close();
+    }
+    best
+}
+
+/// Recovery from a snapshot, and the cost of taking one while transactions run.
+fn measure_snapshot(count: u64) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+    let replica = dir.path().join("replica");
+    make(&storage, &replica, Load::Rows, count, 'b');
+    let options = StoreOptions {
+        snapshots: SnapshotSettings {
+            log_bytes: 0,
+            transactions: 0,
+            ..SnapshotSettings::default()
+        },
+        ..StoreOptions::default()
+    };
+    let open = || Store::open_with(&storage, &replica, Files::Known, &options, None);
+    let mut store = open().expect("good files");
+    let started = Instant::now();
+    let report = store.take_snapshot().expect("a good disk");
+    let seconds = started.elapsed().as_secs_f64();
+    let megabytes = report.info.content_bytes as f64 / 1e6;
+    println!(
+        "snapshot: {megabytes:.0} MB in {seconds:.2} s, {:.0} MB/s, {:.0} MB written",
+        megabytes / seconds,
+        report.file_bytes_written as f64 / 1e6,
+    );
+    store.close();
+    let (elapsed, processor) = time_opening(&storage, &replica);
+    let rows = count as f64 / 1e6;
+    println!(
+        "recovery from it: {elapsed:.2} s ({processor:.2} s) for {rows:.1} M rows: \
+         {:.2} M rows/s, {:.0} MB/s",
+        rows / elapsed,
+        megabytes / elapsed,
+    );
+    let mut store = open().expect("good files");
+    let table = store.datastore().table_id("t").expect("the table");
+    let keys = u32::try_from(count).expect("keys are 32 bits long");
+    let (mut next, mut values) = (0_u32, HashMap::new());
+    let mut update = |store: &mut Store| {
+        // Far apart, so that each touches a page that the snapshot still has.
+        next = next.wrapping_add(1_000_003) % keys;
+        let datastore = store.datastore_mut();
+        datastore.begin_tx();
+        let value = values.entry(next).or_insert(next ^ 5);
+        let deleted = datastore.delete_eq(table, &row(next, *value));
+        assert_eq!(deleted, Ok(true), "the row is there");
+        *value = value.wrapping_add(1);
+        datastore
+            .insert(table, &row(next, *value))
+            .expect("a new row");
+        store.commit(inputs()).expect("the log takes it");
+    };
+    let mut run = |store: &mut Store, seconds: f64, job: Option<SnapshotJob>| {
+        let thread = job.map(|job| std::thread::spawn(move || (Instant::now(), job.run())));
+        let (started, mut transactions, mut longest) = (Instant::now(), 0_u64, 0.0_f64);
+        let is_running = |thread: &Option<std::thread::JoinHandle<_>>| match thread {
+            Some(thread) => !thread.is_finished(),
+            None => started.elapsed().as_secs_f64() < seconds,
+        };
+        while is_running(&thread) {
+            let one = Instant::now();
+            update(store);
+            longest = longest.max(one.elapsed().as_secs_f64());
+            transactions += 1;
+        }
+        let elapsed = started.elapsed().as_secs_f64();
+        if let Some(thread) = thread {
+            thread.join().expect("no panic").1.expect("a good disk");
+        }
+        (transactions as f64 / elapsed, longest, elapsed)
+    };
+    let alone = run(&mut store, 2.0, None);
+    let job = store
+        .begin_snapshot(Timestamp { micros: 0 })
+        .expect("transactions");
+    let beside = run(&mut store, 0.0, Some(job));
+    println!(
+        "transactions: {:.0}/s alone; {:.0}/s and at most {:.2} ms beside a snapshot of {:.2} s",
+        alone.0,
+        beside.0,
+        beside.1 * 1e3,
+        beside.2,
+    );
+    store.close();
 }
 
 fn measure(name: &str, load: Load, count: u64, key: char) {
@@ -71,16 +184,10 @@ fn measure(name: &str, load: Load, count: u64, key: char) {
     }
     let copy = started.elapsed().as_secs_f64();
     drop(files);
-    let mut best = f64::MAX;
-    for _ in 0..3 {
-        let started = Instant::now();
-        let mut store = Store::open(&storage, &replica, Files::Known, None).expect("a good log");
-        best = best.min(started.elapsed().as_secs_f64());
-        store.close();
-    }
+    let (best, processor) = time_opening(&storage, &replica);
     let megabytes = bytes as f64 / 1e6;
     println!(
-        "{name}: {best:.2} s for {:.1} M rows in {} transactions, {megabytes:.0} MB: \
+        "{name}: {best:.2} s ({processor:.2} s) for {:.1} M rows in {} transactions, {megabytes:.0} MB: \
          {:.2} M rows/s, {:.2} M tx/s, {:.0} MB/s; a copy in memory {:.0} MB/s",
         made.rows as f64 / 1e6,
         made.transactions,
@@ -149,7 +256,16 @@ fn inputs() -> Option<CommitInputs> {
 
 fn make(storage: &Arc<dyn Storage>, replica: &Path, load: Load, count: u64, key: char) -> Made {
     const ACCOUNTS: u32 = 100_000;
-    let mut store = Store::open(storage, replica, Files::MayBeNew, None).expect("a new log");
+    let options = StoreOptions {
+        snapshots: SnapshotSettings {
+            log_bytes: 0,
+            transactions: 0,
+            ..SnapshotSettings::default()
+        },
+        ..StoreOptions::default()
+    };
+    let store = Store::open_with(storage, replica, Files::MayBeNew, &options, None);
+    let mut store = store.expect("a new log");
     let table = create_table(&mut store, key);
     let count = u32::try_from(count).expect("keys are 32 bits long");
     let mut rows = u64::from(count);

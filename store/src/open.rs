@@ -19,8 +19,8 @@
 //! Not here: how pages and records are applied.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use spacetime_commitlog::storage::StorageError;
 use spacetime_commitlog::{DamageKind, LogError};
@@ -134,10 +134,13 @@ pub(crate) fn open_files(
     options: &StoreOptions,
 ) -> Result<Opened, OpenStoreError> {
     let started = Instant::now();
-    let log_options = Options {
+    let mut log_options = Options {
         must_exist: files == Files::Known,
         ..options.durability.clone()
     };
+    if log_options.progress.is_nobody() {
+        log_options.progress = progress_lines(directory);
+    }
     let replica = LockedReplica::lock(storage, directory, &log_options).map_err(recover_error)?;
     // Nothing of it is changed, not even what a crash left, until the log was found good.
     let snapshots_dir = directory.join(SNAPSHOTS_DIR);
@@ -176,6 +179,29 @@ pub(crate) fn open_files(
             recovery,
             snapshots,
         },
+    })
+}
+
+/// Tells the log every few seconds how far a replay is.
+fn progress_lines(directory: &Path) -> ReplayProgress {
+    const BETWEEN: Duration = Duration::from_secs(3);
+    let (directory, started) = (directory.display().to_string(), Instant::now());
+    let last = Mutex::new(started);
+    ReplayProgress::new(move |replaying: &Replaying| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() < BETWEEN {
+            return;
+        }
+        *last = Instant::now();
+        let (replayed, in_all) = (replaying.replayed, replaying.bytes_in_all.max(1));
+        let percent = replayed.record_bytes.saturating_mul(100) / in_all;
+        let seconds = started.elapsed().as_secs_f64();
+        tracing::info!(
+            %directory, percent = percent.min(99), transactions = replayed.transactions,
+            transactions_per_second = (replayed.transactions as f64 / seconds).round(),
+            megabytes_per_second = (replayed.record_bytes as f64 / seconds / 1e6).round(),
+            "replaying the log"
+        );
     })
 }
 

@@ -27,6 +27,11 @@ impl Pending {
         self.len == 0
     }
 
+    /// Number of rows.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
     /// Adds rows that lie one after another.
     #[inline]
     pub fn push(&mut self, record: u64, first: RowPtr, count: u32) {
@@ -81,5 +86,6 @@ mod tests {
         let rows: Vec<u32> = pending.iter().map(|ptr| ptr.0).collect();
         assert_eq!(rows, [5, 6, 7, 8, 2]);
         assert_eq!(pending.runs.len(), 2);
+        assert_eq!(pending.len(), 5);
     }
 }

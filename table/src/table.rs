@@ -588,6 +588,18 @@ impl Table {
     /// Fills one empty index, or the row set if `position` is none. Fails with a row whose key
     /// another row has, or that another row equals.
     pub fn fill(&mut self, position: Option<usize>, blobs: &BlobStore) -> Result<(), RowPtr> {
+        let rows = self.rows.clone();
+        self.fill_with(position, rows.len(), rows.iter(), blobs)
+    }
+
+    /// The same with some of the rows. Nothing is filled if it fails.
+    pub fn fill_with(
+        &mut self,
+        position: Option<usize>,
+        len: u64,
+        mut ptrs: impl Iterator<Item = RowPtr>,
+        blobs: &BlobStore,
+    ) -> Result<(), RowPtr> {
         let Table { rows, indexes, .. } = self;
         let rows = &*rows;
         let mut row = Vec::new();
@@ -607,20 +619,27 @@ impl Table {
                     encode_key(columns, &row, rows, &shape, key);
                 }
             };
-            return index.fill(rows.len(), rows.iter(), key_of, &keyed);
+            return index.fill(len, ptrs, key_of, &keyed);
         }
         let Some(set) = &mut self.row_set else {
             return Ok(());
         };
-        for ptr in rows.iter() {
+        let equal = ptrs.find(|ptr| {
             row.clear();
-            rows.read(ptr, blobs, &mut row);
-            if set.find(&row, rows, blobs).is_some() {
-                return Err(ptr);
+            rows.read(*ptr, blobs, &mut row);
+            let is_new = set.find(&row, rows, blobs).is_none();
+            if is_new {
+                set.insert(&row, *ptr);
             }
-            set.insert(&row, ptr);
+            !is_new
+        });
+        match equal {
+            Some(ptr) => {
+                set.clear();
+                Err(ptr)
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The name of an index that lacks the row.

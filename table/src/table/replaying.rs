@@ -144,8 +144,17 @@ impl Table {
     ) -> Result<(), PendingError> {
         let pending = std::mem::take(&mut self.pending);
         let earlier = pending.earlier_than(record);
+        let mut done = 0;
+        if pending.len() == self.rows.len() {
+            // Nothing finds any row yet. If this fails, what follows finds out why.
+            let count = usize::try_from(earlier).unwrap_or(usize::MAX);
+            let ptrs = pending.iter().take(count);
+            if self.fill_with(self.finder, earlier, ptrs, blobs).is_ok() {
+                done = count;
+            }
+        }
         let mut row = Vec::new();
-        for (nth, ptr) in (0..).zip(pending.iter()) {
+        for (nth, ptr) in (0..).zip(pending.iter()).skip(done) {
             row.clear();
             self.rows.read(ptr, blobs, &mut row);
             let Some(finder) = self.finder else {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use spacetime_api::ApiConfig;
-use spacetime_host::StoreOptions;
+use spacetime_host::{LogRetention, StoreOptions};
 
 /// The file as it is made: everything at its default.
 const INITIAL: &str = r#"# Settings of this server. What is commented out is the default.
@@ -27,6 +27,15 @@ const INITIAL: &str = r#"# Settings of this server. What is commented out is the
 # max-segment-size = 1073741824
 # offset-index-interval-bytes = 4096
 # preallocate-segments = false
+# What becomes of log that no snapshot needs: "keep", "compress" or "remove".
+# retention = "keep"
+
+[snapshots]
+# One is taken when so many bytes, or transactions, went to the log since the last. 0 is never.
+# log-bytes = 268435456
+# transactions = 1000000
+# retain = 2
+# on-shutdown = false
 
 # A pair of PEM files, both or none; the command line wins.
 # [certificate-authority]
@@ -42,6 +51,7 @@ pub(super) struct ServerConfig {
     logs: Logs,
     websocket: WebSocket,
     commitlog: Commitlog,
+    snapshots: Snapshots,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -72,6 +82,25 @@ struct Commitlog {
     max_segment_size: Option<u64>,
     offset_index_interval_bytes: Option<u64>,
     preallocate_segments: Option<bool>,
+    retention: Retention,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Retention {
+    #[default]
+    Keep,
+    Compress,
+    Remove,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Snapshots {
+    log_bytes: Option<u64>,
+    transactions: Option<u64>,
+    retain: Option<usize>,
+    on_shutdown: Option<bool>,
 }
 
 impl ServerConfig {
@@ -132,6 +161,16 @@ impl ServerConfig {
             .offset_index_interval_bytes
             .unwrap_or(log.index_interval_bytes);
         log.preallocate = set.preallocate_segments.unwrap_or(log.preallocate);
+        options.log_retention = match set.retention {
+            Retention::Keep => LogRetention::Keep,
+            Retention::Compress => LogRetention::Compress,
+            Retention::Remove => LogRetention::Remove,
+        };
+        let (set, snapshots) = (&self.snapshots, &mut options.snapshots);
+        snapshots.log_bytes = set.log_bytes.unwrap_or(snapshots.log_bytes);
+        snapshots.transactions = set.transactions.unwrap_or(snapshots.transactions);
+        snapshots.retain = set.retain.unwrap_or(snapshots.retain);
+        snapshots.on_close = set.on_shutdown.unwrap_or(snapshots.on_close);
         options
     }
 
@@ -213,10 +252,16 @@ mod tests {
              [logs]\nlevel = \"error\"\ndirectives = [\"x=debug\", \"y=info\"]\n\
              [websocket]\nping-interval = \"5s\"\nincoming-queue-length = 7\n\
              [v8-heap-policy]\nheap-limit-mb = 0\n\
-             [commitlog]\nlog-format-version = 1\nmax-segment-size = 5000\n",
+             [commitlog]\nlog-format-version = 1\nmax-segment-size = 5000\nretention = \"remove\"\n\
+             [snapshots]\nlog-bytes = 7\nretain = 3\n",
         )
         .unwrap();
-        let log = config.store().durability.log;
+        let store = config.store();
+        assert_eq!(store.log_retention, LogRetention::Remove);
+        assert_eq!((store.snapshots.log_bytes, store.snapshots.retain), (7, 3));
+        let transactions = StoreOptions::default().snapshots.transactions;
+        assert_eq!(store.snapshots.transactions, transactions);
+        let log = store.durability.log;
         assert_eq!(log.segment_bytes_max, 5000);
         assert_eq!(
             log.preallocate,
@@ -233,6 +278,7 @@ mod tests {
     fn wrong_values_are_refused() {
         for text in [
             "[logs]\nlevel = 3",
+            "[commitlog]\nretention = \"forget\"",
             "[certificate-authority]\njwt-priv-key-path = \"a\"",
             "[websocket]\nping-interval = \"soon\"",
             "[websocket]\nidle-timeout = \"0s\"",
