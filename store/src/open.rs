@@ -25,7 +25,10 @@ use std::time::{Duration, Instant};
 use spacetime_commitlog::storage::StorageError;
 use spacetime_commitlog::{DamageKind, LogError};
 use spacetime_durability::storage::Storage;
-use spacetime_durability::{GoodLog, GroupCommit, LockedReplica, Options, RecoverError, Recovered};
+use spacetime_durability::{
+    GoodLog, GroupCommit, LockedReplica, Options, RecoverError, Recovered, ReplayProgress,
+    Replaying,
+};
 use spacetime_snapshot::foreign::{self, ForeignEntry, ForeignSnapshot, ForeignState};
 use spacetime_snapshot::{SnapshotError, SnapshotRepo};
 use spacetime_table::{Datastore, ReplayError};
