@@ -21,9 +21,11 @@ impl Stepper {
     /// be again because of a failure.
     pub fn step(&mut self) -> bool {
         self.attempt(|worker, group_commit, entries| {
-            if entries.is_empty() {
-                worker.take_queued(entries);
+            // What was taken before may be no more than the end of a commit.
+            if worker.write_commit(group_commit, entries)? {
+                return Ok(true);
             }
+            worker.take_queued(entries);
             worker.write_commit(group_commit, entries)
         })
     }

@@ -445,6 +445,26 @@ fn a_stepped_log_is_written_only_when_told() {
 }
 
 #[test]
+fn the_end_of_a_commit_hides_nothing_behind_it() {
+    let sim = SimStorage::new(0);
+    let disk: Arc<dyn Storage> = Arc::new(sim.clone());
+    let options = Options {
+        commit_bytes_max: 1,
+        ..Options::default()
+    };
+    let visitor = &mut CountRecords::default();
+    let recovered = crate::recover(&disk, Path::new("/replica"), &options, visitor);
+    let (_, group_commit) = recovered.unwrap_or_else(|e| panic!("not opened: {e}"));
+    let (durability, mut stepper) = Durability::stepped(group_commit, &options);
+    append_all(&durability, 0..1);
+    durability.end_commit();
+    assert!(stepper.step());
+    append_all(&durability, 1..2);
+    stepper.close();
+    assert_eq!(durability.close().expect("no fault"), Some(TxOffset(1)));
+}
+
+#[test]
 fn a_failed_step_is_final_and_published() {
     let sim = SimStorage::new(0);
     let disk: Arc<dyn Storage> = Arc::new(sim.clone());
