@@ -46,7 +46,7 @@ pub enum Kind {
     DamageRefused,
     /// Damage of any kind made no difference.
     DamageHarmless,
-    /// Damage to the last commit was taken for an interrupted write.
+    /// Damage to the last commits was taken for an interrupted write.
     DamageLikeTorn,
     // What the engine does.
     Commit,
@@ -60,13 +60,20 @@ pub enum Kind {
     DurableStep,
     CleanRestart,
     TransactionsLost,
+    TornTail,
     SegmentRotated,
+    SnapshotTaken,
+    SnapshotFailed,
+    RecoveredFromSnapshot,
+    SnapshotTruth,
+    LogRemoved,
     SegmentCompressed,
+    PastState,
 }
 
 impl Kind {
     /// All kinds, with the least number of times that each must occur in 1,000 seeds.
-    pub const FLOORS: [(Kind, u64); 45] = [
+    pub const FLOORS: [(Kind, u64); 52] = [
         (Kind::NoSpace, 20),
         (Kind::WriteError, 20),
         (Kind::ShortWrite, 50),
@@ -110,8 +117,15 @@ impl Kind {
         (Kind::DurableStep, 5_000),
         (Kind::CleanRestart, 300),
         (Kind::TransactionsLost, 300),
+        (Kind::TornTail, 50),
         (Kind::SegmentRotated, 1_000),
+        (Kind::SnapshotTaken, 500),
+        (Kind::SnapshotFailed, 10),
+        (Kind::RecoveredFromSnapshot, 500),
+        (Kind::SnapshotTruth, 200),
+        (Kind::LogRemoved, 100),
         (Kind::SegmentCompressed, 100),
+        (Kind::PastState, 100),
     ];
 }
 
@@ -156,7 +170,7 @@ mod tests {
     fn every_kind_is_listed_once() {
         let listed: Vec<Kind> = Kind::FLOORS.iter().map(|(kind, _)| *kind).collect();
         assert!(listed.is_sorted_by(|left, right| left < right));
-        assert_eq!(Kind::SegmentCompressed as usize + 1, listed.len());
+        assert_eq!(Kind::PastState as usize + 1, listed.len());
     }
 
     #[test]

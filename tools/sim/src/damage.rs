@@ -3,6 +3,7 @@
 //! One damage at a time: two copies of the same thing that are both wrong are out of scope.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use spacetime_durability::storage::SimStorage;
@@ -39,14 +40,23 @@ impl Earlier {
     }
 }
 
-/// Damages a disk. Says what was done, or `None` if there was nothing to damage in this way, or
-/// if it changed no byte.
+/// What was done to a disk.
+#[derive(Clone, Debug)]
+pub struct Damage {
+    pub file: PathBuf,
+    /// The bytes that are wrong now.
+    pub begin: usize,
+    pub end: usize,
+    pub said: String,
+}
+
+/// Damages a disk. `None` if there was nothing to damage in this way, or if it changed no byte.
 pub fn inflict(
     kind: Kind,
     disk: &SimStorage,
     earlier: &Earlier,
     random: &mut Random,
-) -> Option<String> {
+) -> Option<Damage> {
     let files = data_files(disk);
     if files.is_empty() {
         return None;
@@ -54,75 +64,96 @@ pub fn inflict(
     let file = random.pick(&files).clone();
     let before = disk.content(&file)?;
     let name = file.display();
-    let said = match kind {
+    let (begin, end, said) = match kind {
         Kind::BitFlip => {
             let bit = random.index(before.len() * 8);
-            disk.damage(&file, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
-            format!("bit {} of byte {} of {name} flipped", bit % 8, bit / 8)
+            let at = bit / 8;
+            disk.damage(&file, |bytes| bytes[at] ^= 1 << (bit % 8));
+            let said = format!("bit {} of byte {at} of {name} flipped", bit % 8);
+            (at, at + 1, said)
         }
         Kind::Truncation => {
             let len = random.index(before.len());
             disk.damage(&file, |bytes| bytes.truncate(len));
-            format!("{name} cut from {} to {len} bytes", before.len())
+            let said = format!("{name} cut from {} to {len} bytes", before.len());
+            (len, before.len(), said)
         }
         Kind::MissingFile => {
             disk.lose(&file);
-            return Some(format!("{name} lost"));
+            (0, before.len(), format!("{name} lost"))
         }
         Kind::SwappedFiles => {
             let other = random.pick(&files).clone();
             let content = disk.content(&other)?;
             disk.damage(&file, |bytes| bytes.clone_from(&content));
             disk.damage(&other, |bytes| bytes.clone_from(&before));
-            format!("{name} and {} exchanged", other.display())
+            let said = format!("{name} and {} exchanged", other.display());
+            (0, before.len(), said)
         }
-        Kind::ZeroedBlock => {
-            let (begin, end) = block(before.len(), random);
-            disk.damage(&file, |bytes| bytes[begin..end].fill(0));
-            format!("bytes {begin} to {end} of {name} zeroed")
+        _ => {
+            let source = random.pick(&files);
+            let stale = earlier.0.get(&file).map_or(&[][..], Vec::as_slice);
+            let (range, what) =
+                damage_block(kind, disk, &file, stale, &disk.content(source)?, random);
+            let said = format!("bytes {} to {} of {name} {what}", range.start, range.end);
+            match kind {
+                // Everything behind it has moved.
+                Kind::DuplicatedBlock => (range.end, before.len(), said),
+                _ => (range.start, range.end, said),
+            }
         }
-        Kind::StaleBlock => {
-            let mut stale = earlier.0.get(&file).cloned().unwrap_or_default();
-            stale.resize(before.len(), 0);
-            let (begin, end) = block(before.len(), random);
-            disk.damage(&file, |bytes| {
-                bytes[begin..end].copy_from_slice(&stale[begin..end]);
-            });
-            format!("bytes {begin} to {end} of {name} as they were before")
-        }
-        Kind::MisdirectedBlock => misdirect(disk, &files, &file, random)?,
-        Kind::DuplicatedBlock => {
-            let (begin, end) = block(before.len(), random);
-            let piece = before[begin..end].to_vec();
-            disk.damage(&file, |bytes| drop(bytes.splice(begin..begin, piece)));
-            format!("bytes {begin} to {end} of {name} doubled")
-        }
-        other => unreachable!("{other:?} is no damage"),
     };
-    (disk.content(&file)? != before).then_some(said)
+    let is_changed = disk.content(&file).is_none_or(|after| after != before);
+    is_changed.then_some(Damage {
+        file,
+        begin,
+        end,
+        said,
+    })
 }
 
-/// Overwrites a block of one file with a block of any.
-fn misdirect(
+/// Damages one block of a file. Returns where, and what was done to it.
+fn damage_block(
+    kind: Kind,
     disk: &SimStorage,
-    files: &[PathBuf],
     file: &Path,
+    stale: &[u8],
+    other: &[u8],
     random: &mut Random,
-) -> Option<String> {
-    let source = random.pick(files);
-    let content = disk.content(source)?;
-    let (from, end) = block(content.len(), random);
-    let piece = &content[from..end];
-    let len = disk.content(file)?.len();
-    let (at, _) = block(len, random);
-    let kept = piece.len().min(len - at);
-    disk.damage(file, |bytes| {
-        bytes[at..at + kept].copy_from_slice(&piece[..kept]);
-    });
-    let (source, file) = (source.display(), file.display());
-    Some(format!(
-        "{kept} bytes of {source} at {from} written to {file} at {at}"
-    ))
+) -> (Range<usize>, &'static str) {
+    let len = disk.content(file).map_or(0, |content| content.len());
+    let (begin, mut end) = block(len, random);
+    let what = match kind {
+        Kind::ZeroedBlock => {
+            disk.damage(file, |bytes| bytes[begin..end].fill(0));
+            "zeroed"
+        }
+        Kind::StaleBlock => {
+            let mut before = stale.to_vec();
+            before.resize(len, 0);
+            disk.damage(file, |bytes| {
+                bytes[begin..end].copy_from_slice(&before[begin..end]);
+            });
+            "as they were before"
+        }
+        Kind::MisdirectedBlock => {
+            let (from, until) = block(other.len(), random);
+            end = begin + (until - from).min(end - begin);
+            disk.damage(file, |bytes| {
+                bytes[begin..end].copy_from_slice(&other[from..from + (end - begin)]);
+            });
+            "replaced by a block of another place"
+        }
+        Kind::DuplicatedBlock => {
+            disk.damage(file, |bytes| {
+                let piece = bytes[begin..end].to_vec();
+                bytes.splice(begin..begin, piece);
+            });
+            "doubled"
+        }
+        other => unreachable!("{other:?} is no damage to a block"),
+    };
+    (begin..end, what)
 }
 
 /// Begin and end of an aligned block in something of this length; the last one may be shorter.

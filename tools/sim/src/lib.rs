@@ -16,6 +16,7 @@ mod campaign;
 pub mod check;
 mod damage;
 mod disk;
+mod io_loop;
 mod model;
 pub mod planted;
 mod random;
@@ -29,7 +30,8 @@ mod violation;
 mod workload;
 
 pub use campaign::{Campaign, Report};
-pub use scenario::{FaultFamilies, NullControl};
+pub use io_loop::{IoLoop, fail_every_operation};
+pub use scenario::{FaultFamilies, IoFault, NullControl};
 pub use seed::{Outcome, Settings, run_seed};
 pub use trace::{Keep, TraceHash};
 pub use violation::Violation;

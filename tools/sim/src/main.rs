@@ -11,7 +11,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use spacetime_sim::activation::Kind;
 use spacetime_sim::planted::PlantedBug;
 use spacetime_sim::{
-    Campaign, FaultFamilies, Keep, NullControl, Outcome, Report, Settings, run_seed,
+    Campaign, FaultFamilies, Keep, NullControl, Outcome, Report, Settings, fail_every_operation,
+    run_seed,
 };
 
 /// Simulates one database, from transaction to disk and back: one seed, one trace.
@@ -68,6 +69,14 @@ enum Command {
         #[arg(long)]
         jobs: Option<usize>,
     },
+    /// Let every operation of a small run fail, one after another.
+    Io {
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Only every so manieth operation of each kind.
+        #[arg(long, default_value_t = 1)]
+        stride: u64,
+    },
     /// Run with syncs that do nothing. Fails if nobody notices.
     Null {
         #[arg(long, default_value_t = 100)]
@@ -105,7 +114,7 @@ fn main() -> Result<ExitCode> {
                 seeds,
                 settings: Settings {
                     families: families(&faults),
-                    null: NullControl::None,
+                    ..Settings::default()
                 },
                 time_max: minutes.map(|minutes| Duration::from_secs(60 * minutes)),
                 jobs: jobs.unwrap_or_else(processors),
@@ -125,6 +134,7 @@ fn main() -> Result<ExitCode> {
             seeds_max,
             jobs,
         } => catch_planted(bug.as_deref(), seeds_max, jobs.unwrap_or_else(processors))?,
+        Command::Io { seed, stride } => fail_all(seed, stride),
         Command::Null { seeds_max } => catch_null(seeds_max),
     };
     Ok(match is_good {
@@ -231,6 +241,7 @@ fn replay(seed: u64, faults: &[Family], planted: Option<&str>, null: Null) -> Re
             Null::FileSyncs => NullControl::NoFileSyncs,
             Null::DirSyncs => NullControl::NoDirSyncs,
         },
+        io_fault: None,
     };
     let outcome = run_seed(seed, settings, Keep::Lines);
     for line in &outcome.lines {
@@ -284,6 +295,19 @@ fn first_failure(settings: Settings, seeds_max: u64, jobs: usize) -> Report {
         failures_max: 1,
     };
     campaign.run(|_| {})
+}
+
+fn fail_all(seed: u64, stride: u64) -> bool {
+    let all = fail_every_operation(seed, stride);
+    for (fault, times) in &all.failed {
+        println!("{:<22} {times:>6} operations failed", format!("{fault:?}"));
+    }
+    for (io, outcome) in &all.failures {
+        if let Some(violation) = &outcome.violation {
+            println!("FAILED: seed {seed}, {io:?}: {violation}");
+        }
+    }
+    all.failures.is_empty()
 }
 
 fn catch_null(seeds_max: u64) -> bool {

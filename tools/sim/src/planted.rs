@@ -4,6 +4,7 @@
 
 use spacetime_commitlog::planted::Bug as LogBug;
 use spacetime_snapshot::planted::PlantedBug as SnapshotBug;
+use spacetime_store::planted::Bug as StoreBug;
 use spacetime_table::planted::Bug as TableBug;
 
 /// There is no such bug.
@@ -19,8 +20,15 @@ pub struct NoSuchBug {
 pub enum PlantedBug {
     Log(LogBug),
     Snapshot(SnapshotBug),
+    Store(StoreBug),
     Table(TableBug),
 }
+
+const SNAPSHOT_BUGS: [SnapshotBug; 3] = [
+    SnapshotBug::ManifestBeforePackSync,
+    SnapshotBug::NoDirSyncAfterManifest,
+    SnapshotBug::RetentionRemovesNeededPack,
+];
 
 impl PlantedBug {
     /// All of them; none in a build without them.
@@ -31,7 +39,9 @@ impl PlantedBug {
         }
         let log = LogBug::ALL.into_iter().map(PlantedBug::Log);
         let table = TableBug::ALL.into_iter().map(PlantedBug::Table);
-        log.chain(table).collect()
+        let store = StoreBug::ALL.into_iter().map(PlantedBug::Store);
+        let snapshot = SNAPSHOT_BUGS.into_iter().map(PlantedBug::Snapshot);
+        log.chain(table).chain(store).chain(snapshot).collect()
     }
 
     pub fn named(name: &str) -> Result<PlantedBug, NoSuchBug> {
@@ -48,6 +58,7 @@ impl PlantedBug {
         match self {
             PlantedBug::Log(bug) => format!("log-{}", bug.name()),
             PlantedBug::Snapshot(bug) => format!("snapshot-{bug:?}"),
+            PlantedBug::Store(bug) => format!("store-{}", bug.name()),
             PlantedBug::Table(bug) => format!("table-{}", bug.name()),
         }
     }
@@ -72,6 +83,11 @@ fn switch(bug: Option<PlantedBug>) {
         Some(PlantedBug::Snapshot(bug)) => Some(bug),
         _ => None,
     };
+    let store = match bug {
+        Some(PlantedBug::Store(bug)) => Some(bug),
+        _ => None,
+    };
+    spacetime_store::planted::switch(store);
     let table = match bug {
         Some(PlantedBug::Table(bug)) => Some(bug),
         _ => None,

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use spacetime_commitlog::storage::Storage;
 use spacetime_commitlog::{LogError, LogOptions, SealedSegments};
 use spacetime_durability::{CLOG_DIR, DurableState, Options, Status};
-use spacetime_store::{Committed, Files, OpenStoreError, Stepper, Store, StoreError, StoreOptions};
+use spacetime_store::{
+    Committed, Files, OpenStoreError, PastError, Recovery, SnapshotJob, SnapshotSettings, Stepper,
+    Store, StoreError, StoreOptions, TakeSnapshotError, open_at,
+};
 use spacetime_table::Datastore;
-use spacetime_types::TxOffset;
+use spacetime_types::{Timestamp, TxOffset};
 
 use crate::scenario::Scenario;
 use crate::state::State;
@@ -22,6 +25,8 @@ pub struct Replica {
     store: Store,
     stepper: Stepper,
     sealed: SealedSegments,
+    /// A snapshot that was begun and is not written yet.
+    job: Option<SnapshotJob>,
 }
 
 fn store_options(scenario: &Scenario) -> StoreOptions {
@@ -39,8 +44,28 @@ fn store_options(scenario: &Scenario) -> StoreOptions {
             queue_bytes_max: usize::MAX,
             ..Options::default()
         },
-        ..StoreOptions::default()
+        snapshots: SnapshotSettings {
+            // They are taken when the scheduler says so.
+            log_bytes: 0,
+            transactions: 0,
+            on_close: scenario.snapshot_on_close,
+            retain: scenario.snapshots_kept,
+            restore_threads: 1,
+        },
+        log_retention: scenario.log_retention,
     }
+}
+
+/// The state after a past transaction, read beside the open database. `None` if the log does not
+/// reach back that far.
+pub fn past_state(
+    storage: &Arc<dyn Storage>,
+    scenario: &Scenario,
+    offset: u64,
+) -> Result<State, PastError> {
+    let options = store_options(scenario);
+    let past = open_at(storage, Path::new(DIRECTORY), TxOffset(offset), &options)?;
+    Ok(State::of(&past.view))
 }
 
 impl Replica {
@@ -57,6 +82,7 @@ impl Replica {
             store,
             stepper,
             sealed: SealedSegments::new(Arc::clone(storage), &log),
+            job: None,
         })
     }
 
@@ -122,9 +148,44 @@ impl Replica {
         Ok(compressed.is_some())
     }
 
-    /// Segments of the log.
-    pub fn segment_count(&self) -> usize {
-        self.sealed.list().map_or(0, |segments| segments.len())
+    /// First transactions of the log's segments.
+    pub fn segments(&self) -> Vec<u64> {
+        let segments = self.sealed.list().unwrap_or_default();
+        segments.iter().map(|segment| segment.start.0).collect()
+    }
+
+    /// How it came back.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        self.store.recovery()
+    }
+
+    /// The transaction of the snapshot that was begun last and is not written yet.
+    #[must_use]
+    pub fn begun_snapshot(&self) -> Option<u64> {
+        self.job.as_ref().map(|job| job.offset().0)
+    }
+
+    /// Takes a view of the state now, to be written later.
+    pub fn begin_snapshot(&mut self) -> Result<(), TakeSnapshotError> {
+        self.job = Some(self.store.begin_snapshot(Timestamp::UNIX_EPOCH)?);
+        Ok(())
+    }
+
+    /// Writes what was begun, and tidies up behind it. If its last transaction is not durable yet,
+    /// it can be tried again.
+    pub fn write_snapshot(&mut self) -> Result<(), TakeSnapshotError> {
+        let Some(job) = self.job.take() else {
+            return Ok(());
+        };
+        match job.write() {
+            Ok(_) => job.tidy_up(),
+            Err(error) => {
+                let is_early = matches!(error, TakeSnapshotError::NotDurable { .. });
+                self.job = is_early.then_some(job);
+                Err(error)
+            }
+        }
     }
 
     /// Writes everything out and closes the files.

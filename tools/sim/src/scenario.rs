@@ -5,6 +5,7 @@
 
 use crate::random::Random;
 use spacetime_durability::storage::Fault;
+use spacetime_store::LogRetention;
 
 /// Syncs that do nothing: with them a simulation must find losses, or it finds nothing at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,12 @@ pub struct FaultFamilies {
 }
 
 impl FaultFamilies {
+    pub const NONE: FaultFamilies = FaultFamilies {
+        disk: false,
+        crashes: false,
+        damage: false,
+    };
+
     pub const ALL: FaultFamilies = FaultFamilies {
         disk: true,
         crashes: true,
@@ -43,6 +50,9 @@ pub struct Scenario {
     pub preallocates: bool,
     pub commit_bytes_max: usize,
     pub commits_per_watermark: u32,
+    pub snapshots_kept: usize,
+    pub snapshot_on_close: bool,
+    pub log_retention: LogRetention,
     /// Operations that fail now and then.
     pub faults: Vec<Fault>,
     pub weights: Weights,
@@ -67,7 +77,48 @@ pub struct Weights {
     pub damage: u64,
 }
 
+/// One operation that fails, in an otherwise good world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoFault {
+    pub fault: Fault,
+    /// Operations of its kind that go well before.
+    pub after: u64,
+    /// Counted from the second opening, rather than from the first.
+    pub in_recovery: bool,
+}
+
 impl Scenario {
+    /// A short run without faults, in which everything there is comes about.
+    #[must_use]
+    pub fn small(random: &mut Random) -> Scenario {
+        let mut scenario = Scenario::draw(random, FaultFamilies::NONE);
+        scenario.actions = 80;
+        scenario.segment_bytes_max = 2_000;
+        scenario.index_interval_bytes = 300;
+        scenario.preallocates = true;
+        scenario.commit_bytes_max = 1_000;
+        scenario.commits_per_watermark = 4;
+        scenario.snapshots_kept = 2;
+        scenario.snapshot_on_close = true;
+        scenario.log_retention = LogRetention::Remove;
+        scenario.weights = Weights {
+            transaction: 100,
+            write_log: 60,
+            stall: 0,
+            idle: 4,
+            snapshot: 12,
+            maintain: 8,
+            check: 2,
+            restart: 0,
+            kill: 0,
+            power_cut: 0,
+            power_cut_inside: 0,
+            plan_fault: 0,
+            damage: 0,
+        };
+        scenario
+    }
+
     #[must_use]
     pub fn draw(random: &mut Random, families: FaultFamilies) -> Scenario {
         let crashes = u64::from(families.crashes);
@@ -81,6 +132,14 @@ impl Scenario {
             preallocates: random.chance(500),
             commit_bytes_max: *random.pick(&[1, 1_000, 100_000]),
             commits_per_watermark: *random.pick(&[1, 4, 30, u32::MAX]),
+            snapshots_kept: *random.pick(&[1, 2, 5]),
+            snapshot_on_close: random.chance(300),
+            log_retention: *random.pick(&[
+                LogRetention::Keep,
+                LogRetention::Compress,
+                LogRetention::Remove,
+                LogRetention::Remove,
+            ]),
             weights: Weights {
                 transaction: 100,
                 write_log: *random.pick(&[10, 40, 120]),

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::activation::Activations;
-use crate::scenario::{FaultFamilies, NullControl};
+use crate::scenario::{FaultFamilies, IoFault, NullControl};
 use crate::simulation::Simulation;
 use crate::trace::{Keep, Trace, TraceHash};
 use crate::violation::Violation;
@@ -13,6 +13,8 @@ use crate::violation::Violation;
 pub struct Settings {
     pub families: FaultFamilies,
     pub null: NullControl,
+    /// Instead of the faults that the seed would draw.
+    pub io_fault: Option<IoFault>,
 }
 
 impl Default for Settings {
@@ -20,6 +22,7 @@ impl Default for Settings {
         Settings {
             families: FaultFamilies::ALL,
             null: NullControl::None,
+            io_fault: None,
         }
     }
 }
@@ -38,7 +41,7 @@ pub struct Outcome {
 #[must_use]
 pub fn run_seed(seed: u64, settings: Settings, keep: Keep) -> Outcome {
     let trace = Trace::new(keep);
-    let mut simulation = Simulation::new(seed, settings.families, settings.null, trace.clone());
+    let mut simulation = Simulation::new(seed, settings, trace.clone());
     let result = catch_unwind(AssertUnwindSafe(|| simulation.run()));
     let violation = match result {
         Ok(result) => result.err(),

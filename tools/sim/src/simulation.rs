@@ -12,6 +12,7 @@ mod crash;
 mod finish;
 mod maintenance;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use spacetime_commitlog::storage::Storage;
@@ -25,7 +26,8 @@ use crate::disk::TracedDisk;
 use crate::model::Model;
 use crate::random::Random;
 use crate::replica::Replica;
-use crate::scenario::{FaultFamilies, NullControl, Scenario};
+use crate::scenario::{FaultFamilies, IoFault, NullControl, Scenario};
+use crate::seed::Settings;
 use crate::state::State;
 use crate::trace::Trace;
 use crate::violation::Violation;
@@ -42,6 +44,9 @@ pub struct Simulation {
     scenario: Scenario,
     families: FaultFamilies,
     null: NullControl,
+    io_fault: Option<IoFault>,
+    /// How often the replica was to be opened, and was in the end.
+    openings: u64,
     random: Random,
     trace: Trace,
     activations: Activations,
@@ -61,23 +66,35 @@ pub struct Simulation {
     /// A sync takes that much longer.
     stalled: u64,
     tables_made: u32,
-    /// First transaction of the last commit of the log.
-    last_commit_start: u64,
+    /// The commits that this process wrote to the last segment: where each begins, and its first
+    /// transaction.
+    tail: Vec<(usize, u64)>,
     earlier: Earlier,
 }
 
 impl Simulation {
     #[must_use]
-    pub fn new(seed: u64, families: FaultFamilies, null: NullControl, trace: Trace) -> Self {
+    pub fn new(seed: u64, settings: Settings, trace: Trace) -> Self {
         let random = Random::new(seed);
-        let scenario = Scenario::draw(&mut random.fork("scenario"), families);
+        let (families, scenario) = match settings.io_fault {
+            None => {
+                let scenario = Scenario::draw(&mut random.fork("scenario"), settings.families);
+                (settings.families, scenario)
+            }
+            Some(_) => (
+                FaultFamilies::NONE,
+                Scenario::small(&mut random.fork("scenario")),
+            ),
+        };
         trace.line(format_args!("{scenario:?}"));
         let disk = SimStorage::new(random.fork("disk").next_u64());
         let storage = TracedDisk::shared(&disk, &trace);
         let mut simulation = Simulation {
             scenario,
             families,
-            null,
+            null: settings.null,
+            io_fault: settings.io_fault,
+            openings: 0,
             random,
             trace,
             activations: Activations::default(),
@@ -93,7 +110,7 @@ impl Simulation {
             has_failed: false,
             stalled: 0,
             tables_made: 0,
-            last_commit_start: 0,
+            tail: Vec::new(),
             earlier: Earlier::default(),
             disk: disk.clone(),
         };
@@ -145,7 +162,7 @@ impl Simulation {
             9 => self.cut_power(),
             10 => self.cut_power_inside(),
             11 => self.plan_fault(),
-            _ => self.damage_running(),
+            _ => self.damage_copy(),
         }
     }
 
@@ -194,6 +211,15 @@ impl Simulation {
     }
 
     /// A sync that takes long is one that does not end: nothing is written meanwhile.
+    /// Path and length of the last segment.
+    fn last_segment(&self) -> (Option<PathBuf>, usize) {
+        let mut files = self.disk.files();
+        files.retain(|file| file.to_string_lossy().ends_with(".stdb.log"));
+        let last = files.pop();
+        let content = last.as_ref().and_then(|last| self.disk.content(last));
+        (last, content.map_or(0, |content| content.len()))
+    }
+
     fn stall(&mut self) -> Result<(), Violation> {
         self.stalled = 1 + self.random.below(STALL_ACTIONS_MAX);
         self.activations.count(Kind::Stall);
@@ -223,10 +249,16 @@ impl Simulation {
 
     fn write_commit(&mut self) -> bool {
         let start = self.replica().durable_end();
+        let (segment, len) = self.last_segment();
         let was_written = self.replica().write_log();
         if start < self.replica().durable_end() {
             self.activations.count(Kind::DurableStep);
-            self.last_commit_start = start;
+            if segment != self.last_segment().0 {
+                self.tail.clear();
+                self.tail.push((0, start));
+            } else {
+                self.tail.push((len, start));
+            }
         }
         was_written
     }
@@ -282,6 +314,17 @@ impl Simulation {
         is_error
     }
 
+    /// Plans the one fault of a run that has only one, when its time has come.
+    fn plan_io_fault(&mut self) {
+        let is_second = self.openings == 1;
+        let is_due = |io: &IoFault| io.in_recovery == is_second && self.openings < 2;
+        if let Some(io) = self.io_fault.filter(is_due) {
+            self.disk.fail_nth(io.fault, io.after);
+            self.planned = Some(io.fault);
+        }
+        self.openings += 1;
+    }
+
     fn plan_fault(&mut self) -> Result<(), Violation> {
         if self.planned.is_none() {
             let fault = *self.random.pick(&self.scenario.faults);
@@ -301,6 +344,14 @@ impl Simulation {
         self.prefix.unchanged(&self.model, &state)?;
         self.balances.check(&state)?;
         check_integrity(self.replica().datastore_mut())?;
+        // A failed log may hold what nobody was told of.
+        let is_running = self.replica().is_writable();
+        if is_running && self.random.chance(300) {
+            self.check_snapshot_truth()?;
+        }
+        if is_running && self.random.chance(300) {
+            self.check_past()?;
+        }
         if self.random.chance(200) {
             self.earlier = Earlier::of(&self.disk);
         }
@@ -338,8 +389,8 @@ impl Simulation {
         self.balances.check(&state)?;
         check_integrity(replica.datastore_mut())?;
         self.recovery.opened(next, state.hash())?;
-        // Of the commits that were found, none is the last written.
-        self.last_commit_start = next;
+        // What was found is below the watermark.
+        self.tail.clear();
         self.note_recovery(&replica);
         self.replica = Some(replica);
         self.stalled = 0;
@@ -348,7 +399,9 @@ impl Simulation {
     }
 }
 
-fn kind_of(fault: Fault) -> Kind {
+/// What is counted when a fault fires.
+#[must_use]
+pub fn kind_of(fault: Fault) -> Kind {
     match fault {
         Fault::WriteNoSpace => Kind::NoSpace,
         Fault::WriteError => Kind::WriteError,

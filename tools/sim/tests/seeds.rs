@@ -2,7 +2,8 @@
 
 use std::panic::set_hook;
 
-use spacetime_sim::{Campaign, NullControl, Report, Settings};
+use spacetime_durability::storage::Fault;
+use spacetime_sim::{Campaign, NullControl, Report, Settings, fail_every_operation};
 
 const SEEDS: u64 = 80;
 
@@ -55,4 +56,20 @@ fn without_syncs_losses_are_seen() {
         let report = run(20, null, 1);
         assert!(!report.failures.is_empty(), "{null:?}: nobody noticed");
     }
+}
+
+#[test]
+fn any_operation_of_the_disk_may_fail() {
+    set_hook(Box::new(|_| {}));
+    let all = fail_every_operation(0, 3);
+    let failures: Vec<String> = all
+        .failures
+        .iter()
+        .filter_map(|(io, outcome)| Some(format!("{io:?}: {}", outcome.violation.as_ref()?)))
+        .collect();
+    assert_eq!(failures, Vec::<String>::new());
+    let idle = all.failed.iter().filter(|(_, failed)| *failed == 0);
+    // A file is resized only where a crash has left a torn end, and here is none.
+    let idle: Vec<Fault> = idle.map(|(fault, _)| *fault).collect();
+    assert_eq!(idle, [Fault::SetLenError]);
 }

@@ -22,7 +22,7 @@ const TYPESCRIPT_TIMEOUT: Duration = Duration::from_secs(300);
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("set up", setup::everything),
     ("format", format),
     ("tidy", || tidy::check(&repository_folder())),
@@ -30,6 +30,7 @@ const STEPS: [Step; 10] = [
     ("clippy", clippy),
     ("clippy, modules", clippy_modules),
     ("tests", tests),
+    ("planted bugs", planted_bugs),
     ("TypeScript client", typescript_client),
     ("documentation", documentation),
     ("fuzz targets", fuzz::all_for_a_minute),
@@ -108,6 +109,15 @@ fn tests() -> Result<()> {
     run(cargo()
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .env(MODULES_VARIABLE, modules))
+}
+
+/// The simulator must catch every bug that is switched on in the crates below it. They are light:
+/// building them once more takes less than a minute.
+fn planted_bugs() -> Result<()> {
+    let what = ["test", "--locked", "--package", "spacetime-sim"];
+    run(cargo()
+        .args(what)
+        .args(["--features", "planted-bugs", "--test", "planted"]))
 }
 
 fn documentation() -> Result<()> {

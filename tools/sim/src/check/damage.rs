@@ -1,8 +1,8 @@
 //! Damage is never silent: a damaged replica opens in the same state, or is refused with the name
 //! of the file.
 //!
-//! The one exception is what nobody can tell from an interrupted write: after a crash, damage to
-//! the very last commit may look like one.
+//! The one exception is what nobody can tell from an interrupted write: after a crash, damage that
+//! reaches to the end of the log, in commits that the watermark does not speak of yet.
 
 use crate::state::State;
 use crate::violation::Violation;
@@ -14,8 +14,8 @@ const NAME: &str = "damage";
 pub struct DamageCheck<'a> {
     pub next: u64,
     pub state: &'a State,
-    /// The state without the last commit, if that may pass for an interrupted write.
-    pub without_last: Option<(u64, &'a State)>,
+    /// The state without the last commits, if damage to them may pass for an interrupted write.
+    pub without_tail: Option<(u64, &'a State)>,
     /// Where the replica is. A refusal must name a file in it.
     pub directory: &'a str,
 }
@@ -25,7 +25,7 @@ pub struct DamageCheck<'a> {
 pub enum DamageOutcome {
     Refused,
     Same,
-    LastCommitCut,
+    TailCut,
 }
 
 impl DamageCheck<'_> {
@@ -51,8 +51,8 @@ impl DamageCheck<'_> {
         next: u64,
         found: &State,
     ) -> Result<DamageOutcome, Violation> {
-        let (expected, outcome) = match self.without_last {
-            Some((before, state)) if before == next => (state, DamageOutcome::LastCommitCut),
+        let (expected, outcome) = match self.without_tail {
+            Some((before, state)) if before == next => (state, DamageOutcome::TailCut),
             _ if next == self.next => (self.state, DamageOutcome::Same),
             _ => {
                 let expected = self.next;

@@ -91,6 +91,7 @@ impl Simulation {
 
     /// Opens the replica. That fails now and then, or is interrupted, and is then tried again.
     pub(super) fn recover(&mut self) -> Result<(), Violation> {
+        self.plan_io_fault();
         for attempt in 0..=ATTEMPTS_MAX {
             let is_last = attempt == ATTEMPTS_MAX;
             let with_cut = !is_last && self.families.crashes && self.random.chance(200);

@@ -6,7 +6,7 @@ use spacetime_store::Files;
 use super::Simulation;
 use crate::activation::Kind;
 use crate::check::{DamageCheck, DamageOutcome};
-use crate::damage::{self, inflict};
+use crate::damage::{self, Damage, inflict};
 use crate::disk::TracedDisk;
 use crate::replica::{DIRECTORY, Replica};
 use crate::state::State;
@@ -25,6 +25,7 @@ impl Simulation {
         self.recover()?;
         let replica = self.replica.take().expect("open after recovery");
         replica.close();
+        self.tail.clear();
         self.trace.line(format_args!("closed"));
         self.damage_closed()
     }
@@ -32,31 +33,27 @@ impl Simulation {
     /// Damages copies of the closed replica.
     fn damage_closed(&mut self) -> Result<(), Violation> {
         for _ in 0..self.scenario.damages {
-            self.damage_copy(None)?;
+            self.damage_copy()?;
         }
         Ok(())
     }
 
     /// Damages a copy of the files that a kill would leave now.
-    pub(super) fn damage_running(&mut self) -> Result<(), Violation> {
-        // What recovery has found is below the watermark: missing, it is missed.
-        let start = self.last_commit_start;
-        self.damage_copy((start < self.prefix.acknowledged_end()).then_some(start))
-    }
-
-    fn damage_copy(&mut self, last_commit_start: Option<u64>) -> Result<(), Violation> {
+    pub(super) fn damage_copy(&mut self) -> Result<(), Violation> {
         let copy = self.disk.fork(self.random.next_u64());
         let kind = *self.random.pick(&damage::KINDS);
-        let Some(said) = inflict(kind, &copy, &self.earlier, &mut self.random) else {
+        let Some(damage) = inflict(kind, &copy, &self.earlier, &mut self.random) else {
             return Ok(());
         };
         let next = self.prefix.acknowledged_end();
         let state = self.model.state_before(next);
-        let shorter = last_commit_start.map(|start| (start, self.model.state_before(start)));
+        let shorter = self.looks_torn_at(&damage);
+        let shorter = shorter.map(|start| (start, self.model.state_before(start)));
+        let said = damage.said;
         let check = DamageCheck {
             next,
             state: &state,
-            without_last: shorter.as_ref().map(|(start, state)| (*start, state)),
+            without_tail: shorter.as_ref().map(|(start, state)| (*start, state)),
             directory: DIRECTORY,
         };
         let whole = self.open_copy(&self.disk.fork(0));
@@ -74,9 +71,21 @@ impl Simulation {
         self.activations.count(match check.judge(&said, opened)? {
             DamageOutcome::Refused => Kind::DamageRefused,
             DamageOutcome::Same => Kind::DamageHarmless,
-            DamageOutcome::LastCommitCut => Kind::DamageLikeTorn,
+            DamageOutcome::TailCut => Kind::DamageLikeTorn,
         });
         Ok(())
+    }
+
+    /// The transaction from which on damage cannot be told from an interrupted write: it reaches
+    /// into the last commit, and the watermark does not speak of what is hit.
+    fn looks_torn_at(&self, damage: &Damage) -> Option<u64> {
+        let (segment, _) = self.last_segment();
+        let (last_at, _) = self.tail.last()?;
+        if segment.as_ref() != Some(&damage.file) || damage.end <= *last_at {
+            return None;
+        }
+        let before = self.tail.iter().rfind(|(at, _)| *at <= damage.begin)?;
+        Some(before.1)
     }
 
     /// Opens a copy of the disk, of which the trace knows nothing.
