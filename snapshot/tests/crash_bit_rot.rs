@@ -167,7 +167,7 @@ fn swapped_files_are_refused() {
 /// inserts it, or cuts it out.
 fn misplace(disk: &SimStorage, files: &[PathBuf], seed: u64) {
     let pick = |salt: u64, below: usize| {
-        usize::try_from(mix(seed ^ (salt << 40)) % below as u64).expect("below a usize")
+        usize::try_from(mix(seed ^ (salt << 40)) % below.max(1) as u64).expect("below a usize")
     };
     let source = disk.content(&files[pick(1, files.len())]).expect("listed");
     let block = [4, 16, 48, 64, 512][pick(3, 5)];
