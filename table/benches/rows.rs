@@ -1,4 +1,5 @@
-//! Rows by key: insert, find, update, and replay. The figures are for one row each.
+//! Rows by key: insert, find, update, what a view makes the next update cost, and replay. The
+//! figures are for one row each.
 //!
 //! Budgets: find 200 ns, insert 350 ns and update 650 ns including their share of the commit,
 //! replay 150 ns; rows with text half as much again. Measured on two busy cores.
@@ -117,6 +118,17 @@ fn benches(criterion: &mut Criterion) {
                     .update(table, index, &row(7, round, has_text))
                     .expect("a row");
                 datastore.commit()
+            });
+        });
+        group.bench_function("view, update 1, commit", |bencher| {
+            bencher.iter(|| {
+                let view = datastore.view();
+                round += 1;
+                datastore.begin_tx();
+                datastore
+                    .update(table, index, &row(scattered(round), round, has_text))
+                    .expect("a row");
+                (datastore.commit(), view)
             });
         });
         let rows: Vec<Vec<u8>> = (0..ROWS).map(|key| row(key, key, has_text)).collect();
