@@ -136,7 +136,10 @@ proptest! {
     #[test]
     fn any_bytes_are_decoded_without_a_panic(
         (row_type, _) in rows(0..5, 1..2, 4),
-        bytes in prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(255), any::<u8>()], 0..200),
+        bytes in prop::collection::vec(
+            prop_oneof![Just(0u8), Just(1), Just(255), any::<u8>()],
+            0..200,
+        ),
         slots_end in 0..70u32,
     ) {
         let layout = RowLayout::new(&row_type).unwrap();

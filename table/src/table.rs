@@ -12,18 +12,22 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use spacetime_index::{Algorithm, Index, Key, KeyShape, RowKeys};
+use spacetime_index::Key;
 use spacetime_page::{BlobStore, InsertError, RowError, RowPtr, RowStore};
 use spacetime_types::{ColId, IndexId, SequenceId};
 
 use crate::pending::Pending;
 use crate::planted::{self, Bug};
 use crate::row_set::RowSet;
-use crate::schema::{IndexAlgorithm, IndexSchema, TableSchema};
+use crate::schema::TableSchema;
 
+mod keyed;
 mod replaying;
 
+pub(crate) use keyed::TableIndex;
 pub(crate) use replaying::PendingError;
+
+use keyed::{KeyedRows, encode_key};
 
 /// A table's rows and indexes.
 #[derive(Clone, Debug)]
@@ -41,62 +45,6 @@ pub(crate) struct Table {
     pending: Pending,
     /// Columns that are generated when they arrive as 0, in order.
     pub generated: SmallVec<[(ColId, SequenceId); 1]>,
-}
-
-/// An index and how to make its keys.
-#[derive(Clone, Debug)]
-pub(crate) struct TableIndex {
-    pub id: IndexId,
-    pub unique: bool,
-    columns: SmallVec<[usize; 4]>,
-    pub index: Index,
-}
-
-/// The rows of a table, for an index on these columns.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct KeyedRows<'a> {
-    columns: &'a [usize],
-    rows: &'a RowStore,
-    blobs: &'a BlobStore,
-}
-
-impl RowKeys for KeyedRows<'_> {
-    #[inline]
-    fn has_key(&self, ptr: RowPtr, key: &Key, shape: &KeyShape) -> bool {
-        let mut of_row = Key::default();
-        if let Some(row) = self.rows.row_bytes(ptr) {
-            encode_key(self.columns, row, self.rows, shape, &mut of_row);
-            return of_row == *key;
-        }
-        let (mut bytes, mut ends) = (Vec::new(), SmallVec::<[usize; 4]>::new());
-        for column in self.columns {
-            self.rows.read_column(ptr, *column, self.blobs, &mut bytes);
-            ends.push(bytes.len());
-        }
-        let mut columns: SmallVec<[&[u8]; 4]> = SmallVec::new();
-        let mut start = 0;
-        for end in ends {
-            columns.push(&bytes[start..end]);
-            start = end;
-        }
-        shape.encode(&columns, &mut of_row);
-        of_row == *key
-    }
-}
-
-/// Makes the key of a valid row.
-#[inline]
-fn encode_key(columns: &[usize], row: &[u8], rows: &RowStore, shape: &KeyShape, key: &mut Key) {
-    let layout = rows.layout();
-    if let [column] = columns {
-        shape.encode(&[&row[layout.column_range(row, *column)]], key);
-        return;
-    }
-    let mut parts: SmallVec<[&[u8]; 4]> = SmallVec::new();
-    for column in columns {
-        parts.push(&row[layout.column_range(row, *column)]);
-    }
-    shape.encode(&parts, key);
 }
 
 /// What became of a row to insert.
@@ -142,86 +90,6 @@ pub(crate) enum TakeRowsError {
 pub(crate) struct Keys {
     key: Key,
     other: Key,
-}
-
-impl TableIndex {
-    /// An empty index over the columns of a table.
-    pub fn new(schema: &TableSchema, index: &IndexSchema) -> Self {
-        let columns: SmallVec<[usize; 4]> = index
-            .algorithm
-            .columns()
-            .iter()
-            .map(|column| usize::from(column.0))
-            .collect();
-        let types: Vec<_> = columns
-            .iter()
-            .map(|column| schema.columns[*column].column_type.clone())
-            .collect();
-        let shape = KeyShape::new(&types);
-        let shape = shape.unwrap_or_else(|error| panic!("key of a stored column: {error}"));
-        let algorithm = match index.algorithm {
-            IndexAlgorithm::BTree(_) => Algorithm::BTree,
-            IndexAlgorithm::Hash(_) => Algorithm::Hash,
-            IndexAlgorithm::Direct(_) => Algorithm::Direct,
-        };
-        TableIndex {
-            id: index.id,
-            unique: index.unique,
-            columns,
-            index: Index::new(algorithm, index.unique, shape),
-        }
-    }
-
-    /// The key of a valid row.
-    #[inline]
-    fn key_of(&self, row: &[u8], rows: &RowStore, key: &mut Key) {
-        encode_key(&self.columns, row, rows, self.index.shape(), key);
-    }
-
-    /// The rows of its table, as the index sees them.
-    pub fn rows<'a>(&'a self, rows: &'a RowStore, blobs: &'a BlobStore) -> KeyedRows<'a> {
-        KeyedRows {
-            columns: &self.columns,
-            rows,
-            blobs,
-        }
-    }
-
-    /// Adds a row under a key that was made of it.
-    #[inline]
-    fn insert(
-        &mut self,
-        key: &Key,
-        ptr: RowPtr,
-        rows: &RowStore,
-        blobs: &BlobStore,
-    ) -> Result<(), RowPtr> {
-        let TableIndex { columns, index, .. } = self;
-        index.insert(
-            key,
-            ptr,
-            &KeyedRows {
-                columns,
-                rows,
-                blobs,
-            },
-        )
-    }
-
-    /// Removes a row that is still stored.
-    #[inline]
-    fn remove(&mut self, key: &Key, ptr: RowPtr, rows: &RowStore, blobs: &BlobStore) -> bool {
-        let TableIndex { columns, index, .. } = self;
-        index.remove(
-            key,
-            ptr,
-            &KeyedRows {
-                columns,
-                rows,
-                blobs,
-            },
-        )
-    }
 }
 
 impl Table {

@@ -1,0 +1,161 @@
+//! An index of a table, and the rows as it sees them.
+//!
+//! Invariants
+//!   * The key of a row depends on the bytes of the indexed columns alone.
+//!
+//! Not here: which indexes a row is in (see `table`).
+
+use smallvec::SmallVec;
+use spacetime_index::{Algorithm, Index, Key, KeyShape, RowKeys};
+use spacetime_page::{BlobStore, RowPtr, RowStore};
+use spacetime_types::IndexId;
+
+use crate::schema::{IndexAlgorithm, IndexSchema, TableSchema};
+
+/// An index and how to make its keys.
+#[derive(Clone, Debug)]
+pub(crate) struct TableIndex {
+    pub id: IndexId,
+    pub unique: bool,
+    pub(super) columns: SmallVec<[usize; 4]>,
+    pub index: Index,
+}
+
+/// The rows of a table, for an index on these columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyedRows<'a> {
+    pub(super) columns: &'a [usize],
+    pub(super) rows: &'a RowStore,
+    pub(super) blobs: &'a BlobStore,
+}
+
+impl RowKeys for KeyedRows<'_> {
+    #[inline]
+    fn has_key(&self, ptr: RowPtr, key: &Key, shape: &KeyShape) -> bool {
+        let mut of_row = Key::default();
+        if let Some(row) = self.rows.row_bytes(ptr) {
+            encode_key(self.columns, row, self.rows, shape, &mut of_row);
+            return of_row == *key;
+        }
+        let (mut bytes, mut ends) = (Vec::new(), SmallVec::<[usize; 4]>::new());
+        for column in self.columns {
+            self.rows.read_column(ptr, *column, self.blobs, &mut bytes);
+            ends.push(bytes.len());
+        }
+        let mut columns: SmallVec<[&[u8]; 4]> = SmallVec::new();
+        let mut start = 0;
+        for end in ends {
+            columns.push(&bytes[start..end]);
+            start = end;
+        }
+        shape.encode(&columns, &mut of_row);
+        of_row == *key
+    }
+}
+
+/// Makes the key of a valid row.
+#[inline]
+pub(super) fn encode_key(
+    columns: &[usize],
+    row: &[u8],
+    rows: &RowStore,
+    shape: &KeyShape,
+    key: &mut Key,
+) {
+    let layout = rows.layout();
+    if let [column] = columns {
+        shape.encode(&[&row[layout.column_range(row, *column)]], key);
+        return;
+    }
+    let mut parts: SmallVec<[&[u8]; 4]> = SmallVec::new();
+    for column in columns {
+        parts.push(&row[layout.column_range(row, *column)]);
+    }
+    shape.encode(&parts, key);
+}
+
+impl TableIndex {
+    /// An empty index over the columns of a table.
+    pub fn new(schema: &TableSchema, index: &IndexSchema) -> Self {
+        let columns: SmallVec<[usize; 4]> = index
+            .algorithm
+            .columns()
+            .iter()
+            .map(|column| usize::from(column.0))
+            .collect();
+        let types: Vec<_> = columns
+            .iter()
+            .map(|column| schema.columns[*column].column_type.clone())
+            .collect();
+        let shape = KeyShape::new(&types);
+        let shape = shape.unwrap_or_else(|error| panic!("key of a stored column: {error}"));
+        let algorithm = match index.algorithm {
+            IndexAlgorithm::BTree(_) => Algorithm::BTree,
+            IndexAlgorithm::Hash(_) => Algorithm::Hash,
+            IndexAlgorithm::Direct(_) => Algorithm::Direct,
+        };
+        TableIndex {
+            id: index.id,
+            unique: index.unique,
+            columns,
+            index: Index::new(algorithm, index.unique, shape),
+        }
+    }
+
+    /// The key of a valid row.
+    #[inline]
+    pub(super) fn key_of(&self, row: &[u8], rows: &RowStore, key: &mut Key) {
+        encode_key(&self.columns, row, rows, self.index.shape(), key);
+    }
+
+    /// The rows of its table, as the index sees them.
+    pub fn rows<'a>(&'a self, rows: &'a RowStore, blobs: &'a BlobStore) -> KeyedRows<'a> {
+        KeyedRows {
+            columns: &self.columns,
+            rows,
+            blobs,
+        }
+    }
+
+    /// Adds a row under a key that was made of it.
+    #[inline]
+    pub(super) fn insert(
+        &mut self,
+        key: &Key,
+        ptr: RowPtr,
+        rows: &RowStore,
+        blobs: &BlobStore,
+    ) -> Result<(), RowPtr> {
+        let TableIndex { columns, index, .. } = self;
+        index.insert(
+            key,
+            ptr,
+            &KeyedRows {
+                columns,
+                rows,
+                blobs,
+            },
+        )
+    }
+
+    /// Removes a row that is still stored.
+    #[inline]
+    pub(super) fn remove(
+        &mut self,
+        key: &Key,
+        ptr: RowPtr,
+        rows: &RowStore,
+        blobs: &BlobStore,
+    ) -> bool {
+        let TableIndex { columns, index, .. } = self;
+        index.remove(
+            key,
+            ptr,
+            &KeyedRows {
+                columns,
+                rows,
+                blobs,
+            },
+        )
+    }
+}
