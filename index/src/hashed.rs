@@ -15,6 +15,7 @@
 use crate::tree::{Tree, TreeIter};
 use hashbrown::HashTable;
 use spacetime_page::{RowPtr, SharedVec};
+use std::cell::RefCell;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -236,6 +237,28 @@ fn segment_of(mark: u32, segments: usize) -> usize {
     }
 }
 
+/// The rows in the order of their segments, and where the rows of each segment end.
+fn by_segment(rows: &[(u32, RowPtr)], segments: usize) -> (Vec<(u32, RowPtr)>, Vec<usize>) {
+    let mut places = vec![0; segments];
+    for (mark, _) in rows {
+        places[segment_of(*mark, segments)] += 1;
+    }
+    let mut end = 0;
+    for place in &mut places {
+        let count = *place;
+        *place = end;
+        end += count;
+    }
+    let mut sorted = vec![(0, RowPtr::NONE); rows.len()];
+    for row in rows {
+        let place = &mut places[segment_of(row.0, segments)];
+        sorted[*place] = *row;
+        *place += 1;
+    }
+    // Each place has moved to the end of its segment.
+    (sorted, places)
+}
+
 impl Default for Hashed {
     fn default() -> Self {
         let mut segments = SharedVec::default();
@@ -249,13 +272,41 @@ impl Default for Hashed {
 }
 
 impl Hashed {
-    /// An empty table with the segments for so many keys, so that none is split on the way.
-    pub(crate) fn with_segments_for(keys: usize) -> Self {
-        let mut hashed = Hashed::default();
-        while keys > hashed.segments.len() * SEGMENT_LEN_MEAN_MAX {
-            hashed.segments.push(Some(Arc::default()));
+    /// A table of rows with the hashes of their keys; `same` says of two rows whether they have
+    /// the same key. If keys are unique and two rows have one, returns one of them. Much cheaper
+    /// than adding the rows one by one, as it goes from segment to segment.
+    pub fn build(
+        len: usize,
+        hashes: impl Iterator<Item = (u64, RowPtr)>,
+        is_unique: bool,
+        mut same: impl FnMut(RowPtr, RowPtr) -> bool,
+    ) -> Result<Self, RowPtr> {
+        let mut rows: Vec<(u32, RowPtr)> = Vec::with_capacity(len);
+        rows.extend(hashes.map(|(hash, ptr)| (mark_of(hash), ptr)));
+        let count = rows.len().div_ceil(SEGMENT_LEN_MEAN_MAX).max(1);
+        let mut hashed = Hashed {
+            segments: SharedVec::default(),
+            keys: 0,
+            len: 0,
+        };
+        let (rows, ends) = by_segment(&rows, count);
+        let mut start = 0;
+        for end in ends {
+            let mut segment = Segment::with_capacity(end - start);
+            for &(mark, ptr) in &rows[start..end] {
+                let same = RefCell::new(&mut same);
+                let has_key = |other| same.borrow_mut()(ptr, other);
+                match segment.insert(mark, ptr, is_unique, &has_key) {
+                    Added::Taken(_) => return Err(ptr),
+                    Added::SameKey => {}
+                    Added::NewKey => hashed.keys += 1,
+                }
+                hashed.len += 1;
+            }
+            hashed.segments.push(Some(Arc::new(segment)));
+            start = end;
         }
-        hashed
+        Ok(hashed)
     }
 
     /// Number of row pointers.
@@ -403,3 +454,6 @@ impl Iterator for HashedIter<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use crate::key::{Key, KeyBytes, KeyRange};
 use crate::key_shape::KeyShape;
 use crate::tree::{Tree, TreeIter};
 use spacetime_page::{RowPtr, hash_row};
+use std::cell::RefCell;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -250,8 +251,17 @@ impl Index {
             Map::Tree256(tree) => build!(tree, Key::U256(key) => key),
             Map::TreeBytes(tree) => build!(tree, Key::Bytes(key) => key),
             Map::Hash(hashed) => {
-                *hashed = Hashed::with_segments_for(keys);
-                return self.add_all(ptrs, key_of, rows);
+                let (key_of, shape) = (RefCell::new(key_of), &*self.shape);
+                let (mut key, mut other_key) = (Key::default(), Key::default());
+                let hashes = ptrs.map(|ptr| {
+                    key_of.borrow_mut()(ptr, &mut key);
+                    (hash_of(&key), ptr)
+                });
+                let same = |ptr, other| {
+                    key_of.borrow_mut()(ptr, &mut other_key);
+                    rows.has_key(other, &other_key, shape)
+                };
+                *hashed = Hashed::build(keys, hashes, is_unique, same)?;
             }
             Map::Direct(_) => return self.add_all(ptrs, key_of, rows),
         }

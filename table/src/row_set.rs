@@ -26,6 +26,28 @@ impl RowSet {
         assert!(inserted.is_ok(), "a new row equals none");
     }
 
+    /// The set of these rows. Fails with a row that another one equals.
+    pub fn build(
+        len: usize,
+        ptrs: impl Iterator<Item = RowPtr>,
+        rows: &RowStore,
+        blobs: &BlobStore,
+    ) -> Result<RowSet, RowPtr> {
+        let (mut row, mut other_row) = (Vec::new(), Vec::new());
+        let hashes = ptrs.map(|ptr| {
+            row.clear();
+            rows.read(ptr, blobs, &mut row);
+            (hash_row(&row), ptr)
+        });
+        let same = |ptr, other| {
+            other_row.clear();
+            rows.read(ptr, blobs, &mut other_row);
+            rows.row_eq(other, &other_row, blobs)
+        };
+        let rows = Hashed::build(len, hashes, true, same)?;
+        Ok(RowSet { rows })
+    }
+
     /// Takes a row out.
     pub fn remove(&mut self, row: &[u8], ptr: RowPtr) {
         let removed = self.rows.remove(hash_row(row), ptr, |other| other == ptr);

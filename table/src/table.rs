@@ -465,7 +465,7 @@ impl Table {
         &mut self,
         position: Option<usize>,
         len: u64,
-        mut ptrs: impl Iterator<Item = RowPtr>,
+        ptrs: impl Iterator<Item = RowPtr>,
         blobs: &BlobStore,
     ) -> Result<(), RowPtr> {
         let Table { rows, indexes, .. } = self;
@@ -492,22 +492,9 @@ impl Table {
         let Some(set) = &mut self.row_set else {
             return Ok(());
         };
-        let equal = ptrs.find(|ptr| {
-            row.clear();
-            rows.read(*ptr, blobs, &mut row);
-            let is_new = set.find(&row, rows, blobs).is_none();
-            if is_new {
-                set.insert(&row, *ptr);
-            }
-            !is_new
-        });
-        match equal {
-            Some(ptr) => {
-                set.clear();
-                Err(ptr)
-            }
-            None => Ok(()),
-        }
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        *set = RowSet::build(len, ptrs, rows, blobs)?;
+        Ok(())
     }
 
     /// The name of an index that lacks the row.
