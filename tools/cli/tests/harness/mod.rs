@@ -116,13 +116,21 @@ impl Server {
 
     /// Starts the server again, with the same data and on the same port.
     pub fn restart(&mut self) {
+        let is_running = self.restart_with(&[]);
+        assert!(is_running, "the server did not start\n{}", self.log());
+    }
+
+    /// The same with more environment. False if it ended before it listened.
+    pub fn restart_with(&mut self, environment: &[(&str, &str)]) -> bool {
         assert!(self.child.is_none(), "the server is running; stop it first");
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.log_path())
             .unwrap();
-        let mut child = self.start_command().stderr(log).spawn().unwrap();
+        let mut command = self.start_command();
+        command.envs(environment.iter().copied());
+        let mut child = command.stderr(log).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         self.child = Some(child);
         let (found, address) = mpsc::channel();
@@ -137,8 +145,15 @@ impl Server {
         match address.recv_timeout(START_TIMEOUT) {
             Ok(Ok(address)) => self.address = address,
             Ok(Err(error)) => panic!("the address that the server prints: {error}"),
-            Err(_) => panic!("the server did not start\n{}", self.log()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                self.kill();
+                return false;
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                panic!("the server did not start\n{}", self.log())
+            }
         }
+        true
     }
 
     /// The command that starts this server, for one that is expected to fail.
@@ -219,16 +234,22 @@ impl Server {
 
     /// Waits for a server that ends by itself.
     pub fn wait_for_end(&mut self, timeout: Duration) -> ExitStatus {
+        let ended = self.ends_within(timeout);
+        ended.unwrap_or_else(|| panic!("the server did not end within {timeout:?}\n{}", self.log()))
+    }
+
+    /// The same for one that may go on; then it does.
+    pub fn ends_within(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let start = Instant::now();
         while start.elapsed() < timeout {
             let child = self.child.as_mut().expect("the server is not running");
             if let Some(status) = child.try_wait().unwrap() {
                 self.child = None;
-                return status;
+                return Some(status);
             }
             std::thread::sleep(POLL_INTERVAL);
         }
-        panic!("the server did not end within {timeout:?}\n{}", self.log());
+        None
     }
 
     /// `spacetime ...` with a configuration of this server's own.

@@ -1,99 +1,23 @@
-//! The real server is killed at random moments, over and over, with the same data all along.
-//!
-//! Checked after every restart
-//!   * what was confirmed is there, and so is everything that was committed before it: the
-//!     transfers of each client are those up to some number, the counter counts all of them, the
-//!     balances sum up to what they were;
-//!   * what was there before the last round has not changed;
-//!   * no generated number was given out twice;
-//!   * nobody is connected, and the module has seen everybody off;
-//!   * a publication is done or not done, and done if it was confirmed.
-//!
-//! `SPACETIME_KILL_ROUNDS` and `SPACETIME_KILL_SEED` set how many rounds, and which.
-
-mod harness;
-mod wire;
+//! A database under a load of numbered transfers, and what must be true of it after each restart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
-use harness::{Login, Server, module};
-use reqwest::blocking::RequestBuilder;
 use serde_json::Value;
 use spacetime_types::Hash;
 use spacetime_types::bsatn::Encode as _;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
-use wire::{Event, Random, V2, V3, Wire, WireError};
 
-const ROUNDS: u64 = 25;
+use crate::DATABASE;
+use crate::harness::{Login, Server};
+use crate::wire::{self, Event, Random, V2, V3, Wire, WireError};
+
 const CLIENTS: u32 = 6;
 const ACCOUNTS: u64 = 64;
 const TOTAL_BALANCE: i64 = 64_000;
 /// Calls of one client that may be unanswered.
 const WINDOW_MAX: u64 = 200;
-const DATABASE: &str = "bank";
-/// A database that comes and goes.
-const SIDE: &str = "side";
-
-#[test]
-fn a_killed_server_has_every_confirmed_call_and_a_prefix_of_all() {
-    let rounds = std::env::var("SPACETIME_KILL_ROUNDS");
-    let rounds = rounds.map_or(ROUNDS, |text| text.parse().expect("a number of rounds"));
-    let mut random = Random::from_environment("SPACETIME_KILL_SEED");
-    let program = module("ledger");
-    let mut server = Server::start();
-    let owner = server.new_login();
-    server.publish(&owner, DATABASE, &program);
-    let mut bank = Bank::new(&program);
-    let mut side = Side::Absent;
-    let runtime = Runtime::new().unwrap();
-    let begin = Instant::now();
-    for round in 0..rounds {
-        let loads = bank.start_loads(&runtime, server.address(), &owner, &mut random);
-        let change = Change::for_round(round, side, &program, &mut random);
-        let delay = match &change {
-            None => 50 + random.below(350),
-            Some(_) => random.below(1200),
-        };
-        let changing = change.as_ref().map(|change| change.start(&server, &owner));
-        std::thread::sleep(Duration::from_millis(delay));
-        server.kill();
-        let reports: Vec<Report> = loads
-            .into_iter()
-            .map(|load| runtime.block_on(load).unwrap())
-            .collect();
-        let changed = changing.is_some_and(|changing| changing.join().unwrap());
-        server.restart();
-        let found = bank.check(&server, &owner, &reports);
-        eprintln!(
-            "round {round}: killed after {delay} ms, {found}{}",
-            change.as_ref().map_or(String::new(), |change| format!(
-                ", {} done: {changed}",
-                change.name()
-            )),
-        );
-        match change {
-            Some(Change::Republish(program)) => {
-                bank.check_program(&server, &owner, &program, changed);
-            }
-            Some(change) => side = check_side(&server, &owner, side, &change, changed),
-            None => bank.check_program_is_the_same(&server, &owner),
-        }
-        assert_no_error(&server);
-    }
-    eprintln!(
-        "{rounds} rounds: {:?}, {} transfers",
-        begin.elapsed(),
-        bank.committed
-    );
-    assert!(bank.confirmed > 0, "no round confirmed anything");
-
-    assert!(server.terminate().success());
-    server.restart();
-    bank.check(&server, &owner, &[]);
-}
 
 #[test]
 fn a_server_that_is_told_to_stop_loses_nothing_and_starts_without_repair() {
@@ -126,9 +50,9 @@ fn a_server_that_is_told_to_stop_loses_nothing_and_starts_without_repair() {
 }
 
 /// What was learned of the database.
-struct Bank {
-    committed: u64,
-    confirmed: u64,
+pub struct Bank {
+    pub committed: u64,
+    pub confirmed: u64,
     /// The last transfer of each client that is there.
     applied: BTreeMap<u32, u64>,
     last_id: u64,
@@ -139,14 +63,14 @@ struct Bank {
 }
 
 /// What one client saw of its own calls in one round.
-struct Report {
+pub struct Report {
     client: u32,
     sent: u64,
     confirmed: u64,
 }
 
 impl Bank {
-    fn new(program: &[u8]) -> Bank {
+    pub fn new(program: &[u8]) -> Bank {
         Bank {
             committed: 0,
             confirmed: 0,
@@ -158,7 +82,7 @@ impl Bank {
         }
     }
 
-    fn start_loads(
+    pub fn start_loads(
         &self,
         runtime: &Runtime,
         address: SocketAddr,
@@ -184,7 +108,7 @@ impl Bank {
 
     /// Checks the database against what is known, and takes over what is new. Then deletes all
     /// rows but the new ones.
-    fn check(&mut self, server: &Server, owner: &Login, reports: &[Report]) -> String {
+    pub fn check(&mut self, server: &Server, owner: &Login, reports: &[Report]) -> String {
         let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value}"));
         let rows = |query: &str| server.rows(owner, DATABASE, query);
         for table in ["st_client", "st_connection_credentials", "presence"] {
@@ -258,7 +182,13 @@ impl Bank {
         summary
     }
 
-    fn check_program(&mut self, server: &Server, owner: &Login, program: &[u8], confirmed: bool) {
+    pub fn check_program(
+        &mut self,
+        server: &Server,
+        owner: &Login,
+        program: &[u8],
+        confirmed: bool,
+    ) {
         let new = Hash::of(program);
         let found = found_program(server, owner);
         if confirmed || found == number_of(new) {
@@ -267,7 +197,7 @@ impl Bank {
         self.check_program_is_the_same(server, owner);
     }
 
-    fn check_program_is_the_same(&self, server: &Server, owner: &Login) {
+    pub fn check_program_is_the_same(&self, server: &Server, owner: &Login) {
         assert_eq!(
             found_program(server, owner),
             number_of(self.program),
@@ -282,7 +212,7 @@ fn found_program(server: &Server, owner: &Login) -> String {
 }
 
 /// The form of a hash in SQL results.
-fn number_of(hash: Hash) -> String {
+pub fn number_of(hash: Hash) -> String {
     format!("{:#x}", hash.to_u256())
 }
 
@@ -347,102 +277,4 @@ impl Load {
         (self.random.below(100) as i64).encode(&mut args);
         args
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Absent,
-    Present,
-}
-
-/// A change of the databases while the server is killed.
-enum Change {
-    /// Another program for the bank.
-    Republish(Vec<u8>),
-    CreateSide(Vec<u8>),
-    ClearSide(Vec<u8>),
-    DeleteSide,
-}
-
-impl Change {
-    fn for_round(round: u64, side: Side, program: &[u8], random: &mut Random) -> Option<Change> {
-        match (round % 4, side) {
-            (1, _) => Some(Change::Republish(another_program(program, random))),
-            (3, Side::Absent) => Some(Change::CreateSide(another_program(program, random))),
-            (3, Side::Present) if random.below(3) == 0 => Some(Change::DeleteSide),
-            (3, Side::Present) => Some(Change::ClearSide(another_program(program, random))),
-            _ => None,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Change::Republish(_) => "republish",
-            Change::CreateSide(_) => "create",
-            Change::ClearSide(_) => "clear",
-            Change::DeleteSide => "delete",
-        }
-    }
-
-    /// Asks for the change; the thread's value says whether it was confirmed.
-    fn start(&self, server: &Server, owner: &Login) -> std::thread::JoinHandle<bool> {
-        let route = |rest: &str| server.v1(&format!("database/{rest}"));
-        let put =
-            |rest: &str, program: &[u8]| server.http().put(route(rest)).body(program.to_vec());
-        let request: RequestBuilder = match self {
-            Change::Republish(program) => put(DATABASE, program),
-            Change::CreateSide(program) => put(SIDE, program),
-            Change::ClearSide(program) => put(&format!("{SIDE}?clear=true"), program),
-            Change::DeleteSide => server.http().delete(route(SIDE)),
-        };
-        let request = request.bearer_auth(&owner.token);
-        std::thread::spawn(move || match request.send() {
-            Ok(answer) if answer.status().is_success() => true,
-            Ok(answer) => panic!("{}: {}", answer.status(), answer.text().unwrap_or_default()),
-            Err(_) => false,
-        })
-    }
-}
-
-/// The same module with a section that means nothing.
-fn another_program(program: &[u8], random: &mut Random) -> Vec<u8> {
-    let mut program = program.to_vec();
-    program.extend([0, 9, 4]);
-    program.extend(b"kill");
-    program.extend((0..4).map(|_| b'a' + random.below(26) as u8));
-    program
-}
-
-/// The side database is there as a whole or not at all.
-fn check_side(server: &Server, owner: &Login, before: Side, change: &Change, done: bool) -> Side {
-    let counter = server.sql(owner, SIDE, "SELECT committed FROM counter");
-    let after = match &counter {
-        Ok(_) => Side::Present,
-        Err(refusal) if refusal.status == 404 => Side::Absent,
-        Err(refusal) => panic!("neither there nor gone: {refusal:?}\n{}", server.log()),
-    };
-    let wanted = match change {
-        Change::DeleteSide => Side::Absent,
-        _ => Side::Present,
-    };
-    assert!(
-        after == wanted || after == before && !done,
-        "{before:?} {after:?}, done: {done}"
-    );
-    if after == Side::Present {
-        let program = match change {
-            Change::CreateSide(program) | Change::ClearSide(program) if done => program,
-            _ => return after,
-        };
-        let found = server.rows(owner, SIDE, "SELECT program_hash FROM st_module");
-        let found = found[0][0].to_string().replace('"', "");
-        assert_eq!(found, number_of(Hash::of(program)));
-    }
-    after
-}
-
-fn assert_no_error(server: &Server) {
-    let log = server.log();
-    let bad = |line: &&str| line.contains("ERROR") || line.contains("panicked");
-    assert_eq!(log.lines().find(bad), None, "{log}");
 }

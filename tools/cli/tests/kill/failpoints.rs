@@ -1,0 +1,82 @@
+//! The server dies at chosen operations of its disk, before or after them.
+//!
+//! `SPACETIME_KILL_FAILPOINT_ROUNDS` sets how often each is tried.
+
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use crate::bank::{Bank, Report};
+use crate::harness::module;
+use crate::wire::Random;
+use crate::{DATABASE, assert_no_error, start_busy_server};
+
+const FAILPOINT_VARIABLE: &str = "SPACETIME_FAILPOINT";
+const ROUNDS: u64 = 1;
+/// How long a place may take to be reached under load.
+const REACHED_WITHIN: Duration = Duration::from_secs(4);
+/// Beside the first time, a place is tried the n-th time for n below.
+const NTH_MAX: u64 = 4;
+
+/// Where to die: what it is, and the operation and the end of the file's name.
+const PLACES: [(&str, &str); 9] = [
+    ("segment create", "create:.stdb.new"),
+    ("segment sync", "sync:.stdb.new"),
+    ("segment rotate", "rename:.stdb.log"),
+    ("segment directory", "sync-dir:clog"),
+    ("log write", "write:.stdb.log"),
+    ("log sync", "sync:.stdb.log"),
+    ("watermark write", "write:durable_offset"),
+    ("watermark sync", "sync:durable_offset"),
+    ("offset index", "create:.stdb.ofs"),
+];
+
+#[test]
+fn a_server_that_dies_at_any_step_of_the_disk_loses_nothing() {
+    let rounds = std::env::var("SPACETIME_KILL_FAILPOINT_ROUNDS");
+    let rounds = rounds.map_or(ROUNDS, |text| text.parse().expect("a number of rounds"));
+    let mut random = Random::from_environment("SPACETIME_KILL_SEED");
+    let program = module("ledger");
+    let mut server = start_busy_server();
+    let owner = server.new_login();
+    server.publish(&owner, DATABASE, &program);
+    let mut bank = Bank::new(&program);
+    let runtime = Runtime::new().unwrap();
+    server.kill();
+    let mut idle = Vec::new();
+    for (name, place) in PLACES {
+        let mut deaths = 0;
+        for round in 0..2 * rounds {
+            let nth = match round {
+                0 | 1 => 1 + round,
+                _ => 1 + random.below(NTH_MAX),
+            };
+            let after = if round % 2 == 0 { "" } else { ":after" };
+            let place = format!("{place}:{nth}{after}");
+            let mut reports: Vec<Report> = Vec::new();
+            let mut died = !server.restart_with(&[(FAILPOINT_VARIABLE, &place)]);
+            if !died {
+                let loads = bank.start_loads(&runtime, server.address(), &owner, &mut random);
+                died = server.ends_within(REACHED_WITHIN).is_some();
+                if !died {
+                    server.kill();
+                }
+                let loads = loads
+                    .into_iter()
+                    .map(|load| runtime.block_on(load).unwrap());
+                reports.extend(loads);
+            }
+            deaths += u64::from(died);
+            server.restart();
+            let found = bank.check(&server, &owner, &reports);
+            eprintln!("{name} ({place}): died: {died}, {found}");
+            assert_no_error(&server);
+            server.kill();
+        }
+        if deaths == 0 {
+            idle.push(name);
+        }
+    }
+    assert_eq!(idle, Vec::<&str>::new(), "never reached");
+    assert!(bank.confirmed > 0, "nothing was confirmed");
+}
