@@ -1,5 +1,5 @@
-//! The real server is killed over and over, with the same data all along: at random moments, and at
-//! chosen operations of the disk. And its disk fails.
+//! The real server is killed over and over, with the same data all along: at random moments, and
+//! at chosen operations of the disk. And its disk fails.
 //!
 //! Checked after every restart
 //!   * what was confirmed is there, and so is everything that was committed before it: the
