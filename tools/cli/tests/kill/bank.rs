@@ -19,36 +19,6 @@ const TOTAL_BALANCE: i64 = 64_000;
 /// Calls of one client that may be unanswered.
 const WINDOW_MAX: u64 = 200;
 
-#[test]
-fn a_server_that_is_told_to_stop_loses_nothing_and_starts_without_repair() {
-    let mut random = Random::from_environment("SPACETIME_KILL_SEED");
-    let program = module("ledger");
-    let mut server = Server::start();
-    let owner = server.new_login();
-    server.publish(&owner, DATABASE, &program);
-    let mut bank = Bank::new(&program);
-    let runtime = Runtime::new().unwrap();
-    for signal in ["TERM", "INT", "TERM", "INT"] {
-        let before = bank.confirmed;
-        let loads = bank.start_loads(&runtime, server.address(), &owner, &mut random);
-        std::thread::sleep(Duration::from_millis(300 + random.below(500)));
-        server.signal(signal);
-        let status = server.wait_for_end(Duration::from_secs(30));
-        assert!(status.success(), "{signal}: {status}\n{}", server.log());
-        let reports: Vec<Report> = loads
-            .into_iter()
-            .map(|load| runtime.block_on(load).unwrap())
-            .collect();
-        server.restart();
-        let found = bank.check(&server, &owner, &reports);
-        eprintln!("{signal}: {found}");
-        assert!(bank.confirmed > before, "{signal}: nothing was confirmed");
-        assert_no_error(&server);
-        let repaired = server.log().contains("cut an interrupted write off");
-        assert!(!repaired, "{signal}: {}", server.log());
-    }
-}
-
 /// What was learned of the database.
 pub struct Bank {
     pub committed: u64,

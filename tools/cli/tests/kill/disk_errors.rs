@@ -65,11 +65,12 @@ fn check(rule: &str) {
     transfer(&server, &owner, FAILING, committed + 1).unwrap();
 }
 
+/// One transfer, confirmed by a query: the answer of the call does not wait for the disk.
 fn transfer(server: &Server, owner: &Login, database: &str, seq: u64) -> Result<(), Refusal> {
     let arguments = json!([0, seq, 1, 2, 5]);
-    server
-        .call(owner, database, "transfer", arguments)
-        .map(drop)
+    server.call(owner, database, "transfer", arguments)?;
+    let query = "SELECT committed FROM counter";
+    server.sql(owner, database, query).map(drop)
 }
 
 /// Calls until one is refused; returns how many were confirmed since the database was made.

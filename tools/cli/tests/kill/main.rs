@@ -11,7 +11,8 @@
 //!   * a publication is done or not done, and done if it was confirmed.
 //!
 //! Segments of the log and the distance between snapshots are small, so that both come about all
-//! the time. `SPACETIME_KILL_ROUNDS` and `SPACETIME_KILL_SEED` set how many random kills, and which.
+//! the time. `SPACETIME_KILL_ROUNDS` and `SPACETIME_KILL_SEED` set how many random kills, and
+//! which.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -31,10 +32,18 @@ use side::{Change, Side, check_side};
 use tokio::runtime::Runtime;
 use wire::Random;
 
-const ROUNDS: u64 = 60;
+const ROUNDS: u64 = 80;
 const DATABASE: &str = "bank";
 /// Much is written to disk in short time.
-const CONFIG: &str = "[commitlog]\nmax-segment-size = 200000\n";
+const CONFIG: &str = "\
+[commitlog]
+max-segment-size = 200000
+retention = \"remove\"
+
+[snapshots]
+log-bytes = 300000
+retain = 2
+";
 
 /// A server whose log comes in small segments, with snapshots in between.
 fn start_busy_server() -> Server {
@@ -100,6 +109,36 @@ fn a_killed_server_has_every_confirmed_call_and_a_prefix_of_all() {
     assert!(server.terminate().success());
     server.restart();
     bank.check(&server, &owner, &[]);
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_loses_nothing_and_starts_without_repair() {
+    let mut random = Random::from_environment("SPACETIME_KILL_SEED");
+    let program = module("ledger");
+    let mut server = Server::start();
+    let owner = server.new_login();
+    server.publish(&owner, DATABASE, &program);
+    let mut bank = Bank::new(&program);
+    let runtime = Runtime::new().unwrap();
+    for signal in ["TERM", "INT", "TERM", "INT"] {
+        let before = bank.confirmed;
+        let loads = bank.start_loads(&runtime, server.address(), &owner, &mut random);
+        std::thread::sleep(Duration::from_millis(300 + random.below(500)));
+        server.signal(signal);
+        let status = server.wait_for_end(Duration::from_secs(30));
+        assert!(status.success(), "{signal}: {status}\n{}", server.log());
+        let reports: Vec<Report> = loads
+            .into_iter()
+            .map(|load| runtime.block_on(load).unwrap())
+            .collect();
+        server.restart();
+        let found = bank.check(&server, &owner, &reports);
+        eprintln!("{signal}: {found}");
+        assert!(bank.confirmed > before, "{signal}: nothing was confirmed");
+        assert_no_error(&server);
+        let repaired = server.log().contains("cut an interrupted write off");
+        assert!(!repaired, "{signal}: {}", server.log());
+    }
 }
 
 fn assert_no_error(server: &Server) {
