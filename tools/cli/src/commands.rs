@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod build;
 pub(crate) mod call;
+pub(crate) mod commitlog;
 pub(crate) mod database;
 pub(crate) mod describe;
 pub(crate) mod list;

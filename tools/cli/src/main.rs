@@ -9,6 +9,7 @@ mod cli_toml;
 mod commands;
 mod output;
 mod paths;
+mod progress_bar;
 mod project;
 mod prompt;
 mod schema;
@@ -22,8 +23,8 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use commands::{
-    backup, build, call, database, describe, list, login, logs, publish, replay, restore, server,
-    sql, start, subscribe,
+    backup, build, call, commitlog, database, describe, list, login, logs, publish, replay, restore,
+    server, sql, start, subscribe,
 };
 use paths::Paths;
 
@@ -97,6 +98,9 @@ enum Command {
     Lock(database::DatabaseArguments),
     /// Let a database be deleted again
     Unlock(database::DatabaseArguments),
+    /// Look at, check, repair and export the files of a stopped database
+    #[command(subcommand)]
+    Commitlog(commitlog::CommitlogCommand),
     /// Show the version of this program
     Version,
 }
@@ -126,6 +130,7 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
         Command::Build(arguments) => build::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Restore(arguments) => restore::run(arguments),
+        Command::Commitlog(command) => commitlog::run(command),
         Command::Logout(arguments) => login::logout(paths, arguments),
         Command::Version => {
             let program = std::env::current_exe().unwrap_or_default();
@@ -164,6 +169,7 @@ async fn talk(paths: &Paths, command: &Command) -> Result<()> {
         | Command::Build(_)
         | Command::Replay(_)
         | Command::Restore(_)
+        | Command::Commitlog(_)
         | Command::Logout(_)
         | Command::Version => {
             unreachable!("these need no server and were done before")
