@@ -13,6 +13,7 @@ pub(crate) mod publish;
 pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod server;
+pub(crate) mod snapshot;
 pub(crate) mod sql;
 pub(crate) mod start;
 pub(crate) mod subscribe;

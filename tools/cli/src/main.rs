@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     backup, build, call, commitlog, database, describe, list, login, logs, publish, replay, restore,
-    server, sql, start, subscribe,
+    server, snapshot, sql, start, subscribe,
 };
 use paths::Paths;
 
@@ -101,6 +101,9 @@ enum Command {
     /// Look at, check, repair and export the files of a stopped database
     #[command(subcommand)]
     Commitlog(commitlog::CommitlogCommand),
+    /// Look at, check and remove the snapshots of a stopped database
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
     /// Show the version of this program
     Version,
 }
@@ -131,6 +134,7 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
         Command::Replay(arguments) => replay::run(arguments),
         Command::Restore(arguments) => restore::run(arguments),
         Command::Commitlog(command) => commitlog::run(command),
+        Command::Snapshot(command) => snapshot::run(command),
         Command::Logout(arguments) => login::logout(paths, arguments),
         Command::Version => {
             let program = std::env::current_exe().unwrap_or_default();
@@ -170,6 +174,7 @@ async fn talk(paths: &Paths, command: &Command) -> Result<()> {
         | Command::Replay(_)
         | Command::Restore(_)
         | Command::Commitlog(_)
+        | Command::Snapshot(_)
         | Command::Logout(_)
         | Command::Version => {
             unreachable!("these need no server and were done before")

@@ -15,6 +15,8 @@ fn stopped_server() -> (Server, PathBuf) {
     server.publish(&owner, "bank", &module("transfers"));
     for n in 1..=5 {
         server.call(&owner, "bank", "seed", json!([n])).unwrap();
+        // A query waits for the disk, so that calls do not share a commit.
+        server.rows(&owner, "bank", "SELECT * FROM account");
     }
     let update = "UPDATE account SET balance = 7 WHERE id = 3";
     server.sql(&owner, "bank", update).unwrap();
@@ -38,7 +40,10 @@ fn text(command: &str, replica: &Path, flags: &[&str]) -> String {
     let output = commitlog(command, replica, flags);
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{command} {flags:?}: {stdout}{stderr}");
+    assert!(
+        output.status.success(),
+        "{command} {flags:?}: {stdout}{stderr}"
+    );
     stdout
 }
 
@@ -46,7 +51,11 @@ fn text(command: &str, replica: &Path, flags: &[&str]) -> String {
 fn refused(command: &str, replica: &Path, flags: &[&str]) -> (String, String) {
     let output = commitlog(command, replica, flags);
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{command} {flags:?}: {stderr}");
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{command} {flags:?}: {stderr}"
+    );
     assert!(stderr.contains("Error: "), "{stderr}");
     (String::from_utf8(output.stdout).unwrap(), stderr)
 }
@@ -83,10 +92,16 @@ fn reports_say_what_the_server_has_written() {
 
     let counted = json_of(&text("stat", &replica, &["--json"]));
     let reducers = counted["reducers"].as_array().unwrap();
-    let seeds = reducers.iter().find(|reducer| reducer["name"] == "seed").unwrap();
+    let seeds = reducers
+        .iter()
+        .find(|reducer| reducer["name"] == "seed")
+        .unwrap();
     assert_eq!(seeds["calls"], json!(5));
     let picture = text("stat", &replica, &[]);
-    assert!(picture.contains("account") && picture.contains('\u{2588}'), "{picture}");
+    assert!(
+        picture.contains("account") && picture.contains('\u{2588}'),
+        "{picture}"
+    );
 
     // The log's directory alone will do, and a data directory names its databases.
     assert!(text("verify", &replica.join("clog"), &[]).contains("the log is whole"));
@@ -107,12 +122,25 @@ fn transactions_are_shown_with_names_and_found_by_values() {
     let found = lines_of(&text("show", &replica, &found));
     assert_eq!(found.len(), 1);
     let inserted = &found[0]["tables"][0]["inserts"][0];
-    assert_eq!((&inserted["id"], &inserted["balance"]), (&json!(3), &json!(7)));
+    assert_eq!(
+        (&inserted["id"], &inserted["balance"]),
+        (&json!(3), &json!(7))
+    );
     let offset = found[0]["offset"].as_u64().unwrap();
 
-    let people = text("show", &replica, &["--from", &offset.to_string(), "--limit", "1"]);
-    assert!(people.starts_with(&format!("transaction {offset}  ")), "{people}");
-    assert!(people.contains("account") && people.contains("balance"), "{people}");
+    let people = text(
+        "show",
+        &replica,
+        &["--from", &offset.to_string(), "--limit", "1"],
+    );
+    assert!(
+        people.starts_with(&format!("transaction {offset}  ")),
+        "{people}"
+    );
+    assert!(
+        people.contains("account") && people.contains("balance"),
+        "{people}"
+    );
     assert!(people.contains("- ") && people.contains("+ "), "{people}");
     refused("show", &replica, &["--where", "balance"]);
     refused("show", &replica, &["--where", "nothing=1"]);
@@ -123,29 +151,57 @@ fn transactions_are_shown_with_names_and_found_by_values() {
 #[test]
 fn states_are_compared_and_exported() {
     let (_server, replica) = stopped_server();
-    let last = json_of(&text("list", &replica, &["--json"]))["transactions"].as_u64().unwrap() - 1;
+    let last = json_of(&text("list", &replica, &["--json"]))["transactions"]
+        .as_u64()
+        .unwrap()
+        - 1;
     let update = ["--json", "--table", "account", "--where", "balance=7"];
-    let at = lines_of(&text("show", &replica, &update))[0]["offset"].as_u64().unwrap();
+    let at = lines_of(&text("show", &replica, &update))[0]["offset"]
+        .as_u64()
+        .unwrap();
     let (before, after) = ((at - 1).to_string(), at.to_string());
-    let (report, stderr) = refused("diff", &replica, &["--from", &before, "--to", &after, "--json"]);
+    let (report, stderr) = refused(
+        "diff",
+        &replica,
+        &["--from", &before, "--to", &after, "--json"],
+    );
     assert!(stderr.contains("1 tables differ"), "{stderr}");
     let report = json_of(&report);
     assert_eq!(report["tables"][0]["name"], json!("account"));
-    assert_eq!(report["tables"][0]["changed"][0]["after"]["balance"], json!(7));
+    assert_eq!(
+        report["tables"][0]["changed"][0]["after"]["balance"],
+        json!(7)
+    );
     let last = last.to_string();
     let same = text("diff", &replica, &["--from", &last, "--to", &last]);
     assert!(same.contains("no table differs"), "{same}");
 
-    let csv = text("export", &replica, &["--table", "account", "--format", "csv"]);
+    let csv = text(
+        "export",
+        &replica,
+        &["--table", "account", "--format", "csv"],
+    );
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 6, "{csv}");
     assert!(lines.contains(&"3,7"), "{csv}");
-    let old = text("export", &replica, &["--table", "account", "-f", "csv", "--at", &before]);
+    let old = text(
+        "export",
+        &replica,
+        &["--table", "account", "-f", "csv", "--at", &before],
+    );
     assert!(!old.contains("\n3,7"), "{old}");
     let folder = replica.join("../../exported");
     let out = folder.to_str().unwrap();
-    let written = json_of(&text("export", &replica, &["-f", "sql", "-o", out, "--json"]));
-    let names = written["tables"].as_array().unwrap().iter().map(|table| &table["name"]);
+    let written = json_of(&text(
+        "export",
+        &replica,
+        &["-f", "sql", "-o", out, "--json"],
+    ));
+    let names = written["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|table| &table["name"]);
     assert!(names.into_iter().any(|name| name == "account"), "{written}");
     let sql = std::fs::read_to_string(folder.join("account.sql")).unwrap();
     assert!(sql.starts_with("CREATE TABLE \"account\" ("), "{sql}");
@@ -199,7 +255,10 @@ fn a_damaged_database_is_reported_repaired_and_opens() {
     std::fs::write(copy.join(path.file_name().unwrap()), &good).unwrap();
     let with = ["--with", copy.to_str().unwrap(), "--json"];
     let (difference, _) = refused("diff", &replica, &with);
-    assert_eq!(json_of(&difference)["difference"]["offset"], json!(first_lost));
+    assert_eq!(
+        json_of(&difference)["difference"]["offset"],
+        json!(first_lost)
+    );
 
     server.restart();
     let login = server.new_login();

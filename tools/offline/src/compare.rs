@@ -218,7 +218,7 @@ impl Stream {
     fn open(place: &Place) -> Result<Stream, StorageError> {
         Ok(Stream {
             scan: Scan::open(place)?,
-            schemas: Schemas::new(),
+            schemas: Schemas::at_start_of(place),
             waiting: VecDeque::new(),
             side: Side {
                 log: place.log_dir().display().to_string(),

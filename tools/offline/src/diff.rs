@@ -11,7 +11,7 @@ use crate::error::OfflineError;
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::schemas::TableShape;
-use crate::state::{self, Observer};
+use crate::state::{self, Base, Observer};
 
 /// How one table differs.
 #[derive(Clone, Debug)]
@@ -45,7 +45,8 @@ pub fn between(
         from: from.min(to),
         tables: BTreeMap::new(),
     };
-    state::build(place, Some(from.max(to)), progress, &mut net)?;
+    let base = Base::Snapshot(Some(from.min(to)));
+    state::build(place, base, Some(from.max(to)), progress, &mut net)?;
     let tables = net.tables.into_values();
     let mut tables: Vec<TableDiff> = tables.filter_map(NetTable::finish).collect();
     if from > to {

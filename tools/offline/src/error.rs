@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use spacetime_commitlog::LogError;
 use spacetime_commitlog::storage::StorageError;
-use spacetime_table::{IntegrityError, ReplayError};
+use spacetime_snapshot::SnapshotError;
+use spacetime_table::{IntegrityError, ReplayError, RestoreError};
 
 use crate::place::PlaceError;
 
@@ -26,6 +27,12 @@ pub enum OfflineError {
     /// The rows break their own schema.
     #[error("the transactions lead to a state that is not consistent: {0}")]
     Inconsistent(#[from] ReplayError),
+    /// See the type.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A snapshot that holds no consistent state. Use another one.
+    #[error("the snapshot holds no consistent state: {0}")]
+    Restore(#[from] RestoreError),
     /// The rebuilt tables are wrong.
     #[error("the rebuilt tables are wrong: {0}")]
     Integrity(#[from] IntegrityError),

@@ -5,10 +5,14 @@
 //! * [`stat`](stat::stat): counts by table, by reducer, by size, over time.
 //! * [`show`](show::show): transactions with calls and rows, by what the log says of its tables.
 //! * [`verify`](verify::verify): every checksum and invariant, with the exact place of damage.
+//! * [`repair`]: cutting a damaged log off, with everything that is cut kept.
+//! * [`diff`], [`compare`]: two points of one log, or two logs.
+//! * [`state`], [`export`]: the rows as they were, as JSON lines, CSV or SQL.
+//! * [`snapshots`]: the same questions about snapshots.
 //!
 //! Invariants
 //!   * Nothing prints, and nothing reads a clock. Functions return reports, or call back.
-//!   * Only `repair` and `export` write, and `export` never into the database.
+//!   * Only `repair`, `snapshots::remove` and `export` write, and `export` never into the database.
 //!   * No bytes on disk make anything panic, loop for long, or take unbounded memory.
 //!
 //! ```no_run
@@ -41,6 +45,7 @@ pub mod row_text;
 mod scan;
 mod schemas;
 pub mod show;
+pub mod snapshots;
 pub mod stat;
 pub mod state;
 pub mod verify;

@@ -11,6 +11,8 @@ use spacetime_durability::CLOG_DIR;
 use spacetime_durability::storage::OsStorage;
 use spacetime_types::TxOffset;
 
+use crate::snapshots::SNAPSHOTS_DIR;
+
 /// Why there is nothing to read at a path.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
@@ -52,7 +54,7 @@ impl Place {
         let names = storage.list(path)?;
         let has = |name: &str| names.iter().any(|found| found == name);
         let is_log = names.iter().any(|name| name.ends_with(".stdb.log"));
-        if has(CLOG_DIR) {
+        if has(CLOG_DIR) || has(SNAPSHOTS_DIR) {
             let log = path.join(CLOG_DIR);
             let replica = Some(path.to_owned());
             return Ok(Place {

@@ -34,6 +34,7 @@ use crate::progress::Progress;
 use crate::records::{RecordListener, RecordPlace};
 use crate::scan::{ScannedCommit, ScannedSegment};
 use crate::schemas::{Schemas, TableShape};
+use crate::snapshots::{self, SNAPSHOTS_DIR};
 use crate::verify::durable_end;
 
 /// One change on disk. Files are named by their path in the database's directory.
@@ -42,6 +43,12 @@ use crate::verify::durable_end;
 pub enum Action {
     /// The file is renamed.
     SetAside { file: PathBuf, kept_as: PathBuf },
+    /// The files of a snapshot that is newer than the log will be are copied, then removed.
+    SetSnapshotAside {
+        offset: u64,
+        files: Vec<PathBuf>,
+        kept_in: PathBuf,
+    },
     /// The file is copied, then cut.
     Cut {
         file: PathBuf,
@@ -58,6 +65,13 @@ impl fmt::Display for Action {
             Action::SetAside { file, kept_as } => {
                 write!(f, "rename {} to {}", file.display(), name_of(kept_as))
             }
+            Action::SetSnapshotAside {
+                offset, kept_in, ..
+            } => write!(
+                f,
+                "move the snapshot at transaction {offset} to {}",
+                kept_in.display()
+            ),
             Action::Cut {
                 file,
                 kept_as,
@@ -112,7 +126,12 @@ pub fn plan(
         keep_until,
         ..Survey::default()
     };
-    pass::run(place, &mut Schemas::new(), &mut survey, progress)?;
+    pass::run(
+        place,
+        &mut Schemas::at_start_of(place),
+        &mut survey,
+        progress,
+    )?;
     survey.check_watermark(place);
     let mut plan = Plan {
         damage: survey.damage,
@@ -124,7 +143,7 @@ pub fn plan(
         lock: lock.map(Arc::new),
     };
     if survey.stopped {
-        plan.actions = actions(place, &survey.cut)?;
+        plan.actions = actions(place, &survey.cut, plan.new_end)?;
     } else if survey.is_watermark_wrong {
         let path = PathBuf::from(WATERMARK_FILE);
         let kept_as = kept_name(&path, free_number(place)?);
@@ -134,7 +153,8 @@ pub fn plan(
     Ok(plan)
 }
 
-fn take_lock(place: &Place) -> Result<Option<Box<dyn StorageLock>>, OfflineError> {
+/// Keeps servers away. A log that lies somewhere alone has no lock.
+pub(crate) fn take_lock(place: &Place) -> Result<Option<Box<dyn StorageLock>>, OfflineError> {
     let Some(replica) = place.replica_dir() else {
         return Ok(None);
     };
@@ -292,7 +312,7 @@ impl PassListener for Survey {
 }
 
 /// The changes that leave everything up to `cut`, in the order in which they are safe.
-fn actions(place: &Place, cut: &CutPoint) -> Result<Vec<Action>, OfflineError> {
+fn actions(place: &Place, cut: &CutPoint, new_end: u64) -> Result<Vec<Action>, OfflineError> {
     let number = free_number(place)?;
     let inner = |file: &str| match place.replica_dir() {
         Some(_) => Path::new(spacetime_durability::CLOG_DIR).join(file),
@@ -310,6 +330,14 @@ fn actions(place: &Place, cut: &CutPoint) -> Result<Vec<Action>, OfflineError> {
             .open(&replica.join(WATERMARK_FILE), OpenMode::Read);
         if watermark.is_ok() {
             actions.push(set_aside(PathBuf::from(WATERMARK_FILE)));
+        }
+        for (offset, files) in snapshots::ahead_of(place, new_end)? {
+            let kept_in = kept_name(Path::new(SNAPSHOTS_DIR), number);
+            actions.push(Action::SetSnapshotAside {
+                offset,
+                files,
+                kept_in,
+            });
         }
     }
     let segments = place.segments()?;
@@ -385,6 +413,11 @@ impl Plan {
                     storage.rename(&root.join(file), &root.join(kept_as))?;
                     sync_parent(storage, &root.join(file))?;
                 }
+                Action::SetSnapshotAside {
+                    offset,
+                    files,
+                    kept_in,
+                } => set_snapshot_aside(place, *offset, files, &root.join(kept_in))?,
                 Action::Cut {
                     file,
                     kept_as,
@@ -406,16 +439,35 @@ fn sync_parent(storage: &dyn Storage, path: &Path) -> Result<(), StorageError> {
     }
 }
 
+/// Copies the files of a snapshot, then removes it. Files that older ones need stay.
+fn set_snapshot_aside(
+    place: &Place,
+    offset: u64,
+    files: &[PathBuf],
+    kept_in: &Path,
+) -> Result<(), OfflineError> {
+    let storage = &*place.storage;
+    storage.create_dir(kept_in)?;
+    sync_parent(storage, kept_in)?;
+    for file in files {
+        copy_file(storage, file, &kept_in.join(name_of(file)))?;
+    }
+    storage.sync_dir(kept_in)?;
+    snapshots::remove_locked(place, offset)
+}
+
+fn copy_file(storage: &dyn Storage, from: &Path, to: &Path) -> Result<(), StorageError> {
+    let original = storage.open(from, OpenMode::Read)?;
+    let copy = storage.open(to, OpenMode::CreateOrTruncate)?;
+    copy_bytes(&*original, &*copy, original.byte_len()?)?;
+    copy.sync_data()
+}
+
 /// Copies a segment, then replaces it by the first bytes of its content.
 fn cut_file(place: &Place, path: &Path, kept_as: &Path, bytes: u64) -> Result<(), OfflineError> {
     let storage = &*place.storage;
-    let original = storage.open(path, OpenMode::Read)?;
-    let len = original.byte_len()?;
-    let copy = storage.open(kept_as, OpenMode::CreateOrTruncate)?;
-    copy_bytes(&*original, &*copy, len)?;
-    copy.sync_data()?;
+    copy_file(storage, path, kept_as)?;
     sync_parent(storage, path)?;
-    drop((original, copy));
 
     let content = segment::open(&*place.storage, path)?;
     let temporary = path.with_extension("repair");

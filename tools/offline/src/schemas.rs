@@ -22,6 +22,9 @@ use spacetime_table::system::{
 use spacetime_table::{Datastore, FIRST_USER_ID, TableSchema};
 use spacetime_types::{AlgebraicType, ColId, ProductType, ProductTypeElement, TableId, bsatn};
 
+use crate::place::Place;
+use crate::snapshots;
+
 /// What a table's rows look like at one point of the log.
 #[derive(Debug)]
 pub struct TableShape {
@@ -97,6 +100,22 @@ impl Schemas {
     #[must_use]
     pub fn new() -> Self {
         Schemas::of(&Datastore::new())
+    }
+
+    /// What the log of a place begins with: if its first transactions were removed, the tables
+    /// of the oldest snapshot.
+    #[must_use]
+    pub fn at_start_of(place: &Place) -> Self {
+        let start = place
+            .segments()
+            .ok()
+            .and_then(|starts| starts.first().copied());
+        let start = start.map_or(0, |start| start.0);
+        let restored = match start {
+            0 => None,
+            start => snapshots::oldest_state(place, start),
+        };
+        restored.map_or_else(Schemas::new, |datastore| Schemas::of(&datastore))
     }
 
     /// The tables of a state, for a log that is read from behind a snapshot.

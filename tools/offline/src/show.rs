@@ -84,7 +84,12 @@ pub fn show(
         report: ShowReport::default(),
         done: false,
     };
-    pass::run(place, &mut Schemas::new(), &mut shower, progress)?;
+    pass::run(
+        place,
+        &mut Schemas::at_start_of(place),
+        &mut shower,
+        progress,
+    )?;
     // With a limit, the tables of a condition may come later.
     if shower.report.shown == 0
         && let Some(condition) = shower.matcher.never_understood(&filter.conditions).next()

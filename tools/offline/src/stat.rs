@@ -81,7 +81,12 @@ pub struct StatReport {
 pub fn stat(place: &Place, progress: &dyn Progress) -> Result<StatReport, OfflineError> {
     let mut counter = Counter::default();
     counter.report.log = place.log_dir().display().to_string();
-    pass::run(place, &mut Schemas::new(), &mut counter, progress)?;
+    pass::run(
+        place,
+        &mut Schemas::at_start_of(place),
+        &mut counter,
+        progress,
+    )?;
     Ok(counter.finish())
 }
 

@@ -1,6 +1,7 @@
 //! The tables as they were after a given transaction.
 //!
-//! Needs an undamaged log up to that transaction; what is behind it does not matter.
+//! Begins with the newest good snapshot before, if there is one, and needs an undamaged log from
+//! there up to the transaction. What is behind it does not matter.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::error::OfflineError;
 use crate::pass;
 use crate::place::Place;
 use crate::progress::{Progress, Throttled};
+use crate::snapshots;
 
 /// Tables at one point of the history.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub struct State {
 }
 
 impl State {
+    pub(crate) fn new(datastore: Datastore, next: u64) -> Self {
+        State { datastore, next }
+    }
+
     /// The rows.
     #[must_use]
     pub fn datastore(&self) -> &Datastore {
@@ -44,12 +50,27 @@ impl State {
 
 /// The state after the last transaction.
 pub fn latest(place: &Place, progress: &dyn Progress) -> Result<State, OfflineError> {
-    build(place, None, progress, &mut Unobserved)
+    build(place, Base::Snapshot(None), None, progress, &mut Unobserved)
+}
+
+/// The same by the log alone, unless that starts late.
+pub(crate) fn by_log(place: &Place, progress: &dyn Progress) -> Result<State, OfflineError> {
+    build(place, Base::Log, None, progress, &mut Unobserved)
 }
 
 /// The state after transaction `offset`.
 pub fn after(place: &Place, offset: u64, progress: &dyn Progress) -> Result<State, OfflineError> {
-    build(place, Some(offset), progress, &mut Unobserved)
+    let base = Base::Snapshot(Some(offset));
+    build(place, base, Some(offset), progress, &mut Unobserved)
+}
+
+/// What a state is built upon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Base {
+    /// The log from its first transaction, if that is still there.
+    Log,
+    /// The newest good snapshot, at or before this transaction.
+    Snapshot(Option<u64>),
 }
 
 /// Sees what transactions change while they are applied.
@@ -75,23 +96,33 @@ impl Observer for Unobserved {
 /// Applies all transactions up to and with `last`.
 pub(crate) fn build(
     place: &Place,
+    base: Base,
     last: Option<u64>,
     progress: &dyn Progress,
     observer: &mut dyn Observer,
 ) -> Result<State, OfflineError> {
     let mut throttled = Throttled::new(progress, pass::total_bytes(place)?);
-    let mut datastore = Datastore::new();
-    datastore.replay_begin();
+    let starts_late = place.segments()?.first().is_some_and(|start| start.0 > 0);
+    let restored = match base {
+        Base::Log if !starts_late => None,
+        Base::Log => snapshots::newest_state(place, last),
+        Base::Snapshot(newest) => snapshots::newest_state(place, newest),
+    };
+    let (mut datastore, mut next) = restored.unwrap_or_else(|| {
+        let mut datastore = Datastore::new();
+        datastore.replay_begin();
+        (datastore, 0)
+    });
     let storage = Arc::clone(&place.storage);
-    let mut log = LogReader::open(storage, place.log_dir(), TxOffset(0))?;
-    let (mut next, mut bytes) = (0, 0);
+    let mut log = LogReader::open(storage, place.log_dir(), TxOffset(next))?;
+    let mut bytes = 0;
     while last.is_none_or(|last| next <= last) {
         let Some(commit) = log.next_commit()? else {
             break;
         };
         bytes += commit.records.len() as u64;
         throttled.at(bytes);
-        next = apply(&commit, last, &mut datastore, observer)?;
+        next = apply(&commit, next, last, &mut datastore, observer)?;
     }
     if let Some(wanted) = last.filter(|&last| next <= last) {
         let last = next.checked_sub(1);
@@ -101,9 +132,10 @@ pub(crate) fn build(
     Ok(State { datastore, next })
 }
 
-/// Applies the records of a commit up to and with `last`; returns the next offset.
+/// Applies the records of a commit from `from` up to and with `last`; returns the next offset.
 fn apply(
     commit: &Commit<'_>,
+    from: u64,
     last: Option<u64>,
     datastore: &mut Datastore,
     observer: &mut dyn Observer,
@@ -120,7 +152,10 @@ fn apply(
             datastore: &mut *datastore,
             observer: &mut *observer,
         };
-        let result = txdata::decode(TxOffset(offset), &mut records, &mut visitor);
+        let result = match offset < from {
+            true => txdata::skip(&mut records, &mut visitor),
+            false => txdata::decode(TxOffset(offset), &mut records, &mut visitor),
+        };
         result.map_err(|error| {
             let at = commit.records_at + records.offset() as u64;
             let cause = match error {

@@ -94,7 +94,12 @@ pub fn verify(
         place,
     };
     check_names(place, &mut listener.report)?;
-    let passed = pass::run(place, &mut Schemas::new(), &mut listener, progress)?;
+    let passed = pass::run(
+        place,
+        &mut Schemas::at_start_of(place),
+        &mut listener,
+        progress,
+    )?;
     let mut report = listener.report;
     report.next = passed.next;
     report.bytes = passed.bytes;
@@ -113,7 +118,7 @@ pub fn verify(
 fn replay(place: &Place, report: &mut VerifyReport, progress: &dyn Progress) {
     let file = report.log.clone();
     let next = report.next.unwrap_or_default();
-    let state = state::latest(place, progress).and_then(|mut state| {
+    let state = state::by_log(place, progress).and_then(|mut state| {
         state.datastore_mut().check_integrity()?;
         Ok(state)
     });

@@ -22,7 +22,7 @@ use clap::{Args, Subcommand};
 use spacetime_offline::Place;
 
 pub(crate) use diff::DiffArguments;
-pub(crate) use export::ExportArguments;
+pub(crate) use export::{ExportArguments, ExportFlags, write as write_state};
 pub(crate) use repair::RepairArguments;
 pub(crate) use show::ShowArguments;
 pub(crate) use verify::VerifyArguments;
