@@ -23,8 +23,8 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use commands::{
-    backup, build, call, commitlog, database, describe, list, login, logs, publish, replay, restore,
-    server, snapshot, sql, start, subscribe,
+    backup, build, call, commitlog, database, describe, list, login, logs, publish, replay,
+    restore, server, snapshot, sql, start, subscribe,
 };
 use paths::Paths;
 

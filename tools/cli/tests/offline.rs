@@ -197,12 +197,12 @@ fn states_are_compared_and_exported() {
         &replica,
         &["-f", "sql", "-o", out, "--json"],
     ));
-    let names = written["tables"]
+    let mut names = written["tables"]
         .as_array()
         .unwrap()
         .iter()
         .map(|table| &table["name"]);
-    assert!(names.into_iter().any(|name| name == "account"), "{written}");
+    assert!(names.any(|name| name == "account"), "{written}");
     let sql = std::fs::read_to_string(folder.join("account.sql")).unwrap();
     assert!(sql.starts_with("CREATE TABLE \"account\" ("), "{sql}");
     refused("export", &replica, &["-f", "sql", "-o", out]);

@@ -298,7 +298,7 @@ pub(crate) fn ahead_of(place: &Place, end: u64) -> Result<Vec<(u64, Vec<PathBuf>
     let ahead = repo.list().into_iter().map(|info| info.tx_offset);
     ahead
         .filter(|offset| offset.0 >= end)
-        .map(|offset| Ok((offset.0, repo.files(offset)?)))
+        .map(|offset| Ok((offset.0, repo.hold(offset)?.files().to_vec())))
         .collect()
 }
 

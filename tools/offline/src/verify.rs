@@ -117,7 +117,6 @@ pub fn verify(
 
 fn replay(place: &Place, report: &mut VerifyReport, progress: &dyn Progress) {
     let file = report.log.clone();
-    let next = report.next.unwrap_or_default();
     let state = state::by_log(place, progress).and_then(|mut state| {
         state.datastore_mut().check_integrity()?;
         Ok(state)
@@ -132,13 +131,20 @@ fn replay(place: &Place, report: &mut VerifyReport, progress: &dyn Progress) {
             report.replay = Some(ReplayReport { tables, rows, next });
         }
         Err(error) => {
-            let (kind, offset) = match &error {
-                OfflineError::Integrity(_) => (FindingKind::Integrity, next),
-                OfflineError::Apply { offset, .. } => (FindingKind::Replay, *offset),
-                _ => (FindingKind::Replay, next),
+            let kind = match &error {
+                OfflineError::Integrity(_) => FindingKind::Integrity,
+                _ => FindingKind::Replay,
             };
-            let text = error.to_string();
+            let (offset, text, good_until) = match &error {
+                OfflineError::Apply { offset, .. } => (*offset, error.to_string(), Some(*offset)),
+                // Found when all were applied.
+                _ => {
+                    let text = format!("{error} (which transaction did that is not known)");
+                    (report.first.unwrap_or_default(), text, report.good_until)
+                }
+            };
             report.add(Finding::new(Severity::Damage, kind, &file, 0, offset, text));
+            report.good_until = good_until;
         }
     }
 }

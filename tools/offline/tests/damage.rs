@@ -150,7 +150,10 @@ fn rows_that_cannot_be_applied_are_found_by_a_replay() {
     let [finding] = damages(&report)[..] else {
         panic!("{:?}", report.findings);
     };
-    assert_eq!((finding.kind, finding.offset), (FindingKind::Replay, NEXT));
+    // Rows are compared when all are there, so the transaction may not be known.
+    assert_eq!(finding.kind, FindingKind::Replay);
+    assert!(finding.offset <= NEXT, "{finding}");
+    assert!(finding.text.contains("player"), "{finding}");
 }
 
 #[test]
