@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use spacetime_durability::storage::{OsStorage, Storage, with_failpoint};
+use spacetime_durability::storage::{OsStorage, Storage, open_backend, with_failpoint};
 use spacetime_types::module_def::ModuleDef;
 use spacetime_types::{Identity, Timestamp, TxOffset};
 use tokio::sync::{mpsc, oneshot};
@@ -123,6 +123,8 @@ pub enum StartError {
     WrongIdentity { expected: Identity, found: Identity },
     #[error("its program cannot be started: {0}")]
     Program(#[from] PublishError),
+    #[error("io_uring, which the settings ask for, cannot be used: {0}")]
+    Backend(#[source] std::io::Error),
     #[error("its thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
     #[error("it failed while it was starting")]
@@ -397,7 +399,7 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
         Start::New(_) => Files::MayBeNew,
     };
     let on_durable = ReleaseQueue::follower(Arc::clone(&shared.release));
-    let storage = with_failpoint(Arc::new(OsStorage));
+    let storage = with_failpoint(open_backend(shared.store.backend).map_err(StartError::Backend)?);
     let store = Store::open_with(
         &storage,
         &shared.directory,

@@ -52,6 +52,7 @@ pub use request::{
     ReducerCall, Request,
 };
 pub use restore::{RestoreError, RestoreTarget, Restored, restore_into};
+pub use spacetime_durability::storage::Backend;
 pub use spacetime_store::{LogRetention, OpenStoreError, StoreOptions};
 pub use sql::{SqlError, SqlResult, SqlStats};
 pub use wasm::{CallLimits, CreateInstanceError, LoadProgramError};

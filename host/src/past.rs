@@ -1,4 +1,5 @@
-//! States of the past, for reading: rebuilt from a snapshot and the log, kept for the next question.
+//! States of the past, for reading: rebuilt from a snapshot and the log, and kept for the next
+//! question.
 //!
 //! Invariants
 //!   * A state is asked for only once its transaction is durable: what was shown stays true.

@@ -47,7 +47,10 @@ pub enum RestoreError {
     OpenControl(#[from] OpenControlError),
     #[error(transparent)]
     Control(#[from] ControlError),
-    #[error("{} has the database {identity} already; say that it is to be replaced", data_dir.display())]
+    #[error(
+        "{} has the database {identity} already; say that it is to be replaced",
+        data_dir.display()
+    )]
     Exists {
         data_dir: PathBuf,
         identity: Identity,

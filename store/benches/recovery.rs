@@ -187,8 +187,8 @@ fn measure(name: &str, load: Load, count: u64, key: char) {
     let (best, processor) = time_opening(&storage, &replica);
     let megabytes = bytes as f64 / 1e6;
     println!(
-        "{name}: {best:.2} s ({processor:.2} s) for {:.1} M rows in {} transactions, {megabytes:.0} MB: \
-         {:.2} M rows/s, {:.2} M tx/s, {:.0} MB/s; a copy in memory {:.0} MB/s",
+        "{name}: {best:.2} s ({processor:.2} s) for {:.1} M rows in {} transactions, \
+         {megabytes:.0} MB: {:.2} M rows/s, {:.2} M tx/s, {:.0} MB/s; a copy in memory {:.0} MB/s",
         made.rows as f64 / 1e6,
         made.transactions,
         made.rows as f64 / 1e6 / best,

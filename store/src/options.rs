@@ -1,6 +1,7 @@
 //! How a database is kept.
 
 use spacetime_durability::Options;
+use spacetime_durability::storage::Backend;
 
 /// How a database is opened and kept.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +10,8 @@ pub struct StoreOptions {
     pub durability: Options,
     pub snapshots: SnapshotSettings,
     pub log_retention: LogRetention,
+    /// How whoever opens the operating system's files is to reach them.
+    pub backend: Backend,
 }
 
 /// When snapshots are taken and how many are kept.

@@ -100,7 +100,10 @@ proptest! {
 
     /// Power cuts at any change that recovery itself makes, over and over.
     #[test]
-    fn recovery_can_be_interrupted(seed in any::<u64>(), cuts in prop::collection::vec(0..12u64, 1..10)) {
+    fn recovery_can_be_interrupted(
+        seed in any::<u64>(),
+        cuts in prop::collection::vec(0..12u64, 1..10),
+    ) {
         let mut load = with_snapshots(seed, LogRetention::Keep);
         load.disk = load.disk.after_power_cut();
         for cut in cuts {

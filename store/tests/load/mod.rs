@@ -56,6 +56,7 @@ pub fn options(retention: LogRetention) -> StoreOptions {
             ..SnapshotSettings::default()
         },
         log_retention: retention,
+        ..StoreOptions::default()
     }
 }
 

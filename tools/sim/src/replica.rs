@@ -53,6 +53,7 @@ fn store_options(scenario: &Scenario) -> StoreOptions {
             restore_threads: 1,
         },
         log_retention: scenario.log_retention,
+        ..StoreOptions::default()
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use spacetime_api::ApiConfig;
-use spacetime_host::{LogRetention, StoreOptions};
+use spacetime_host::{Backend, LogRetention, StoreOptions};
 
 /// The file as it is made: everything at its default.
 const INITIAL: &str = r#"# Settings of this server. What is commented out is the default.
@@ -29,6 +29,8 @@ const INITIAL: &str = r#"# Settings of this server. What is commented out is the
 # preallocate-segments = false
 # What becomes of log that no snapshot needs: "keep", "compress" or "remove".
 # retention = "keep"
+# How it is written: "std" (system calls), "io-uring", or "auto" (io-uring where the kernel has it).
+# io = "std"
 
 [snapshots]
 # One is taken when so many bytes, or transactions, went to the log since the last. 0 is never.
@@ -83,6 +85,17 @@ struct Commitlog {
     offset_index_interval_bytes: Option<u64>,
     preallocate_segments: Option<bool>,
     retention: Retention,
+    io: Io,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Io {
+    #[default]
+    Std,
+    #[serde(rename = "io-uring")]
+    Uring,
+    Auto,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -165,6 +178,11 @@ impl ServerConfig {
             Retention::Keep => LogRetention::Keep,
             Retention::Compress => LogRetention::Compress,
             Retention::Remove => LogRetention::Remove,
+        };
+        options.backend = match set.io {
+            Io::Std => Backend::Std,
+            Io::Uring => Backend::Uring,
+            Io::Auto => Backend::UringIfPossible,
         };
         let (set, snapshots) = (&self.snapshots, &mut options.snapshots);
         snapshots.log_bytes = set.log_bytes.unwrap_or(snapshots.log_bytes);
@@ -253,11 +271,13 @@ mod tests {
              [websocket]\nping-interval = \"5s\"\nincoming-queue-length = 7\n\
              [v8-heap-policy]\nheap-limit-mb = 0\n\
              [commitlog]\nlog-format-version = 1\nmax-segment-size = 5000\nretention = \"remove\"\n\
+             io = \"auto\"\n\
              [snapshots]\nlog-bytes = 7\nretain = 3\n",
         )
         .unwrap();
         let store = config.store();
         assert_eq!(store.log_retention, LogRetention::Remove);
+        assert_eq!(store.backend, Backend::UringIfPossible);
         assert_eq!((store.snapshots.log_bytes, store.snapshots.retain), (7, 3));
         let transactions = StoreOptions::default().snapshots.transactions;
         assert_eq!(store.snapshots.transactions, transactions);
