@@ -1,49 +1,42 @@
-//! Ending a restored log after a chosen transaction.
+//! Ending a restored database after a chosen transaction.
 //!
-//! A commit holds several transactions, and only somebody who knows the tables can tell where one
-//! ends, so the log is replayed up to there. The segment in which it ends is written anew.
-//!
-//! Invariant: the log to cut is a copy that nobody else uses. Interrupted, it is thrown away.
+//! Invariant: the files to cut are a copy that nobody else uses. Interrupted, it is thrown away.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use spacetime_commitlog::commit::{CommitBuffer, CommitFull};
-use spacetime_commitlog::storage::{Storage, StorageError};
-use spacetime_commitlog::txdata::{self, TxVisitor};
+use spacetime_commitlog::commit::{CHECKSUM_LEN, CommitBuffer, CommitFull};
+use spacetime_commitlog::segment::{self, HEADER_LEN, HeaderError};
+use spacetime_commitlog::storage::{OpenMode, Storage, StorageError};
 use spacetime_commitlog::{
-    AppendError, Commit, Inputs, LogEnd, LogError, LogOptions, LogReader, LogWriter,
-    ReplayError as LogReplayError, TxdataError, replay_commit, segment,
+    AppendError, Commit, LogError, LogOptions, LogReader, LogWriter, TxdataError, txdata,
 };
-use spacetime_store::Apply;
+use spacetime_durability::CLOG_DIR;
+use spacetime_store::{Apply, PastError, SNAPSHOTS_DIR, StoreOptions, datastore_at};
 use spacetime_table::{Datastore, ReplayError};
+use spacetime_types::TxOffset;
 use spacetime_types::bsatn::Reader;
-use spacetime_types::{TableId, Timestamp, TxOffset};
 
-/// Where the new segment is written before it takes the old one's place: beside the log. What is
-/// left of it afterwards can be removed.
-pub const STAGING_DIR: &str = "clog.cut";
-
-/// Why a log was not cut.
+/// Why a database was not cut.
 #[derive(Debug, thiserror::Error)]
 pub enum CutError {
     #[error("the log begins at transaction {first}: what was before can no longer be chosen")]
     BeginsLate { first: TxOffset },
-    #[error("the backup ends before transaction {wanted}: its last one is {last}")]
-    EndsEarly { wanted: TxOffset, last: TxOffset },
-    #[error("nothing had happened yet at {0}")]
-    BeforeAll(Timestamp),
+    #[error("the backup ends before transaction {wanted}: its next one would be {end}")]
+    EndsEarly { wanted: TxOffset, end: TxOffset },
     #[error(transparent)]
     Log(Box<LogError>),
-    #[error(transparent)]
-    Replay(Box<LogReplayError<ReplayError>>),
+    #[error("the state before the commit of the transaction: {0}")]
+    Past(Box<PastError>),
     #[error("transaction {offset} cannot be read: {cause}")]
     Record { offset: TxOffset, cause: String },
+    #[error(transparent)]
+    Header(#[from] HeaderError),
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]
     Append(#[from] AppendError),
-    #[error("transaction {0} does not fit a commit of its own")]
+    #[error("transaction {0} does not fit a commit")]
     TooLarge(TxOffset),
 }
 
@@ -53,207 +46,138 @@ impl From<LogError> for CutError {
     }
 }
 
-/// The last transaction whose call was made at `time` or before. Calls are in the order of their
-/// times; what has no time belongs to the call before it.
-pub fn last_before(
-    storage: &Arc<dyn Storage>,
-    log_dir: &Path,
-    time: Timestamp,
-) -> Result<TxOffset, CutError> {
-    let mut datastore = Datastore::new();
-    datastore.replay_begin();
-    let mut clock = Clock {
-        apply: Apply::new(&mut datastore),
-        last: None,
-    };
-    let mut log = open(storage, log_dir)?;
-    let mut before = None;
-    while let Some(commit) = log.next_commit()? {
-        let mut records = Reader::new(commit.records);
-        for offset in offsets(&commit) {
-            decode(offset, &mut records, &mut clock)?;
-            if clock.last.is_some_and(|last| last > time) {
-                return before.ok_or(CutError::BeforeAll(time));
-            }
-            before = Some(offset);
-        }
-    }
-    before.ok_or(CutError::BeforeAll(time))
-}
-
-/// Removes everything after transaction `last`, durably. All before it stays as it is.
+/// Removes everything after transaction `last` from a replica's directory, durably: from the log,
+/// and snapshots that are later. Segments must not be compressed; a backup's are not.
 pub fn cut_after(
     storage: &Arc<dyn Storage>,
-    log_dir: &Path,
+    replica_dir: &Path,
     last: TxOffset,
 ) -> Result<(), CutError> {
-    let starts = segment::list(&**storage, log_dir)?;
+    let log_dir = replica_dir.join(CLOG_DIR);
+    let starts = segment::list(&**storage, &log_dir)?;
     let Some(&start) = starts.iter().rfind(|start| **start <= last) else {
         let first = starts.first().copied().unwrap_or_default();
         return Err(CutError::BeginsLate { first });
     };
-    let staging = log_dir.with_file_name(STAGING_DIR);
-    let mut datastore = Datastore::new();
-    datastore.replay_begin();
-    let mut apply = Apply::new(&mut datastore);
-    let mut log = open(storage, log_dir)?;
-    let mut writer: Option<LogWriter> = None;
-    let mut reached = None;
-    while reached != Some(last) {
-        let Some(commit) = log.next_commit()? else {
-            let (wanted, last) = (last, reached.unwrap_or_default());
-            return Err(CutError::EndsEarly { wanted, last });
-        };
-        if commit.header.start < start {
-            replay_commit(&commit, TxOffset(0), &mut apply)
-                .map_err(|error| CutError::Replay(Box::new(error)))?;
-        } else {
-            let writer = match &mut writer {
-                Some(writer) => writer,
-                None => writer.insert(begin(storage, &staging, start, commit.header.epoch)?),
-            };
-            copy(&commit, last, &mut apply, writer)?;
-        }
-        let count = u64::from(commit.header.record_count);
-        let end = commit.header.start.0 + count - 1;
-        reached = Some(TxOffset(end.min(last.0)));
-    }
-    if let Some(mut writer) = writer {
-        writer.sync()?;
-    }
+    let mut log = LogReader::open(Arc::clone(storage), &log_dir, last)?;
+    let Some(commit) = log.next_commit()? else {
+        let end = log.into_end().next;
+        return Err(CutError::EndsEarly { wanted: last, end });
+    };
+    // A commit holds several transactions. If it goes on behind the last one, its beginning is
+    // written again as a shorter one.
+    let count = last.0 - commit.header.start.0 + 1;
+    let is_whole = count == u64::from(commit.header.record_count);
+    let mut beginning = CommitBuffer::new();
+    let kept_len = if is_whole {
+        let records_len = u64::try_from(commit.records.len()).unwrap_or(u64::MAX);
+        commit.records_at + records_len + CHECKSUM_LEN as u64
+    } else {
+        copy_beginning(storage, replica_dir, &commit, last, &mut beginning)?;
+        commit.records_at - commit_header_len(&**storage, commit.file)?
+    };
     drop(log);
-    exchange(&**storage, log_dir, &staging, &starts, start)
-}
-
-fn open(storage: &Arc<dyn Storage>, log_dir: &Path) -> Result<LogReader, CutError> {
-    let starts = segment::list(&**storage, log_dir)?;
-    match starts.first() {
-        Some(&first) if first > TxOffset(0) => Err(CutError::BeginsLate { first }),
-        _ => Ok(LogReader::open(Arc::clone(storage), log_dir, TxOffset(0))?),
+    remove_snapshots_after(&**storage, replica_dir, last)?;
+    for &gone in starts.iter().rev().take_while(|gone| **gone > start) {
+        storage.remove(&segment::path(&log_dir, gone))?;
+        storage.sync_dir(&log_dir)?;
     }
+    for &begun in starts.iter().filter(|begun| **begun >= start) {
+        remove_if_there(&**storage, &segment::index_path(&log_dir, begun))?;
+    }
+    let file = storage.open(&segment::path(&log_dir, start), OpenMode::ReadWrite)?;
+    file.set_len(kept_len)?;
+    file.sync_data()?;
+    drop(file);
+    if !is_whole {
+        append(storage, &log_dir, last.0 + 1 - count, &mut beginning)?;
+    }
+    Ok(storage.sync_dir(&log_dir)?)
 }
 
-fn offsets(commit: &Commit<'_>) -> impl Iterator<Item = TxOffset> + use<> {
-    let start = commit.header.start.0;
-    let count = u64::from(commit.header.record_count);
-    (start..start + count).map(TxOffset)
+/// Bytes of a commit before its records.
+fn commit_header_len(storage: &dyn Storage, file: &Path) -> Result<u64, CutError> {
+    let mut header = [0; HEADER_LEN];
+    let file = segment::open(storage, file)?.file;
+    file.read_exact_at(0, &mut header)?;
+    Ok(segment::decode_header(&header)?.commit_header_len() as u64)
 }
 
-fn decode<V: TxVisitor<Error = ReplayError>>(
-    offset: TxOffset,
-    records: &mut Reader<'_>,
-    visitor: &mut V,
-) -> Result<(), CutError> {
-    let decoded = txdata::decode(offset, records, visitor);
-    decoded.map_err(|error: TxdataError<ReplayError>| CutError::Record {
-        offset,
-        cause: error.to_string(),
-    })
-}
-
-fn begin(
+/// Copies the records of a commit up to `last`. Only somebody who knows the tables can tell where
+/// one ends, so the state before the commit is brought back.
+fn copy_beginning(
     storage: &Arc<dyn Storage>,
-    staging: &Path,
-    start: TxOffset,
-    epoch: u64,
-) -> Result<LogWriter, CutError> {
-    let end = LogEnd {
-        next: start,
-        epoch,
-        ..LogEnd::default()
-    };
-    let options = LogOptions {
-        // One segment, however long it gets.
-        segment_bytes_max: u64::MAX,
-        ..LogOptions::default()
-    };
-    Ok(LogWriter::resume(
-        Arc::clone(storage),
-        staging,
-        &end,
-        options,
-    )?)
-}
-
-/// Writes the transactions of a commit up to `last` again.
-fn copy(
+    replica_dir: &Path,
     commit: &Commit<'_>,
     last: TxOffset,
-    apply: &mut Apply<'_>,
-    writer: &mut LogWriter,
+    beginning: &mut CommitBuffer,
 ) -> Result<(), CutError> {
-    let mut buffer = CommitBuffer::new();
+    let start = commit.header.start;
+    let mut datastore = match start.0.checked_sub(1) {
+        None => Datastore::new(),
+        Some(before) => {
+            let options = StoreOptions::default();
+            let past = datastore_at(storage, replica_dir, TxOffset(before), &options);
+            past.map_err(|error| CutError::Past(Box::new(error)))?
+        }
+    };
+    datastore.replay_begin();
+    let mut apply = Apply::new(&mut datastore);
     let mut records = Reader::new(commit.records);
-    for offset in offsets(commit).take_while(|offset| *offset <= last) {
+    for offset in (start.0..=last.0).map(TxOffset) {
         let before = records.offset();
-        decode(offset, &mut records, apply)?;
+        txdata::decode(offset, &mut records, &mut apply).map_err(
+            |error: TxdataError<ReplayError>| CutError::Record {
+                offset,
+                cause: error.to_string(),
+            },
+        )?;
         let record = records.consumed_since(before);
-        let pushed = buffer.push(|out| out.extend_from_slice(record));
+        let pushed = beginning.push(|out| out.extend_from_slice(record));
         pushed.map_err(|CommitFull| CutError::TooLarge(offset))?;
     }
-    writer.append(&mut buffer)?;
     Ok(())
 }
 
-/// Puts the new segment in the old one's place and removes those behind it.
-fn exchange(
-    storage: &dyn Storage,
+/// Continues the log, which ends before transaction `next`.
+fn append(
+    storage: &Arc<dyn Storage>,
     log_dir: &Path,
-    staging: &Path,
-    starts: &[TxOffset],
-    start: TxOffset,
+    next: u64,
+    commit: &mut CommitBuffer,
 ) -> Result<(), CutError> {
-    for &gone in starts.iter().filter(|gone| **gone >= start) {
-        storage.remove(&segment::path(log_dir, gone))?;
-        match storage.remove(&segment::index_path(log_dir, gone)) {
-            Err(error) if !error.is_not_found() => return Err(error.into()),
-            _ => {}
-        }
-    }
-    let new = segment::path(staging, start);
-    storage.rename(&new, &segment::path(log_dir, start))?;
-    storage.sync_dir(staging)?;
-    storage.sync_dir(log_dir)?;
+    let mut log = LogReader::open(Arc::clone(storage), log_dir, TxOffset(next))?;
+    while log.next_commit()?.is_some() {}
+    let end = log.into_end();
+    assert_eq!(end.next, TxOffset(next), "the log was cut there");
+    let options = LogOptions::default();
+    let mut writer = LogWriter::resume(Arc::clone(storage), log_dir, &end, options)?;
+    writer.append_and_sync(commit)?;
     Ok(())
 }
 
-/// Applies records and remembers the time of the last call.
-struct Clock<'a> {
-    apply: Apply<'a>,
-    last: Option<Timestamp>,
+fn remove_snapshots_after(
+    storage: &dyn Storage,
+    replica_dir: &Path,
+    last: TxOffset,
+) -> Result<(), CutError> {
+    let folder = replica_dir.join(SNAPSHOTS_DIR);
+    let names = match storage.list(&folder) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        names => names?,
+    };
+    for name in names {
+        let offset = name.strip_suffix(".manifest").map(str::parse::<u64>);
+        if offset.is_some_and(|offset| offset.is_ok_and(|offset| offset > last.0)) {
+            storage.remove(&folder.join(&name))?;
+        }
+    }
+    Ok(storage.sync_dir(&folder)?)
 }
 
-impl TxVisitor for Clock<'_> {
-    type Error = ReplayError;
-
-    fn begin(&mut self, offset: TxOffset) -> Result<(), ReplayError> {
-        self.apply.begin(offset)
-    }
-
-    fn inputs(&mut self, inputs: Inputs<'_>) -> Result<(), ReplayError> {
-        if let Some(call) = inputs.call() {
-            self.last = Some(Timestamp::from_micros(call.timestamp_micros));
-        }
-        Ok(())
-    }
-
-    fn insert(&mut self, table: TableId, rows: &mut Reader<'_>) -> Result<(), ReplayError> {
-        self.apply.insert(table, rows)
-    }
-
-    fn delete(&mut self, table: TableId, rows: &mut Reader<'_>) -> Result<(), ReplayError> {
-        self.apply.delete(table, rows)
-    }
-
-    fn truncate(&mut self, table: TableId) -> Result<(), ReplayError> {
-        self.apply.truncate(table)
-    }
-
-    fn end(&mut self, offset: TxOffset) -> Result<(), ReplayError> {
-        self.apply.end(offset)
-    }
-
-    fn skip_row(&mut self, table: TableId, rows: &mut Reader<'_>) -> Result<(), ReplayError> {
-        self.apply.skip_row(table, rows)
+fn remove_if_there(storage: &dyn Storage, path: &Path) -> Result<(), StorageError> {
+    match storage.remove(path) {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
     }
 }

@@ -26,19 +26,16 @@ pub enum RestoreError {
     },
 }
 
-/// Writes the files of a backup into a directory, durably. The directory is new or empty. Files
-/// that `wanted` says no to are left out.
+/// Writes the files of a backup into a directory, durably. The directory is new or empty.
 pub fn restore_files(
     depot: &dyn Depot,
     index: &BackupIndex,
     directory: &Path,
-    wanted: &dyn Fn(&str) -> bool,
     on_progress: OnProgress<'_>,
 ) -> Result<(), RestoreError> {
-    let files = || index.files.iter().filter(|file| wanted(&file.path));
-    let total: u64 = files().map(|file| file.len).sum();
+    let total = index.bytes();
     let mut done = 0;
-    for file in files() {
+    for file in &index.files {
         let path = directory.join(&file.path);
         let folder = path.parent().unwrap_or(directory);
         std::fs::create_dir_all(folder).map_err(io_error("create", folder))?;
@@ -47,7 +44,11 @@ pub fn restore_files(
             on_progress(done, total);
         })?;
     }
-    for folder in files().filter_map(|file| Path::new(&file.path).parent()) {
+    for folder in index
+        .files
+        .iter()
+        .filter_map(|file| Path::new(&file.path).parent())
+    {
         sync_dir(&directory.join(folder))?;
     }
     sync_dir(directory)

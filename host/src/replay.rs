@@ -34,9 +34,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use spacetime_commitlog::{LogError, LogReader, ReplayError as LogReplayError, replay_commit};
+use spacetime_durability::CLOG_DIR;
 use spacetime_durability::storage::{OsStorage, Storage};
-use spacetime_table::ReplayError as RowsError;
+use spacetime_store::{StoreOptions, datastore_at};
 use spacetime_table::error::WriteError;
+use spacetime_table::{Datastore, ReplayError as RowsError};
 use spacetime_types::{ConnectionId, Identity, Timestamp, TxOffset};
 
 use self::journal::Journal;
@@ -156,15 +158,42 @@ pub enum ReplayCallsError {
     Log(Box<LogError>),
     #[error(transparent)]
     Step(Box<LogReplayError<StepError>>),
+    #[error("the first call cannot be run: {0}")]
+    Begin(Box<StepError>),
     #[error("the log ends before transaction {wanted}: its next one would be {end}")]
     EndsEarly { wanted: TxOffset, end: TxOffset },
     #[error("the wasm engine cannot be started: {0:#}")]
     Engine(wasmtime::Error),
 }
 
+impl From<Box<StepError>> for ReplayCallsError {
+    fn from(error: Box<StepError>) -> Self {
+        ReplayCallsError::Begin(error)
+    }
+}
+
 impl From<LogError> for ReplayCallsError {
     fn from(error: LogError) -> Self {
         ReplayCallsError::Log(Box::new(error))
+    }
+}
+
+/// The state before a transaction, from a snapshot beside the log if there is one. Without it the
+/// log is gone through from its beginning.
+fn state_before(
+    storage: &Arc<dyn Storage>,
+    log_dir: &Path,
+    from: TxOffset,
+) -> Option<Box<Datastore>> {
+    let before = TxOffset(from.0.checked_sub(1)?);
+    let is_in_replica = log_dir.file_name().is_some_and(|name| name == CLOG_DIR);
+    let replica = log_dir.parent().filter(|_| is_in_replica)?;
+    match datastore_at(storage, replica, before, &StoreOptions::default()) {
+        Ok(datastore) => Some(Box::new(datastore)),
+        Err(error) => {
+            tracing::debug!(%before, %error, "the state before is taken from the log's beginning");
+            None
+        }
     }
 }
 
@@ -179,14 +208,19 @@ pub fn replay_calls(
     observer: &mut dyn ReplayObserver,
 ) -> Result<ReplaySummary, ReplayCallsError> {
     let storage: Arc<dyn Storage> = Arc::new(OsStorage);
-    let mut log = LogReader::open(storage, log_dir, TxOffset(0))?;
     let runner = Runner::new(options).map_err(ReplayCallsError::Engine)?;
     let mut journal = Journal::new(options, runner, observer);
+    let mut first = TxOffset(0);
+    if let Some(state) = state_before(&storage, log_dir, options.from) {
+        journal.begin_with(state).map_err(Box::new)?;
+        first = options.from;
+    }
+    let mut log = LogReader::open(storage, log_dir, first)?;
     let mut record_bytes = 0;
     let mut reported = 0;
     while let Some(commit) = log.next_commit()? {
         let len = commit.records.len();
-        match replay_commit(&commit, TxOffset(0), &mut journal) {
+        match replay_commit(&commit, first, &mut journal) {
             Ok(_) => {}
             Err(LogReplayError::Visitor {
                 source: StepError::End,

@@ -62,7 +62,17 @@ pub fn open_at(
     offset: TxOffset,
     options: &StoreOptions,
 ) -> Result<Past, PastError> {
-    bring_back(storage, directory, Until::Offset(offset), offset, options)
+    Ok(bring_back(storage, directory, Until::Offset(offset), offset, options)?.into_past())
+}
+
+/// The same, to go on with.
+pub fn datastore_at(
+    storage: &Arc<dyn Storage>,
+    directory: &Path,
+    offset: TxOffset,
+    options: &StoreOptions,
+) -> Result<Datastore, PastError> {
+    Ok(bring_back(storage, directory, Until::Offset(offset), offset, options)?.datastore)
 }
 
 /// The state at a time: after the last transaction that was called at or before it, in the order
@@ -78,7 +88,7 @@ pub fn open_at_time(
     let commit = commit.ok_or(PastError::BeforeAll(time))?;
     // From a snapshot that cannot be later than the transaction that is looked for.
     let base = TxOffset(commit.0.saturating_sub(1));
-    bring_back(storage, directory, Until::Time(time), base, options)
+    Ok(bring_back(storage, directory, Until::Time(time), base, options)?.into_past())
 }
 
 /// The last transaction at or before a time.
@@ -89,6 +99,23 @@ pub fn offset_at(
     options: &StoreOptions,
 ) -> Result<TxOffset, PastError> {
     Ok(open_at_time(storage, directory, time, options)?.offset)
+}
+
+/// A past state, before it is frozen.
+struct Brought {
+    datastore: Datastore,
+    offset: TxOffset,
+    snapshot: Option<TxOffset>,
+}
+
+impl Brought {
+    fn into_past(self) -> Past {
+        Past {
+            view: self.datastore.view(),
+            offset: self.offset,
+            snapshot: self.snapshot,
+        }
+    }
 }
 
 /// Where to stop.
@@ -198,7 +225,7 @@ fn bring_back(
     until: Until,
     base: TxOffset,
     options: &StoreOptions,
-) -> Result<Past, PastError> {
+) -> Result<Brought, PastError> {
     let repo = SnapshotRepo::open_read_only(Arc::clone(storage), &directory.join(SNAPSHOTS_DIR))?;
     let mut datastore = Datastore::new();
     let mut offsets = repo.list().into_iter().rev().map(|info| info.tx_offset);
@@ -236,8 +263,8 @@ fn bring_back(
         (None, Until::Time(time)) => return Err(PastError::BeforeAll(time)),
         (None, Until::Offset(wanted)) => return Err(PastError::NotReached { wanted, end }),
     };
-    Ok(Past {
-        view: datastore.view(),
+    Ok(Brought {
+        datastore,
         offset,
         snapshot,
     })

@@ -25,7 +25,7 @@ mod store;
 
 pub use apply::Apply;
 pub use foreign::{RestoreForeignError, restore_foreign};
-pub use history::{Past, PastError, offset_at, open_at, open_at_time};
+pub use history::{Past, PastError, datastore_at, offset_at, open_at, open_at_time};
 pub use open::{OpenStoreError, Recovery, UnusedSnapshot};
 pub use options::{LogRetention, SnapshotSettings, StoreOptions};
 pub use record::CommitInputs;

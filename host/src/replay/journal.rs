@@ -96,10 +96,16 @@ impl<'a> Journal<'a> {
         (datastore, &mut self.sequences)
     }
 
+    /// Starts from a state that was brought back otherwise.
+    pub(super) fn begin_with(&mut self, state: Box<Datastore>) -> Result<(), StepError> {
+        self.datastore = Some(state);
+        self.summary.end = self.options.from;
+        self.begin_running()
+    }
+
     /// The state before the first wanted record is complete.
     fn begin_running(&mut self) -> Result<(), StepError> {
         let (datastore, sequences) = self.state();
-        datastore.finish_replay()?;
         *sequences = Sequences::of(datastore);
         let program = Runner::program_in(datastore);
         self.mode = Mode::Running;
@@ -126,20 +132,23 @@ impl<'a> Journal<'a> {
             self.begin_describing();
         }
         let follow_type = is_insert && self.mode == Mode::Describing;
-        let datastore = self.datastore();
-        let len = if follow_type {
-            datastore.replay_row_len(table, rows.rest())?
-        } else {
-            let schema = datastore.schema(table);
-            let schema = schema.ok_or(RowsError::UnknownTable(table))?;
-            let len = schema.layout.row_len(rows.rest());
-            len.map_err(|error| RowsError::InvalidRow {
-                table: schema.name.clone(),
-                error,
-            })?
+        let len = match follow_type {
+            true => self.datastore().replay_row_len(table, rows.rest())?,
+            false => self.row_len(table, rows.rest())?,
         };
         let row = rows.take(len);
         Ok(row.expect("a row is not longer than the bytes it was read from"))
+    }
+
+    /// Length of the row of a table, as the table is now, at the start of `bytes`.
+    fn row_len(&mut self, table: TableId, bytes: &[u8]) -> Result<usize, StepError> {
+        let schema = self.datastore().schema(table);
+        let schema = schema.ok_or(RowsError::UnknownTable(table))?;
+        let len = schema.layout.row_len(bytes);
+        Ok(len.map_err(|error| RowsError::InvalidRow {
+            table: schema.name.clone(),
+            error,
+        })?)
     }
 
     fn finish(&mut self) -> Result<(), StepError> {
@@ -313,6 +322,7 @@ impl TxVisitor for Journal<'_> {
             return Err(StepError::End);
         }
         if self.mode == Mode::Skipping && offset >= self.options.from {
+            self.datastore().finish_replay()?;
             self.begin_running()?;
         }
         self.builder.begin(offset);
@@ -376,8 +386,9 @@ impl TxVisitor for Journal<'_> {
     }
 
     fn skip_row(&mut self, table: TableId, rows: &mut Reader<'_>) -> Result<(), StepError> {
-        let used = self.datastore().replay_row_len(table, rows.rest())?;
-        let _ = rows.take(used);
+        // Only before the first wanted record, in its commit.
+        let len = self.row_len(table, rows.rest())?;
+        let _ = rows.take(len);
         Ok(())
     }
 }

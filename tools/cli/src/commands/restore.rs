@@ -7,12 +7,12 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use serde_json::json;
-use spacetime_backup::cut::{STAGING_DIR, cut_after, last_before};
+use spacetime_backup::cut::cut_after;
 use spacetime_backup::restore::restore_files;
 use spacetime_backup::{BackupIndex, Depot, open_depot};
-use spacetime_durability::CLOG_DIR;
 use spacetime_durability::storage::{OsStorage, Storage};
-use spacetime_host::{RestoreTarget, Restored, restore_into};
+use spacetime_host::{RestoreTarget, Restored, StoreOptions, restore_into};
+use spacetime_store::offset_at;
 use spacetime_types::{Identity, Timestamp, TxOffset};
 
 use super::backup::{byte_bar, chosen, show};
@@ -119,24 +119,16 @@ fn choose(depot: &dyn Depot, arguments: &RestoreArguments) -> Result<BackupIndex
 /// Writes the files and cuts the log.
 fn fill(depot: &dyn Depot, index: &BackupIndex, moment: &Moment, directory: &Path) -> Result<()> {
     let storage: Arc<dyn Storage> = Arc::new(OsStorage);
-    let log_dir = directory.join(CLOG_DIR);
-    let is_log = |path: &str| path.starts_with(CLOG_DIR);
-    let is_whole = moment.at_tx.is_none() && moment.at.is_none();
     let bar = byte_bar("restoring");
-    // An earlier state comes from the log alone: a snapshot may be newer.
-    let wanted = |path: &str| is_whole || is_log(path);
-    let written = restore_files(depot, index, directory, &wanted, &mut show(&bar));
+    let written = restore_files(depot, index, directory, &mut show(&bar));
     bar.finish_and_clear();
     written?;
     let last = match (moment.at_tx, moment.at) {
         (Some(offset), _) => TxOffset(offset),
-        (None, Some(time)) => last_before(&storage, &log_dir, time)?,
+        (None, Some(time)) => offset_at(&storage, directory, time, &StoreOptions::default())?,
         (None, None) => return Ok(()),
     };
-    cut_after(&storage, &log_dir, last)?;
-    let staging = directory.join(STAGING_DIR);
-    std::fs::remove_dir_all(&staging)
-        .with_context(|| format!("cannot remove {}", staging.display()))
+    Ok(cut_after(&storage, directory, last)?)
 }
 
 fn report(arguments: &RestoreArguments, index: &BackupIndex, restored: &Restored) {
