@@ -194,23 +194,22 @@ fn damage_is_found_and_named() {
     let piece = &index.files[0].pieces[0];
     let path = place.path().join(piece.key().unwrap());
     let good = std::fs::read(&path).unwrap();
-    let mut undetected = Vec::new();
+    let content = |object: &[u8]| zstd::bulk::decompress(&object[1..], 1 << 20).ok();
+    assert!(content(&good).is_some(), "a log is worth compressing");
     for at in 0..good.len() {
         let mut bytes = good.clone();
         bytes[at] ^= 0x10;
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
         let bad = verify(&depot, &index, &mut HashSet::new(), &mut |_, _| ());
         let is_named = bad.iter().any(|bad| {
             bad.path == index.files[0].path
                 && bad.at == 0
                 && bad.error.to_string().contains(&piece.hash)
         });
-        if !is_named {
-            undetected.push(at);
-        }
+        // Some bits of a zstd frame can be one or the other: its content is the same.
+        let is_harmless = at > 0 && content(&bytes) == content(&good);
+        assert!(is_named || is_harmless, "byte {at} of {}", good.len());
     }
-    // A few bits of a zstd frame mean nothing: then the content is the same.
-    assert!(undetected.len() <= 2, "{undetected:?} of {}", good.len());
     let target = tempfile::tempdir().unwrap();
     std::fs::remove_file(&path).unwrap();
     let refused = restore_files(&depot, &index, target.path(), &mut |_, _| ());
