@@ -327,8 +327,15 @@ impl Simulation {
 
     fn plan_fault(&mut self) -> Result<(), Violation> {
         if self.planned.is_none() {
-            let fault = *self.random.pick(&self.scenario.faults);
-            let after = self.random.below(FAULT_AFTER_MAX);
+            let (mut fault, mut after) = (
+                *self.random.pick(&self.scenario.faults),
+                self.random.below(FAULT_AFTER_MAX),
+            );
+            // A file is resized only where a crash has left a torn end: once, in recovery.
+            let resizes = self.scenario.faults.contains(&Fault::SetLenError);
+            if self.replica.is_none() && resizes && self.random.chance(500) {
+                (fault, after) = (Fault::SetLenError, 0);
+            }
             self.trace
                 .line(format_args!("{fault:?} after {after} operations"));
             self.disk.fail_nth(fault, after);
