@@ -23,8 +23,10 @@ use crate::paths::Paths;
 use crate::prompt::yes_or_no;
 
 mod config;
+mod replay_bar;
 
 use config::ServerConfig;
+use replay_bar::ReplayBar;
 
 /// What is logged unless `RUST_LOG` or the configuration says otherwise.
 const DEFAULT_LOG_LEVEL: &str = "info";
@@ -143,7 +145,16 @@ impl Server {
             "Data directory: {}",
             self.host.data_dir.display()
         ));
-        let host = Host::open(self.host).await?;
+        let mut config = self.host;
+        let bar = ReplayBar::for_terminal();
+        if let Some(bar) = &bar {
+            config.store.durability.progress = bar.progress();
+        }
+        let opened = Host::open(config).await;
+        if let Some(bar) = bar {
+            bar.finish();
+        }
+        let host = opened?;
         let keys = KeyPair::load_or_generate(&self.private, &self.public)?;
         let authority = Authority::new(&keys, &[])?;
         say(format_args!("Starting spacetime listening on {address}"));
