@@ -54,10 +54,10 @@ impl Simulation {
         self.stalled = 0;
         for _ in 0..2 * CUT_WITHIN {
             match self.random.below(10) {
-                0 => self.take_snapshot()?,
-                1 => self.maintain()?,
-                2 => self.idle()?,
-                3..=5 => self.transaction()?,
+                0 | 1 => self.take_snapshot()?,
+                2 => self.maintain()?,
+                3 => self.idle()?,
+                4..=6 => self.transaction()?,
                 _ => self.write_log()?,
             }
             if self.disk.power_is_off() {
@@ -124,7 +124,13 @@ impl Simulation {
         let opened = Replica::open(&self.storage, &self.scenario, files);
         let refusal = match opened {
             Ok(replica) => {
-                self.note_faults();
+                let has_failed = self.note_faults();
+                let unused = &replica.recovery().unused;
+                if let Some(unused) = unused.first().filter(|_| !has_failed) {
+                    let (offset, why) = (unused.offset, &unused.why);
+                    let what = format!("a crash left a snapshot at {offset} of no use: {why}");
+                    return Err(Violation::new("snapshots", what));
+                }
                 self.opened(replica)?;
                 return Ok(false);
             }

@@ -42,7 +42,13 @@ impl Simulation {
     pub(super) fn damage_copy(&mut self) -> Result<(), Violation> {
         let copy = self.disk.fork(self.random.next_u64());
         let kind = *self.random.pick(&damage::KINDS);
-        let Some(damage) = inflict(kind, &copy, &self.earlier, &mut self.random) else {
+        let in_tail = match self.random.chance(400) {
+            true => self.flip_in_tail(&copy),
+            false => None,
+        };
+        let kind = in_tail.as_ref().map_or(kind, |_| Kind::BitFlip);
+        let inflicted = in_tail.or_else(|| inflict(kind, &copy, &self.earlier, &mut self.random));
+        let Some(damage) = inflicted else {
             return Ok(());
         };
         let next = self.prefix.acknowledged_end();
@@ -74,6 +80,29 @@ impl Simulation {
             DamageOutcome::TailCut => Kind::DamageLikeTorn,
         });
         Ok(())
+    }
+
+    /// Flips a bit in a commit that the watermark may not speak of, but not in the last one.
+    fn flip_in_tail(&mut self, copy: &SimStorage) -> Option<Damage> {
+        let (first, last) = (self.tail.first()?.0, self.tail.last()?.0);
+        if first >= last {
+            return None;
+        }
+        let file = self.last_segment().0?;
+        let at = first + self.random.index(last - first);
+        let is_there = copy
+            .content(&file)
+            .is_some_and(|content| at < content.len());
+        is_there.then(|| {
+            copy.damage(&file, |bytes| bytes[at] ^= 1);
+            let said = format!("a bit of byte {at} of {} flipped", file.display());
+            Damage {
+                file,
+                begin: at,
+                end: at + 1,
+                said,
+            }
+        })
     }
 
     /// The transaction from which on damage cannot be told from an interrupted write: it reaches
