@@ -74,7 +74,8 @@ fn failed(operation: &'static str, place: &str) -> impl FnOnce(object_store::Err
 
 impl Depot for ObjectDepot {
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), DepotError> {
-        let put = self.store.put(&self.path(key), bytes.to_vec().into());
+        let path = self.path(key);
+        let put = self.store.put(&path, bytes.to_vec().into());
         let done = self.runtime.block_on(put);
         done.map(drop).map_err(failed("write", &self.place(key)))
     }

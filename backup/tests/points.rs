@@ -219,3 +219,18 @@ fn damage_is_found_and_named() {
         "{text}"
     );
 }
+
+#[cfg(feature = "s3")]
+#[test]
+fn an_object_store_keeps_backups_like_a_folder() {
+    let original = tempfile::tempdir().unwrap();
+    let replica = original.path().join("replica");
+    fill(&replica);
+    let store = Arc::new(object_store::memory::InMemory::new());
+    let depot = spacetime_backup::ObjectDepot::over(store, "some/prefix/").unwrap();
+    let index = backed_up(&replica, &depot);
+    let folder = restored(&depot, &index, 700).unwrap();
+    let mut store = Store::open(&storage(), folder.path(), Files::Known, None).unwrap();
+    assert_eq!(store.last_offset(), Some(TxOffset(700)));
+    store.close();
+}
