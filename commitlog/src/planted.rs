@@ -1,6 +1,6 @@
 //! Defects that can be switched on at run time, to prove that the tests would find them.
 //!
-//! Without the feature `planted-bugs` they do not exist: [`is_on`] is then a constant.
+//! Without the feature `planted-bugs` they do not exist: whether one is on is then a constant.
 //! The switch is one for the whole process: tests that use it have a process of their own.
 
 /// One defect.

@@ -287,13 +287,15 @@ impl PassListener for Survey {
         if finding.severity != Severity::Damage {
             return;
         }
-        // Damage before the first commit of a log is at its start.
-        self.good_end.get_or_insert(finding.offset);
-        let in_commit = self
+        // Damage before the first commit of a log is at its start, also if it is told later.
+        let good_end = self.good_end.unwrap_or(u64::MAX);
+        self.good_end = Some(good_end.min(finding.offset));
+        // What is missing before a commit is told when the commit is met: it is behind the damage.
+        let is_in_or_before = self
             .commit
             .as_ref()
-            .is_some_and(|commit| (commit.start..commit.end).contains(&finding.offset));
-        if in_commit {
+            .is_some_and(|commit| finding.offset < commit.end);
+        if is_in_or_before {
             self.stopped = true;
         }
         self.settle_commit();

@@ -68,6 +68,33 @@ fn damage_anywhere_is_cut_off() {
     }
 }
 
+/// Nothing that is left is damaged; a commit is just not there.
+#[test]
+fn nothing_is_kept_behind_a_missing_commit() {
+    for (start, missing) in [(0, 9), (10, 19), (0, 4), (10, 10), (20, 24)] {
+        let disk = sample::disk_with_segments(&[10, 20]);
+        let content = sample::content(&disk, start);
+        let at = position(&content, missing);
+        let is_last = [9, 19].contains(&missing);
+        let end = if is_last {
+            content.len()
+        } else {
+            position(&content, missing + 1)
+        };
+        let path = segment_path(start);
+        assert!(disk.damage(path.as_ref(), |bytes| drop(bytes.drain(at..end))));
+        check_repair(&disk, missing);
+    }
+}
+
+#[test]
+fn nothing_is_kept_behind_a_missing_beginning() {
+    let disk = sample::disk_with_segments(&[10, 20]);
+    assert!(disk.damage(segment_path(0).as_ref(), |bytes| bytes.truncate(10)));
+    assert_eq!(plan(&place(&disk), None, &NoProgress).unwrap().new_end, 0);
+    check_repair(&disk, 0);
+}
+
 #[test]
 fn every_byte_of_the_original_is_kept() {
     let disk = sample::disk_with_segments(&[10, 20]);
