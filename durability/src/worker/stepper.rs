@@ -8,8 +8,8 @@ use crate::group_commit::{Entry, Failure, GroupCommit};
 type Queued = VecDeque<Entry>;
 
 /// The writing half of a [`Durability`](crate::Durability) that has no thread. What the thread does
-/// by itself, this does when it is told. Dropped without [`Stepper::close`], it leaves what a killed
-/// process does.
+/// by itself, this does when it is told. Dropped without [`Stepper::close`], it leaves what a
+/// killed process does.
 #[derive(Debug)]
 pub struct Stepper {
     /// `None` after a failure.
