@@ -22,9 +22,9 @@ use spacetime_commitlog::commit::CHECKSUM_LEN;
 use spacetime_commitlog::storage::{OpenMode, Storage, StorageError, StorageFile};
 use spacetime_commitlog::{LogError, LogReader, segment};
 use spacetime_durability::CLOG_DIR;
+use spacetime_store::SNAPSHOTS_DIR;
 use spacetime_types::{Identity, Timestamp, TxOffset};
 
-const SNAPSHOTS_DIR: &str = "snapshots";
 /// How often the files are listed again because one of them went meanwhile.
 const ATTEMPTS_MAX: usize = 8;
 /// Bytes handed out at once.

@@ -29,7 +29,7 @@ pub use history::{Past, PastError, datastore_at, offset_at, open_at, open_at_tim
 pub use open::{OpenStoreError, Recovery, UnusedSnapshot};
 pub use options::{LogRetention, SnapshotSettings, StoreOptions};
 pub use record::CommitInputs;
-pub use restore::BadSnapshot;
+pub use restore::{BadSnapshot, restore_snapshot};
 pub use snapshots::{SNAPSHOTS_DIR, SnapshotJob, TakeSnapshotError};
 pub use spacetime_durability::Stepper;
 pub use store::{Committed, DurableWaiter, Files, OnDurable, Store, StoreError};

@@ -37,7 +37,7 @@ use spacetime_types::TxOffset;
 use crate::apply::Apply;
 use crate::foreign::{RestoreForeignError, restore_foreign};
 use crate::options::StoreOptions;
-use crate::restore::{BadSnapshot, restore};
+use crate::restore::{BadSnapshot, restore_snapshot};
 use crate::snapshots::{SNAPSHOTS_DIR, SnapshotFiles};
 use crate::store::Files;
 
@@ -379,5 +379,5 @@ pub(crate) fn restore_at(
     options: &StoreOptions,
 ) -> Result<(), BadSnapshot> {
     let snapshot = snapshots.load(offset)?;
-    restore(datastore, &snapshot, options.snapshots.threads())
+    restore_snapshot(datastore, &snapshot, options.snapshots.threads())
 }

@@ -46,8 +46,8 @@ pub(crate) fn identity_of(datastore: &Datastore) -> Identity {
         .map_or(Identity::ZERO, |(_, row)| row.database_identity)
 }
 
-/// Brings the rows back. The replay of the log that follows is open then.
-pub(crate) fn restore(
+/// Brings the rows back, with so many threads. The replay of the log that follows is open then.
+pub fn restore_snapshot(
     datastore: &mut Datastore,
     snapshot: &LoadedSnapshot,
     threads: usize,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use spacetime_commitlog::LogError;
 use spacetime_commitlog::storage::StorageError;
 use spacetime_snapshot::SnapshotError;
-use spacetime_table::{IntegrityError, ReplayError, RestoreError};
+use spacetime_store::BadSnapshot;
+use spacetime_table::{IntegrityError, ReplayError};
 
 use crate::place::PlaceError;
 
@@ -32,7 +33,7 @@ pub enum OfflineError {
     Snapshot(#[from] SnapshotError),
     /// A snapshot that holds no consistent state. Use another one.
     #[error("the snapshot holds no consistent state: {0}")]
-    Restore(#[from] RestoreError),
+    Restore(#[from] BadSnapshot),
     /// The rebuilt tables are wrong.
     #[error("the rebuilt tables are wrong: {0}")]
     Integrity(#[from] IntegrityError),

@@ -9,16 +9,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use spacetime_snapshot::foreign::{self, ForeignEntry, ForeignSnapshot, ForeignState};
 use spacetime_snapshot::{SnapshotError, SnapshotInfo, SnapshotRepo, Verified};
-use spacetime_store::restore_foreign;
-use spacetime_table::{Datastore, RestoredBlob};
+pub use spacetime_store::SNAPSHOTS_DIR;
+use spacetime_store::{restore_foreign, restore_snapshot};
+use spacetime_table::Datastore;
 use spacetime_types::TxOffset;
 
 use crate::error::OfflineError;
 use crate::place::Place;
 use crate::state::State;
-
-/// Name of the snapshots' directory in a database's directory.
-pub const SNAPSHOTS_DIR: &str = "snapshots";
 
 /// Who wrote a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -311,35 +309,8 @@ fn open_state(place: &Place, offset: u64) -> Result<Datastore, OfflineError> {
 
 fn native_state(place: &Place, offset: u64) -> Result<Datastore, OfflineError> {
     let snapshot = repo(place)?.load(TxOffset(offset))?;
-    let manifest = snapshot.manifest();
-    let mut blobs = Vec::with_capacity(manifest.blobs.len());
-    for blob in &manifest.blobs {
-        let entry = manifest.object(blob.object);
-        let entry = entry.ok_or(SnapshotError::Misuse {
-            what: "a blob without an object",
-        })?;
-        blobs.push(RestoredBlob {
-            name: entry.hash.0,
-            bytes: snapshot.object(blob.object)?.into(),
-            uses: blob.uses,
-        });
-    }
     let mut datastore = Datastore::new();
-    datastore.restore_begin(blobs)?;
-    let mut tables: Vec<_> = manifest.tables.iter().collect();
-    // The built-in tables describe the others.
-    tables.sort_unstable_by_key(|table| table.table);
-    for table in tables {
-        let mut images = Vec::with_capacity(table.pages.len());
-        for page in &table.pages {
-            let index = page.ok_or(SnapshotError::Misuse {
-                what: "a page is left out",
-            })?;
-            images.push(snapshot.object(index)?);
-        }
-        datastore.restore_table(table.table, table.fingerprint, table.row_count, images)?;
-    }
-    datastore.restore_end()?;
+    restore_snapshot(&mut datastore, &snapshot, 1)?;
     Ok(datastore)
 }
 
