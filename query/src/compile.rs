@@ -15,6 +15,7 @@ use crate::parser::{Language, parse};
 use crate::plan::{Change, ChangePlan, Output, Plan, SelectPlan};
 use crate::planner::plan_tables;
 use crate::predicate::{Predicate, Slot};
+use crate::rls;
 use crate::typing::Scope;
 use crate::view::instance_condition;
 
@@ -62,20 +63,49 @@ pub fn compile(sql: &str, datastore: &Datastore, caller: &Caller) -> Result<Stat
     }
 }
 
-/// Compiles a query of the subscription language: whole rows of one table. Its condition comes
-/// along, simplified.
+/// Tables under a condition, before anything is planned.
+#[derive(Clone, Debug)]
+pub(crate) struct Branch {
+    /// In the order of the FROM clause.
+    pub schemas: Vec<Arc<TableSchema>>,
+    /// Simplified.
+    pub condition: Predicate,
+}
+
+/// Compiles a query of the subscription language: whole rows of one table. The branches whose
+/// results together are the query's come along.
 pub(crate) fn compile_query(
     sql: &str,
     datastore: &Datastore,
     caller: &Caller,
-) -> Result<(SelectPlan, Predicate), SqlError> {
+) -> Result<(SelectPlan, Vec<Branch>), SqlError> {
+    let select = parse_query(sql)?;
+    Compiler { datastore, caller }.select(&select)
+}
+
+/// Resolves a query of the subscription language, with all tables as they are stored: no rule
+/// restricts them. Says which table is returned.
+pub(crate) fn resolve_query(
+    sql: &str,
+    datastore: &Datastore,
+    caller: &Caller,
+) -> Result<(Branch, usize), SqlError> {
+    let select = parse_query(sql)?;
+    let (scope, branch) = Compiler { datastore, caller }.resolve(&select)?;
+    match output(&scope, &select.items)?.0 {
+        Output::Table(returned) => Ok((branch, returned)),
+        Output::Columns(_) | Output::Count => Err(SqlError::SubscriptionProjection),
+    }
+}
+
+fn parse_query(sql: &str) -> Result<Select, SqlError> {
     let Parsed::Select(select) = parse(sql, Language::Subscription)? else {
         return Err(SqlError::Unsupported("Non-SELECT queries".to_owned()));
     };
     if matches!(select.items, Items::Columns(_) | Items::Count { .. }) {
         return Err(SqlError::SubscriptionProjection);
     }
-    Compiler { datastore, caller }.select(&select)
+    Ok(select)
 }
 
 struct Compiler<'a> {
@@ -88,7 +118,8 @@ impl<'a> Compiler<'a> {
         find_table(self.datastore, self.caller, name)
     }
 
-    fn select(&self, select: &Select) -> Result<(SelectPlan, Predicate), SqlError> {
+    /// Names and conditions of a SELECT.
+    fn resolve(&self, select: &Select) -> Result<(Scope<'a>, Branch), SqlError> {
         let mut scope = Scope::new(self.caller);
         scope.needs_qualifiers = !select.joins.is_empty();
         scope.add(&select.from, self.table(&select.from.name)?)?;
@@ -102,8 +133,6 @@ impl<'a> Compiler<'a> {
         if let Some(filter) = &select.filter {
             conditions.push(scope.predicate(filter)?);
         }
-        let limit = select.limit.as_deref().map(limit_value).transpose()?;
-        let (output, result_type) = output(&scope, &select.items)?;
         let schemas: Vec<_> = scope.schemas().cloned().collect();
         for (table, schema) in schemas.iter().enumerate() {
             conditions.extend(instance_condition(
@@ -114,13 +143,29 @@ impl<'a> Compiler<'a> {
             ));
         }
         let condition = Predicate::And(conditions).simplify();
+        Ok((scope, Branch { schemas, condition }))
+    }
+
+    /// The plan, and the branches that it was made of.
+    fn select(&self, select: &Select) -> Result<(SelectPlan, Vec<Branch>), SqlError> {
+        let (scope, branch) = self.resolve(select)?;
+        let limit = select.limit.as_deref().map(limit_value).transpose()?;
+        let (output, result_type) = output(&scope, &select.items)?;
+        let branches = rls::restrict(self.datastore, self.caller, branch)?;
+        let mut plans = branches.iter().map(|branch| {
+            let schemas = branch.schemas.clone();
+            plan_tables(schemas, branch.condition.clone(), None)
+        });
+        let plan = plans.next();
+        let others = plans.collect();
         let plan = SelectPlan {
-            plan: plan_tables(schemas, condition.clone(), None),
+            plan: plan.ok_or(SqlError::NoFrom)?,
+            others,
             output,
             limit,
             result_type,
         };
-        Ok((plan, condition))
+        Ok((plan, branches))
     }
 
     fn show_variable(&self, name: &str) -> Result<SelectPlan, SqlError> {

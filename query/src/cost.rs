@@ -6,7 +6,7 @@ use spacetime_table::{Datastore, RowPtr, TableSchema};
 
 use crate::access::Access;
 use crate::execute::borrowed;
-use crate::plan::{Output, SelectPlan, Source};
+use crate::plan::{Output, Plan, SelectPlan, Source};
 use crate::predicate::Predicate;
 
 impl SelectPlan {
@@ -14,7 +14,18 @@ impl SelectPlan {
     /// `None`. Joins count as every combination of their tables' rows.
     #[must_use]
     pub fn rows_visited(&self, datastore: &Datastore, rows_max: u64) -> Option<u64> {
-        let visited = match (self.plan.schemas.as_slice(), self.plan.steps.as_slice()) {
+        let plans = self
+            .plans()
+            .map(|plan| self.visited_by(plan, datastore, rows_max));
+        let visited = plans
+            .collect::<Option<Vec<u64>>>()?
+            .into_iter()
+            .try_fold(0, u64::checked_add)?;
+        (visited <= rows_max).then_some(visited)
+    }
+
+    fn visited_by(&self, plan: &Plan, datastore: &Datastore, rows_max: u64) -> Option<u64> {
+        match (plan.schemas.as_slice(), plan.steps.as_slice()) {
             ([schema], [step]) => {
                 if self.output == Output::Count && is_counted_by_the_table(step) {
                     return Some(0);
@@ -28,8 +39,7 @@ impl SelectPlan {
                 .iter()
                 .map(|schema| datastore.row_count(schema.id).unwrap_or(0))
                 .try_fold(1u64, u64::checked_mul),
-        }?;
-        (visited <= rows_max).then_some(visited)
+        }
     }
 }
 

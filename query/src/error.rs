@@ -2,6 +2,7 @@
 //! existing clients and test suites look for.
 
 use spacetime_table::error::{ReadError, WriteError};
+use spacetime_types::TableId;
 
 /// A statement that cannot be compiled. Nothing was executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +110,15 @@ pub enum SqlError {
     SubscriptionTables(usize),
     #[error("Subscriptions require indexes on join columns")]
     SubscriptionIndex,
+    /// The module's visibility rules depend on each other in a circle. Change the rules.
+    #[error("Discovered cyclic dependency when resolving RLS rules for table id `{0}`")]
+    CyclicRules(TableId),
+    /// The module's visibility rules multiply. Write fewer or plainer rules.
+    #[error("the visibility rules of the tables make this query more than {0} queries or tables")]
+    TooManyRules(usize),
+    /// The module's visibility rule must select rows of the table it is for.
+    #[error("the visibility rule `{sql}` does not return rows of table id `{table}`")]
+    RuleTable { table: TableId, sql: String },
 }
 
 /// Why a compiled statement could not be run to its end. Nothing was changed.

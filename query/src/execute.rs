@@ -77,26 +77,37 @@ pub fn execute_metered(
     sink: &mut dyn RowSink,
     meter: &Meter<'_>,
 ) -> Result<(), ExecuteError> {
-    check_current(&select.plan, datastore)?;
+    for plan in select.plans() {
+        check_current(plan, datastore)?;
+    }
     let limit = select.limit.unwrap_or(u64::MAX);
     if limit == 0 {
         return Ok(());
     }
     if select.output == Output::Count {
-        let count = count(&select.plan, datastore, meter)?;
-        let _ = sink.row(&count.to_le_bytes());
+        let mut total = 0;
+        for plan in select.plans() {
+            total += count(plan, datastore, meter)?;
+        }
+        let _ = sink.row(&total.to_le_bytes());
         return Ok(());
     }
     let mut left = limit;
     let mut buffer = Vec::new();
-    run_metered(&select.plan, datastore, &[], meter, &mut |rows| {
-        let row = output_row(select, rows, &mut buffer);
-        left -= 1;
-        match sink.row(row) {
-            ControlFlow::Continue(()) if left > 0 => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
+    for plan in select.plans() {
+        let flow = run_metered(plan, datastore, &[], meter, &mut |rows| {
+            let row = output_row(select, rows, &mut buffer);
+            left -= 1;
+            match sink.row(row) {
+                ControlFlow::Continue(()) if left > 0 => ControlFlow::Continue(()),
+                _ => ControlFlow::Break(()),
+            }
+        })?;
+        if flow.is_break() {
+            break;
         }
-    })
+    }
+    Ok(())
 }
 
 fn check_current(plan: &Plan, datastore: &Datastore) -> Result<(), ExecuteError> {
@@ -127,7 +138,7 @@ fn count(plan: &Plan, datastore: &Datastore, meter: &Meter<'_>) -> Result<u64, E
         return Ok(count);
     }
     let mut count = 0;
-    run_metered(plan, datastore, &[], meter, &mut |_| {
+    let _ = run_metered(plan, datastore, &[], meter, &mut |_| {
         count += 1;
         ControlFlow::Continue(())
     })?;
@@ -290,7 +301,8 @@ pub(crate) fn run(
     stands: &[Stand<'_>],
     emit: &mut dyn FnMut(&JoinedRows<'_>) -> ControlFlow<()>,
 ) -> Result<(), ExecuteError> {
-    run_metered(plan, datastore, stands, &Meter::unlimited(), emit)
+    let _ = run_metered(plan, datastore, stands, &Meter::unlimited(), emit)?;
+    Ok(())
 }
 
 fn run_metered(
@@ -299,7 +311,7 @@ fn run_metered(
     stands: &[Stand<'_>],
     meter: &Meter<'_>,
     emit: &mut dyn FnMut(&JoinedRows<'_>) -> ControlFlow<()>,
-) -> Result<(), ExecuteError> {
+) -> Flow {
     let mut run = Run {
         plan,
         datastore,
@@ -313,8 +325,7 @@ fn run_metered(
         key: Vec::new(),
         emit,
     };
-    let _ = run.step(0)?;
-    Ok(())
+    run.step(0)
 }
 
 /// Places of rows by the canonical bytes of one column. A place is a pointer or, for rows that

@@ -6,7 +6,7 @@
 //! [`SubscriptionSet`] per database evaluates every distinct query once per transaction.
 //!
 //! Filters run on the BSATN bytes of columns; no value tree is built per row.
-//! Not here: transactions (the caller opens and commits them), sockets, row-level security.
+//! Not here: transactions (the caller opens and commits them), sockets.
 
 mod access;
 mod ast;
@@ -24,7 +24,9 @@ mod number;
 mod parser;
 mod plan;
 mod planner;
+pub mod planted;
 mod predicate;
+mod rls;
 mod subscription;
 mod typing;
 mod view;

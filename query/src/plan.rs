@@ -70,6 +70,9 @@ pub(crate) enum Output {
 #[derive(Clone, Debug)]
 pub struct SelectPlan {
     pub(crate) plan: Plan,
+    /// Plans whose results are appended: one for each further combination of visibility rules.
+    /// Tables of the statement have the same positions in all plans; a rule's come after them.
+    pub(crate) others: Vec<Plan>,
     pub(crate) output: Output,
     pub(crate) limit: Option<u64>,
     pub(crate) result_type: ProductType,
@@ -122,10 +125,15 @@ impl SelectPlan {
         &self.result_type
     }
 
-    /// Where the rows come from.
+    /// Where the rows come from; visibility rules may add more plans.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Where the rows come from, all of them.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        std::iter::once(&self.plan).chain(&self.others)
     }
 
     /// The table whose whole rows are returned, if that is what is returned.

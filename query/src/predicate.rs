@@ -116,6 +116,36 @@ impl Predicate {
         }
     }
 
+    /// The same predicate about other positions in the FROM clause.
+    pub(crate) fn moved(self, place: &impl Fn(usize) -> usize) -> Predicate {
+        let slot = |slot: Slot| Slot {
+            table: place(slot.table),
+            ..slot
+        };
+        let operand = |operand| match operand {
+            Operand::Column(column) => Operand::Column(slot(column)),
+            value @ Operand::Value(_) => value,
+        };
+        let all = |terms: Vec<Predicate>| terms.into_iter().map(|term| term.moved(place)).collect();
+        match self {
+            Predicate::Always(_) => self,
+            Predicate::Column(column) => Predicate::Column(slot(column)),
+            Predicate::Compare(compare) => Predicate::Compare(Compare {
+                left: operand(compare.left),
+                right: operand(compare.right),
+                ..compare
+            }),
+            Predicate::CompareBool(operator, left, right) => Predicate::CompareBool(
+                operator,
+                Box::new(left.moved(place)),
+                Box::new(right.moved(place)),
+            ),
+            Predicate::And(terms) => Predicate::And(all(terms)),
+            Predicate::Or(terms) => Predicate::Or(all(terms)),
+            Predicate::Not(inner) => Predicate::Not(Box::new(inner.moved(place))),
+        }
+    }
+
     /// Whether every table used is among the bound ones.
     pub(crate) fn uses_only(&self, bound: &[bool]) -> bool {
         self.all_slots(&mut |slot| bound[slot.table])

@@ -11,6 +11,7 @@ use crate::execute::{RowBuffer, execute_select};
 use crate::plan::{Output, Plan, SelectPlan, Source};
 use crate::planner::plan_tables;
 use crate::predicate::Predicate;
+use crate::rls;
 
 /// Most tables of a subscription.
 const TABLES_MAX: usize = 2;
@@ -34,6 +35,8 @@ pub struct SubscriptionPlan {
     hash: QueryHash,
     sql: Box<str>,
     caller: Caller,
+    /// The visibility rules that it was compiled under, unless they do not apply.
+    rules: Option<[u8; 32]>,
 }
 
 impl SubscriptionPlan {
@@ -43,7 +46,11 @@ impl SubscriptionPlan {
         datastore: &Datastore,
         caller: &Caller,
     ) -> Result<SubscriptionPlan, SqlError> {
-        let (select, condition) = compile_query(sql, datastore, caller)?;
+        let (select, mut branches) = compile_query(sql, datastore, caller)?;
+        let condition = match (branches.pop(), branches.len()) {
+            (Some(branch), 0) => branch.condition,
+            (_, more) => return Err(SqlError::TooManyRules(more)),
+        };
         let Output::Table(returned) = select.output else {
             return Err(SqlError::SubscriptionProjection);
         };
@@ -73,6 +80,7 @@ impl SubscriptionPlan {
             select,
             sql: sql.trim().into(),
             caller: *caller,
+            rules: (!caller.is_owner).then(|| rls::stamp(datastore)),
         })
     }
 
@@ -115,10 +123,11 @@ impl SubscriptionPlan {
         &self.select
     }
 
-    /// Whether the schema is still the one it was compiled against.
+    /// Whether schema and visibility rules are still those it was compiled against.
     #[must_use]
     pub fn is_current(&self, datastore: &Datastore) -> bool {
-        self.select.plan.is_current(datastore)
+        let rules_stand = |rules| rules == rls::stamp(datastore);
+        self.select.plan.is_current(datastore) && self.rules.is_none_or(rules_stand)
     }
 
     /// Whether some table that the query reads has no row, so that the result is empty.
