@@ -8,6 +8,7 @@ mod delta;
 mod describe;
 pub mod error;
 mod integrity;
+pub mod migrate;
 mod migration;
 mod net;
 mod pending;
