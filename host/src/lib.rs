@@ -27,6 +27,7 @@ mod request;
 mod restore;
 mod session_rows;
 mod sql;
+mod views;
 mod wasm;
 mod worker;
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Longest error message taken from a module, in bytes.
 pub(crate) const ERROR_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
+/// Largest result of one run of a view, in bytes.
+pub(crate) const VIEW_RESULT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Requests that wait for one database's writer thread; whoever sends one more waits.
 pub(crate) const REQUEST_QUEUE_LEN_MAX: usize = 16 * 1024;
 

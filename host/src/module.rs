@@ -13,9 +13,10 @@ use spacetime_types::{Hash, Identity, ProductType, Typespace};
 
 use crate::module_log::ModuleLog;
 use crate::publish::{PreparedModule, PublishError};
+use crate::views::ReadSet;
 use crate::wasm::{
     CallEnd, CallLimits, CreateInstanceError, ImmediateCall, Instance, Program, ReducerInvocation,
-    WasmEngine,
+    ViewEnd, ViewInvocation, WasmEngine,
 };
 
 /// A reducer as calls need it.
@@ -29,12 +30,22 @@ pub(crate) struct Reducer {
     pub(crate) is_private: bool,
 }
 
+/// A view as calls need it.
+#[derive(Debug)]
+pub(crate) struct View {
+    /// Counts the views with a sender, or those without.
+    pub(crate) id: u32,
+    pub(crate) name: Arc<str>,
+    pub(crate) is_anonymous: bool,
+}
+
 /// The module in place.
 #[derive(Debug)]
 pub(crate) struct LiveModule {
     program: Program,
     definition: Arc<ModuleDef>,
     reducers: FxHashMap<Box<str>, Arc<Reducer>>,
+    views: FxHashMap<Box<str>, Arc<View>>,
     instance: Option<Instance>,
     limits: CallLimits,
     log: Arc<ModuleLog>,
@@ -52,6 +63,7 @@ impl LiveModule {
             program: prepared.program.clone(),
             definition: Arc::clone(&prepared.definition),
             reducers: reducers_by_name(&prepared.definition),
+            views: views_by_name(&prepared.definition),
             instance: None,
             limits,
             log,
@@ -65,6 +77,11 @@ impl LiveModule {
 
     pub(crate) fn reducer(&self, name: &str) -> Option<&Arc<Reducer>> {
         self.reducers.get(name)
+    }
+
+    /// The view whose backing table has this name.
+    pub(crate) fn view(&self, name: &str) -> Option<&Arc<View>> {
+        self.views.get(name)
     }
 
     /// The reducer bound to a lifecycle event, if the module has one.
@@ -97,6 +114,33 @@ impl LiveModule {
         }
         (end, database, immediate)
     }
+
+    /// Calls a view. `prepare` must have succeeded before.
+    pub(crate) fn call_view(
+        &mut self,
+        invocation: &ViewInvocation,
+        database: Box<Datastore>,
+    ) -> (ViewEnd, ReadSet, Box<Datastore>) {
+        let instance = self.instance.as_mut().expect("`prepare` made an instance");
+        let called = instance.call_view(invocation, database);
+        if matches!(called.end, ViewEnd::Trapped { .. }) {
+            self.instance = None;
+        }
+        (called.end, called.reads, called.database)
+    }
+}
+
+fn views_by_name(definition: &ModuleDef) -> FxHashMap<Box<str>, Arc<View>> {
+    let views = definition.all_views().map(|scoped| {
+        let name = scoped.full_name();
+        let view = View {
+            id: scoped.call_index,
+            name: (&*name).into(),
+            is_anonymous: scoped.is_anonymous,
+        };
+        (name, Arc::new(view))
+    });
+    views.collect()
 }
 
 fn reducers_by_name(definition: &ModuleDef) -> FxHashMap<Box<str>, Arc<Reducer>> {

@@ -137,6 +137,14 @@ impl Readers {
         }
     }
 
+    /// The same with less time, for what a writer thread waits for.
+    pub(crate) fn allowance_for(&self, time: Duration) -> Allowance {
+        let mut allowance = self.allowance();
+        allowance.limits.time = time.min(allowance.limits.time);
+        allowance.deadline = Instant::now() + allowance.limits.time;
+        allowance
+    }
+
     /// Room for one more query, if there is any.
     pub(crate) fn reserve(&self) -> Result<Room, ReadError> {
         let room = Room {

@@ -16,8 +16,10 @@ mod one_off;
 mod queries;
 mod reading;
 mod schedule;
+mod views;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use spacetime_query::SubscriptionSet;
@@ -28,12 +30,14 @@ use self::clients::Client;
 use self::queries::Subscriber;
 use self::reading::CurrentView;
 use self::schedule::Schedule;
+use self::views::FailedReader;
 use crate::clock::Clock;
 use crate::database::Shared;
 use crate::limits::REQUEST_BATCH_LEN_MAX;
 use crate::module::LiveModule;
 use crate::outbox::{Outbox, OutboxMessage, Outgoing};
 use crate::request::{ClientId, Request};
+use crate::views::Views;
 use spacetime_store::Store;
 
 /// Nobody can send requests any more.
@@ -48,6 +52,9 @@ pub(crate) struct Worker {
     clients: FxHashMap<ClientId, Client>,
     subscriptions: SubscriptionSet<Subscriber>,
     schedule: Schedule,
+    views: Views<Subscriber>,
+    /// Subscriptions to end when the open transaction is over.
+    failed_readers: Vec<FailedReader>,
     view: CurrentView,
     /// The last serial number given to a query set.
     last_set: u64,
@@ -66,6 +73,8 @@ impl Worker {
             clients: FxHashMap::default(),
             subscriptions: SubscriptionSet::default(),
             schedule: Schedule::default(),
+            views: Views::default(),
+            failed_readers: Vec::new(),
             view: CurrentView::default(),
             last_set: 0,
             held: Vec::new(),
@@ -97,6 +106,7 @@ impl Worker {
             }
             self.run_immediate_calls();
             self.run_due();
+            self.expire_views();
             self.hand_out();
         }
     }
@@ -114,8 +124,7 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => return Err(AllHandlesGone),
             }
             1
-        } else if let Some(due) = self.schedule.next_due() {
-            let wait = crate::clock::until(due);
+        } else if let Some(wait) = self.time_to_wait() {
             let receive = requests.recv_many(batch, REQUEST_BATCH_LEN_MAX);
             // A runtime's timer, because the channel has no wait with a deadline for threads.
             match self
@@ -134,6 +143,14 @@ impl Worker {
         } else {
             Ok(())
         }
+    }
+
+    /// How long there is nothing to do but requests; None if for ever.
+    fn time_to_wait(&self) -> Option<Duration> {
+        let due = self.schedule.next_due().map(crate::clock::until);
+        let expiry = self.views.next_expiry();
+        let expiry = expiry.map(|at| at.saturating_duration_since(Instant::now()));
+        due.into_iter().chain(expiry).min()
     }
 
     /// One arm for everything that can happen. A reply that nobody waits for any more is dropped:

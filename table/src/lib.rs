@@ -27,6 +27,7 @@ pub mod system;
 mod table;
 mod transaction;
 mod undo_catalogue;
+mod watch;
 mod write;
 
 pub use datastore::Datastore;
@@ -41,6 +42,8 @@ pub use schema::{
     ColumnSchema, ConstraintSchema, FIRST_USER_ID, IndexAlgorithm, IndexSchema, Persistence,
     ScheduleId, ScheduleSchema, SequenceSchema, TableAccess, TableKind, TableSchema, ViewId,
 };
+pub use spacetime_index::{Key, KeyRange};
 pub use spacetime_page::{BlobName, LayoutFingerprint, PageRef, RestoredPage, RowPtr};
 pub use transaction::Savepoint;
+pub use watch::ChangedRow;
 pub use write::Inserted;

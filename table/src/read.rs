@@ -103,7 +103,7 @@ impl Datastore {
         found.unwrap_or_else(|| panic!("table {table} exists"))
     }
 
-    fn index(&self, index: IndexId) -> Result<(&Table, &TableIndex), ReadError> {
+    pub(crate) fn index(&self, index: IndexId) -> Result<(&Table, &TableIndex), ReadError> {
         let missing = ReadError::NoSuchIndex(index);
         let table = self.indexes.get(&index).ok_or(missing)?;
         let table = self.existing(*table);

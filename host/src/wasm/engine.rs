@@ -22,6 +22,8 @@ const WASM_STACK_BYTES_MAX: usize = 512 * 1024;
 pub struct CallLimits {
     /// Wall-clock time of one call.
     pub call_time_max: Duration,
+    /// The same of one run of a view, which holds up whoever changed what it reads.
+    pub view_time_max: Duration,
     /// Linear memory of one instance.
     pub memory_bytes_max: usize,
 }
@@ -30,6 +32,7 @@ impl Default for CallLimits {
     fn default() -> Self {
         CallLimits {
             call_time_max: Duration::from_secs(10),
+            view_time_max: Duration::from_secs(1),
             memory_bytes_max: 1 << 30,
         }
     }
@@ -38,9 +41,18 @@ impl Default for CallLimits {
 impl CallLimits {
     /// The call's time in ticks of the engine's epoch.
     pub(super) fn deadline_ticks(&self) -> u64 {
-        let ticks = self.call_time_max.as_millis() / TICK.as_millis();
-        u64::try_from(ticks).unwrap_or(u64::MAX / 2).max(1)
+        ticks(self.call_time_max)
     }
+
+    /// The time of a view's run in the same ticks.
+    pub(super) fn view_deadline_ticks(&self) -> u64 {
+        ticks(self.view_time_max)
+    }
+}
+
+fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_millis() / TICK.as_millis();
+    u64::try_from(ticks).unwrap_or(u64::MAX / 2).max(1)
 }
 
 /// The wasm compiler with every import of the module ABI.

@@ -13,6 +13,7 @@ use wasmtime::{Memory, StoreLimits};
 
 use super::abi::{ByteSinks, ByteSources, ConsoleTimers, RowIterators};
 use crate::module_log::ModuleLog;
+use crate::views::ReadSet;
 
 /// A reducer that a module asked to run soon, outside its transaction.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub(super) const IMMEDIATE_CALLS_MAX: usize = 1024;
 pub struct Env {
     pub(super) memory: Option<Memory>,
     pub(super) database: Option<Box<Datastore>>,
+    /// What a view has read so far; there exactly while one runs. Views cannot write.
+    pub(super) reads: Option<ReadSet>,
     pub(super) database_identity: Identity,
     /// The running function, for log records; `None` while the instance is being made.
     pub(super) function: Option<Arc<str>>,
@@ -50,6 +53,7 @@ impl Env {
         Env {
             memory: None,
             database: None,
+            reads: None,
             database_identity,
             function: None,
             log,

@@ -13,6 +13,7 @@ use wasmtime::{Store, StoreLimitsBuilder, Trap, TypedFunc};
 use super::engine::CallLimits;
 use super::env::{Env, ImmediateCall};
 use super::program::Program;
+use super::view::{CallAnonymousViewFn, CallViewFn};
 use crate::module_log::{Level, ModuleLog, Record};
 
 /// Largest module description, in bytes.
@@ -62,9 +63,11 @@ pub enum CallEnd {
 
 /// A live instance.
 pub struct Instance {
-    store: Store<Env>,
+    pub(super) store: Store<Env>,
     call_reducer: CallReducerFn,
-    limits: CallLimits,
+    pub(super) call_view: Option<CallViewFn>,
+    pub(super) call_anonymous_view: Option<CallAnonymousViewFn>,
+    pub(super) limits: CallLimits,
 }
 
 impl std::fmt::Debug for Instance {
@@ -112,10 +115,16 @@ impl Instance {
         let call_reducer = instance
             .get_typed_func(&mut store, "__call_reducer__")
             .map_err(CreateInstanceError::Instantiate)?;
+        let call_view = instance.get_typed_func(&mut store, "__call_view__").ok();
+        let call_anonymous_view = instance
+            .get_typed_func(&mut store, "__call_view_anon__")
+            .ok();
         Ok((
             Instance {
                 store,
                 call_reducer,
+                call_view,
+                call_anonymous_view,
                 limits,
             },
             description,
@@ -180,7 +189,7 @@ impl Instance {
     }
 }
 
-fn words_of<const BYTES: usize>(bytes: &[u8; BYTES]) -> [u64; 4] {
+pub(super) fn words_of<const BYTES: usize>(bytes: &[u8; BYTES]) -> [u64; 4] {
     let mut words = [0; 4];
     for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
         *word = u64::from_le_bytes(chunk.try_into().expect("chunks of exactly eight bytes"));
@@ -189,7 +198,7 @@ fn words_of<const BYTES: usize>(bytes: &[u8; BYTES]) -> [u64; 4] {
 }
 
 /// Records the trap in the module's log: a guest without a panic hook says nothing itself.
-fn trapped(env: &Env, error: &wasmtime::Error) -> CallEnd {
+pub(super) fn trapped(env: &Env, error: &wasmtime::Error) -> CallEnd {
     let trap = error.downcast_ref::<Trap>().copied();
     let out_of_time = trap == Some(Trap::Interrupt);
     let message: Box<str> = match trap {

@@ -9,8 +9,10 @@ mod engine;
 mod env;
 mod instance;
 mod program;
+mod view;
 
 pub use engine::{CallLimits, WasmEngine};
 pub use env::ImmediateCall;
 pub use instance::{CallEnd, CreateInstanceError, Instance, ReducerInvocation};
 pub use program::{LoadProgramError, Program};
+pub(crate) use view::{ViewCallError, ViewEnd, ViewInvocation};

@@ -78,7 +78,10 @@ impl Worker {
         let started = Instant::now();
         let outcome = self.run_in_transaction(transaction, timestamp, before, after);
         let (outcome, delta) = match outcome {
-            ReducerOutcome::Committed => self.commit(transaction, timestamp),
+            ReducerOutcome::Committed => {
+                self.refresh_views();
+                self.commit(transaction, timestamp)
+            }
             failed => {
                 self.store.datastore_mut().rollback();
                 (failed, None)
@@ -165,7 +168,7 @@ impl Worker {
         }
     }
 
-    fn commit(
+    pub(super) fn commit(
         &mut self,
         transaction: &Transaction<'_>,
         timestamp: Timestamp,
@@ -190,6 +193,7 @@ impl Worker {
         delta: Option<Arc<TxDelta>>,
         caller: Option<ClientId>,
     ) -> ClientUpdate {
+        self.end_failed_readers();
         let Some(delta) = delta else {
             return ClientUpdate::new();
         };

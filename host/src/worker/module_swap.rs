@@ -75,7 +75,12 @@ impl Worker {
             session_rows::set_module(datastore, &module_row)?;
             Ok(())
         };
-        self.run_module_transaction(None, change)?;
+        // The old module's views are not computed over the new one's tables.
+        self.views.set_all_stale();
+        if let Err(error) = self.run_module_transaction(None, change) {
+            self.rerun_views();
+            return Err(error);
+        }
         self.host_log(
             Level::Info,
             &format!("Updated program to {}", prepared.hash.to_hex()),
@@ -88,6 +93,7 @@ impl Worker {
         );
         self.shared.set_definition(prepared.definition.clone());
         self.refresh_subscriptions();
+        self.rerun_views();
         let now = self.clock.now();
         self.schedule.reload(self.store.datastore(), now);
         Ok(())

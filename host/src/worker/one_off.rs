@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::Worker;
 use super::calls::{StepError, Transaction};
-use super::queries::{VIEWS_UNSUPPORTED, micros_since};
+use super::queries::micros_since;
 use crate::outbox::{About, OutboxMessage, Outgoing, ReducerOutcome, TableChange};
 use crate::reads::Room;
 use crate::request::{Caller, ClientId};
@@ -54,6 +54,9 @@ impl Worker {
             Ok(compiled) => compiled,
             Err(error) => return self.send(client, answer(Err(error))),
         };
+        if let Err(failure) = self.materialise(select.plan().tables(), caller.identity) {
+            return self.send(client, answer(Err(failure.to_string().into())));
+        }
         if self.is_small([&select]) {
             let rows = self.select_here(&select).map_err(|error| error.to_string());
             let result = rows.map(|rows| changed(&table, rows));
@@ -90,9 +93,6 @@ impl Worker {
         let select = SubscriptionPlan::compile_one_off(sql, datastore, caller)
             .map_err(|error| -> Box<str> { error.to_string().into() })?;
         let tables = select.plan().tables();
-        if tables.iter().any(|table| table.view.is_some()) {
-            return Err(VIEWS_UNSUPPORTED.into());
-        }
         let table = select.returned_table().or(tables.first()).map(Arc::clone);
         let table = table.ok_or("the query names no table")?;
         Ok((select, table))
@@ -147,10 +147,8 @@ impl Worker {
         let statement = query::compile(text, self.store.datastore(), &query_caller)?;
         match statement {
             Statement::Select(select) => {
-                let mut tables = select.plan().tables().iter();
-                if tables.any(|table| table.view.is_some()) {
-                    return Err(SqlError::Execute(VIEWS_UNSUPPORTED.into()));
-                }
+                let made = self.materialise(select.plan().tables(), caller.identity);
+                made.map_err(|failure| SqlError::Execute(failure.to_string().into()))?;
                 if !self.is_small([&select]) {
                     let room = self.shared.readers.reserve()?;
                     return Ok(Sql::Read(select, room));

@@ -40,8 +40,6 @@ pub(super) struct QuerySet {
 /// Whoever receives its own copy of a query's updates.
 pub(super) type Subscriber = (ClientId, QuerySetId);
 
-pub(super) const VIEWS_UNSUPPORTED: &str = "views are not supported by this server";
-
 impl Worker {
     pub(super) fn subscribe(
         &mut self,
@@ -86,10 +84,17 @@ impl Worker {
         let event_tables = known.event_tables;
         let caller = self.query_caller(&known.caller);
         let plans = self.compile_all(queries, &caller, event_tables)?;
+        let tables = plans.iter().flat_map(|plan| plan.select().plan().tables());
+        let views = self.materialise(tables, caller.identity);
+        let views = views.map_err(|failure| failure.to_string())?;
         if query_set == QuerySetId::Legacy {
             self.remove_set(client, query_set);
         }
-        self.begin_set(client, request_id, query_set, plans, started)
+        self.begin_set(client, request_id, query_set, plans, started)?;
+        for view in views {
+            self.views.add_reader((client, query_set), view);
+        }
+        Ok(())
     }
 
     pub(super) fn query_caller(&self, caller: &Caller) -> query::Caller {
@@ -116,15 +121,6 @@ impl Worker {
             };
             let plan = SubscriptionPlan::compile(&sql, datastore, caller)
                 .map_err(|error| with_text(&error))?;
-            if plan
-                .select()
-                .plan()
-                .tables()
-                .iter()
-                .any(|table| table.view.is_some())
-            {
-                return Err(with_text(&VIEWS_UNSUPPORTED));
-            }
             if plan.table().is_event && !event_tables {
                 let text = "Subscribing to event tables requires WebSocket v2.";
                 return Err(with_text(&text));
@@ -386,6 +382,7 @@ impl Worker {
 
     pub(super) fn remove_set(&mut self, client: ClientId, query_set: QuerySetId) {
         self.subscriptions.remove_subscriber((client, query_set));
+        self.views.remove_reader((client, query_set));
         if let Some(client) = self.clients.get_mut(&client) {
             client.subscriptions.remove(&query_set);
         }
@@ -394,6 +391,7 @@ impl Worker {
     pub(super) fn drop_subscriptions(&mut self, client: ClientId, sets: &ClientSubscriptions) {
         for query_set in sets.keys() {
             self.subscriptions.remove_subscriber((client, *query_set));
+            self.views.remove_reader((client, *query_set));
         }
     }
 
@@ -438,7 +436,7 @@ impl Worker {
     }
 
     /// A query that can no longer be evaluated ends its set; the client is told first.
-    fn fail_set(&mut self, client: ClientId, query_set: QuerySetId, error: Box<str>) {
+    pub(super) fn fail_set(&mut self, client: ClientId, query_set: QuerySetId, error: Box<str>) {
         self.remove_set(client, query_set);
         let message = OutboxMessage::SubscriptionError {
             request_id: None,

@@ -1,5 +1,7 @@
 //! Views and procedures: what a module can offer besides tables and reducers.
 
+mod shapes;
+
 use spacetimedb::{
     procedure, reducer, table, view, AnonymousViewContext, Identity, ProcedureContext, Query,
     ReducerContext, SpacetimeType, Table, ViewContext,

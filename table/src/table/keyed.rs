@@ -75,6 +75,11 @@ pub(super) fn encode_key(
 }
 
 impl TableIndex {
+    /// Makes the key of a valid row.
+    pub fn encode_key(&self, row: &[u8], rows: &RowStore, key: &mut Key) {
+        encode_key(&self.columns, row, rows, self.index.shape(), key);
+    }
+
     /// An empty index over the columns of a table.
     pub fn new(schema: &TableSchema, index: &IndexSchema) -> Self {
         let columns: SmallVec<[usize; 4]> = index

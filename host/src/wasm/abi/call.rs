@@ -6,6 +6,7 @@
 //! guest's to end, and sleeping or fetching inside a transaction traps.
 
 use bytes::Bytes;
+use spacetime_table::system::ST_CONNECTION_CREDENTIALS;
 use wasmtime::{Caller, Linker};
 
 use super::{Env, Stop, errno, finish, split};
@@ -62,6 +63,7 @@ fn get_jwt(mut caller: Caller<'_, Env>, connection_id: u32, out: u32) -> wasmtim
         let (mut memory, env) = split(&mut caller)?;
         let connection_id = u128::from_le_bytes(memory.array(connection_id)?);
         let connection_id = spacetime_types::ConnectionId(connection_id);
+        env.note_table(ST_CONNECTION_CREDENTIALS);
         let claims = crate::session_rows::credentials(env.database()?, connection_id);
         let source = match claims {
             Some(claims) => env.sources.add(Bytes::copy_from_slice(claims.as_bytes())),
@@ -81,6 +83,11 @@ fn volatile_nonatomic_schedule_immediate(
 ) -> wasmtime::Result<()> {
     finish((|| {
         let (memory, env) = split(&mut caller)?;
+        if env.reads.is_some() {
+            return Err(Stop::Trap(wasmtime::Error::msg(
+                "a view can queue no calls",
+            )));
+        }
         let reducer = memory.name(name, name_len)?.into();
         let args = Bytes::copy_from_slice(memory.bytes(args, args_len)?);
         if env.immediate.len() >= IMMEDIATE_CALLS_MAX {

@@ -1,5 +1,6 @@
 //! From names to ids, and row counts.
 
+use spacetime_types::TableId;
 use wasmtime::{Caller, Linker};
 
 use super::{Env, Stop, errno, finish, split};
@@ -57,10 +58,14 @@ fn datastore_table_row_count(
 ) -> wasmtime::Result<i32> {
     finish((|| {
         let (mut memory, env) = split(&mut caller)?;
+        let table = TableId(table);
         let count = env
             .database()?
-            .row_count(spacetime_types::TableId(table))
+            .row_count(table)
             .ok_or(Stop::Errno(errno::NO_SUCH_TABLE))?;
+        let seen = u64::try_from(env.rows_seen(table)?).unwrap_or(u64::MAX);
+        let count = count.min(seen);
+        env.note_table(table);
         memory.write_u64(out, count)?;
         Ok(0)
     })())

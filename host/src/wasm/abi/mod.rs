@@ -17,6 +17,7 @@ pub(super) use console::ConsoleTimers;
 pub(super) use scan::RowIterators;
 
 use spacetime_table::error::ReadError;
+use spacetime_types::TableId;
 use wasmtime::{Caller, Linker};
 
 use self::guest_memory::{Fault, GuestMemory};
@@ -112,7 +113,31 @@ impl Env {
             .ok_or(Stop::Errno(errno::NOT_IN_TRANSACTION))
     }
 
+    /// How many rows of a table the running function sees at most. Views do not see what is gone
+    /// when the transaction ends, and must not depend on other views.
+    fn rows_seen(&self, table: TableId) -> Result<usize, Stop> {
+        if self.reads.is_none() {
+            return Ok(usize::MAX);
+        }
+        match self.database()?.schema(table) {
+            Some(schema) if schema.view.is_some() => Err(Stop::Errno(errno::NO_SUCH_TABLE)),
+            Some(schema) if schema.is_event => Ok(0),
+            _ => Ok(usize::MAX),
+        }
+    }
+
+    /// Notes that a view depends on all rows of a table.
+    fn note_table(&mut self, table: TableId) {
+        if let Some(reads) = &mut self.reads {
+            reads.add_table(table);
+        }
+    }
+
+    /// The database to write to, while a transaction is open that may write.
     fn database_mut(&mut self) -> Result<&mut spacetime_table::Datastore, Stop> {
+        if self.reads.is_some() {
+            return Err(Stop::Errno(errno::TRANSACTION_IS_READ_ONLY));
+        }
         self.database
             .as_deref_mut()
             .ok_or(Stop::Errno(errno::NOT_IN_TRANSACTION))

@@ -160,7 +160,9 @@ fn table_scan(mut caller: Caller<'_, Env>, table: u32, out: u32) -> wasmtime::Re
         let rows = database
             .scan(table)
             .ok_or(Stop::Errno(errno::NO_SUCH_TABLE))?;
+        let rows = rows.take(env.rows_seen(table)?);
         let iterator = RowIterator::collect(database, table, rows, buffer);
+        env.note_table(table);
         memory.write_u32(out, env.iterators.add(iterator)?)?;
         Ok(0)
     })())
@@ -177,12 +179,24 @@ fn index_scan_point(
         let (mut memory, env) = split(&mut caller)?;
         let buffer = std::mem::take(&mut env.iterators.spare);
         let database = env.database()?;
-        let point = memory.bytes(point, point_len)?;
-        let (table, rows) = database.index_point(IndexId(index), point)?;
+        let (index, point) = (IndexId(index), memory.bytes(point, point_len)?);
+        let (table, rows) = database.index_point(index, point)?;
+        let rows = rows.take(env.rows_seen(table)?);
         let iterator = RowIterator::collect(database, table, rows, buffer);
+        if let Some(reads) = &mut env.reads {
+            let key = database_of(&env.database)?.point_key(index, point)?;
+            reads.add_key(table, index, key);
+        }
         memory.write_u32(out, env.iterators.add(iterator)?)?;
         Ok(0)
     })())
+}
+
+/// The database beside what else of the environment is borrowed.
+fn database_of(database: &Option<Box<Datastore>>) -> Result<&Datastore, Stop> {
+    database
+        .as_deref()
+        .ok_or(Stop::Errno(errno::NOT_IN_TRANSACTION))
 }
 
 /// The parameters of a range scan as they come from the guest.
@@ -251,15 +265,21 @@ fn index_scan_range(
         let (mut memory, env) = split(&mut caller)?;
         let buffer = std::mem::take(&mut env.iterators.spare);
         let database = env.database()?;
-        let range = params.read(&memory)?;
-        let (table, rows) = database.index_range(
-            IndexId(index),
-            range.prefix,
-            range.prefix_elems,
-            range.start,
-            range.end,
-        )?;
+        let (index, range) = (IndexId(index), params.read(&memory)?);
+        let Range {
+            prefix,
+            prefix_elems,
+            start,
+            end,
+        } = range;
+        let (table, rows) = database.index_range(index, prefix, prefix_elems, start, end)?;
+        let rows = rows.take(env.rows_seen(table)?);
         let iterator = RowIterator::collect(database, table, rows, buffer);
+        if let Some(reads) = &mut env.reads {
+            let database = database_of(&env.database)?;
+            let keys = database.range_keys(index, prefix, prefix_elems, start, end)?;
+            reads.add_range(table, index, keys);
+        }
         memory.write_u32(out, env.iterators.add(iterator)?)?;
         Ok(0)
     })())

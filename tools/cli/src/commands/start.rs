@@ -61,6 +61,10 @@ pub(crate) struct StartArguments {
     /// Longest time that one call of a module may take, in seconds
     #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
     call_time_limit: f64,
+    /// Longest time that one run of a view may take, in seconds; a transaction that changes what a
+    /// view reads waits for it
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    view_time_limit: f64,
     /// Most memory that one module instance may have, in MiB
     #[arg(long, default_value_t = 1024, value_name = "MIB")]
     module_memory_limit: usize,
@@ -269,8 +273,11 @@ fn call_limits(arguments: &StartArguments) -> Result<CallLimits> {
     let call_time_max = Duration::try_from_secs_f64(arguments.call_time_limit)
         .context("--call-time-limit is not a number of seconds")?;
     let memory_bytes_max = arguments.module_memory_limit.saturating_mul(1024 * 1024);
+    let view_time_max = Duration::try_from_secs_f64(arguments.view_time_limit)
+        .context("--view-time-limit is not a number of seconds")?;
     Ok(CallLimits {
         call_time_max,
+        view_time_max,
         memory_bytes_max,
     })
 }

@@ -1,0 +1,333 @@
+//! Running views and keeping their results.
+//!
+//! Invariants
+//!   * Before a query is evaluated, the instances that it reads are fresh.
+//!   * Before a transaction commits, the instances that somebody subscribes to and that depend on
+//!     what it changed are computed again, in it. One that fails does not fail the transaction: its
+//!     rows go, and its subscribers are told.
+//!   * Between two transactions an instance that is not fresh has no subscriber.
+//!
+//! Not here: who uses which instance (see `views`), and reading the rows (a view's table is read
+//! like any other).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use spacetime_query::{self as query, SqlError, SubscriptionPlan};
+use spacetime_table::TableSchema;
+use spacetime_types::{ConnectionId, Identity, Timestamp};
+
+use super::Worker;
+use super::calls::Transaction;
+use super::queries::Subscriber;
+use crate::module_log::{Level, Record};
+use crate::reads::ReadError;
+use crate::views::{
+    InstanceId, InstanceKey, OutputError, ReadSet, ViewOutput, replace_rows, stored_row,
+};
+use crate::wasm::{CreateInstanceError, ViewCallError, ViewEnd, ViewInvocation};
+
+/// Why a view has no rows to offer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ViewError {
+    #[error("the module has no such view any more")]
+    Unknown,
+    #[error(transparent)]
+    Instance(#[from] CreateInstanceError),
+    #[error(transparent)]
+    Call(#[from] ViewCallError),
+    #[error("the view was stopped: {0}")]
+    Trapped(&'static str),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("its query is not valid: {0}")]
+    Query(#[from] SqlError),
+    #[error("its query uses `:sender`")]
+    QuerySender,
+    #[error("its query reads `{0}`, which is a view or an event table")]
+    QueryTable(Arc<str>),
+    #[error("its query returns rows of `{0}`, which are not of the declared type")]
+    QueryType(Arc<str>),
+    #[error("its query failed: {0}")]
+    QueryFailed(#[from] ReadError),
+    #[error("the time for views of one transaction is used up")]
+    NoTimeLeft,
+}
+
+/// A view that failed, as its users are told.
+#[derive(Debug, thiserror::Error)]
+#[error("Error materializing view `{view}`: {error}")]
+pub(super) struct ViewFailure {
+    view: Arc<str>,
+    error: ViewError,
+}
+
+/// A subscription that ended because a view failed.
+pub(super) type FailedReader = (Subscriber, Box<str>);
+
+impl Worker {
+    /// Makes the rows of the views among `tables` those that `caller` is to see. Returns the
+    /// instances; a subscription adds itself as their reader.
+    pub(super) fn materialise<'a>(
+        &mut self,
+        tables: impl IntoIterator<Item = &'a Arc<TableSchema>>,
+        caller: Identity,
+    ) -> Result<Vec<InstanceId>, ViewFailure> {
+        let now = Instant::now();
+        let mut ids = Vec::new();
+        for schema in tables {
+            if schema.view.is_some() {
+                let view = self.module.view(&schema.name).map(Arc::clone);
+                let view = view.ok_or_else(|| failure(schema, ViewError::Unknown))?;
+                let key = InstanceKey {
+                    table: schema.id,
+                    sender: (!view.is_anonymous).then_some(caller),
+                };
+                ids.push(self.views.touch(key, now));
+            }
+        }
+        let is_stale = |id: &InstanceId| !self.views.is_fresh(*id);
+        let stale: Vec<InstanceId> = ids.iter().copied().filter(is_stale).collect();
+        if stale.is_empty() {
+            return Ok(ids);
+        }
+        self.store.datastore_mut().begin_tx();
+        let mut result = Ok(ids);
+        for id in stale {
+            if self.views.is_fresh(id) {
+                continue;
+            }
+            if let Err(failure) = self.run_view(id) {
+                result = Err(failure);
+                break;
+            }
+        }
+        self.commit_views();
+        result
+    }
+
+    /// Commits rows of views. They are not logged, so this does not take an offset.
+    fn commit_views(&mut self) {
+        let transaction = Transaction {
+            sender: self.shared.identity,
+            connection_id: ConnectionId::ZERO,
+            reducer: None,
+            args: Bytes::new(),
+            log_name: "",
+        };
+        let (_, delta) = self.commit(&transaction, Timestamp::from_micros(0));
+        self.publish_delta(delta, None);
+    }
+
+    /// Computes again what depends on the rows that the open transaction changed.
+    pub(super) fn refresh_views(&mut self) {
+        if self.views.is_empty() {
+            return;
+        }
+        let affected = self.views.take_affected(self.store.datastore());
+        self.run_views(affected);
+    }
+
+    /// Computes every instance that somebody subscribes to, in a transaction of its own: for a
+    /// module that has taken the place of another.
+    pub(super) fn rerun_views(&mut self) {
+        let live = self.views.set_all_stale();
+        if self.views.is_empty() {
+            return;
+        }
+        self.store.datastore_mut().begin_tx();
+        self.run_views(live);
+        self.commit_views();
+    }
+
+    fn run_views(&mut self, ids: Vec<InstanceId>) {
+        let deadline = Instant::now() + self.shared.call_limits.call_time_max;
+        for id in ids {
+            let result = if Instant::now() < deadline {
+                self.run_view(id)
+            } else {
+                self.give_up(id, ViewError::NoTimeLeft)
+            };
+            if let Err(failure) = result {
+                let error: Box<str> = failure.to_string().into();
+                let readers = self.views.readers(id).into_iter();
+                self.failed_readers
+                    .extend(readers.map(|reader| (reader, error.clone())));
+            }
+        }
+    }
+
+    /// Ends the subscriptions whose views have failed.
+    pub(super) fn end_failed_readers(&mut self) {
+        for ((client, query_set), error) in std::mem::take(&mut self.failed_readers) {
+            self.fail_set(client, query_set, error);
+        }
+    }
+
+    /// Computes an instance inside the open transaction. If that fails, it has no rows.
+    fn run_view(&mut self, id: InstanceId) -> Result<(), ViewFailure> {
+        let Some(key) = self.views.key(id) else {
+            return Ok(());
+        };
+        let Some(schema) = self.store.datastore().schema(key.table).map(Arc::clone) else {
+            self.views.remove(id);
+            return Ok(());
+        };
+        let savepoint = self.store.datastore_mut().savepoint();
+        match self.compute_view(&schema, key) {
+            Ok(reads) => {
+                self.views.set_fresh(id, reads);
+                Ok(())
+            }
+            Err(error) => {
+                self.store.datastore_mut().rollback_to(savepoint);
+                self.give_up(id, error)
+            }
+        }
+    }
+
+    /// An instance without rows, and the reason in the log.
+    fn give_up(&mut self, id: InstanceId, error: ViewError) -> Result<(), ViewFailure> {
+        self.views.set_stale(id);
+        let Some(key) = self.views.key(id) else {
+            return Ok(());
+        };
+        let Some(schema) = self.store.datastore().schema(key.table).map(Arc::clone) else {
+            return Ok(());
+        };
+        self.remove_rows(&schema, key);
+        self.shared.log.append(&Record::host_for(
+            Level::Error,
+            &schema.name,
+            &error.to_string(),
+        ));
+        Err(failure(&schema, error))
+    }
+
+    fn remove_rows(&mut self, schema: &TableSchema, key: InstanceKey) {
+        let datastore = self.store.datastore_mut();
+        let removed = replace_rows(datastore, schema, &key.hash(), Vec::new());
+        if let Err(error) = removed {
+            panic!("rows of view {} cannot be removed: {error}", schema.name);
+        }
+    }
+
+    fn compute_view(
+        &mut self,
+        schema: &Arc<TableSchema>,
+        key: InstanceKey,
+    ) -> Result<ReadSet, ViewError> {
+        let view = self.module.view(&schema.name).ok_or(ViewError::Unknown)?;
+        let invocation = ViewInvocation {
+            id: view.id,
+            name: Arc::clone(&view.name),
+            sender: key.sender,
+        };
+        self.module.prepare()?;
+        let datastore = self.store.take_datastore();
+        let (end, mut reads, datastore) = self.module.call_view(&invocation, datastore);
+        self.store.put_datastore(datastore);
+        let hash = key.hash();
+        let output = match end {
+            ViewEnd::Result(bytes) => ViewOutput::decode(&bytes, schema, &hash)?,
+            ViewEnd::Rows(bytes) => ViewOutput::decode_plain(&bytes, schema, &hash)?,
+            ViewEnd::Failed(error) => return Err(error.into()),
+            ViewEnd::Trapped { out_of_time: true } => {
+                return Err(ViewError::Trapped("its time limit is used up"));
+            }
+            ViewEnd::Trapped { .. } => return Err(ViewError::Trapped("see the log")),
+        };
+        let rows = match output {
+            ViewOutput::Rows(rows) => rows,
+            ViewOutput::Query(sql) => self.run_view_query(&sql, schema, &hash, &mut reads)?,
+        };
+        replace_rows(self.store.datastore_mut(), schema, &hash, rows)?;
+        Ok(reads)
+    }
+
+    /// The rows of a query that a view returned. It runs with the owner's rights.
+    fn run_view_query(
+        &self,
+        sql: &str,
+        schema: &TableSchema,
+        hash: &[u8; 32],
+        reads: &mut ReadSet,
+    ) -> Result<Vec<Vec<u8>>, ViewError> {
+        if sql.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        let plan = compile_view_query(sql, self.store.datastore(), self.shared.owner)?;
+        let returned = plan.table();
+        let mut types = returned.columns.iter().map(|column| &column.column_type);
+        let declared = schema.columns.iter().skip(1);
+        if !declared
+            .map(|column| &column.column_type)
+            .eq(types.by_ref())
+        {
+            return Err(ViewError::QueryType(Arc::clone(&returned.name)));
+        }
+        for table in plan.select().plan().tables() {
+            if table.view.is_some() || table.is_event {
+                return Err(ViewError::QueryTable(Arc::clone(&table.name)));
+            }
+            reads.add_table(table.id);
+        }
+        let limits = self.shared.call_limits;
+        let mut allowance = self.shared.readers.allowance_for(limits.view_time_max);
+        let fixed = plan.fixed_row_len();
+        let datastore = self.store.datastore();
+        let rows = allowance.select(plan.select(), fixed, datastore, &|| true)?;
+        Ok(rows.iter().map(|row| stored_row(hash, row)).collect())
+    }
+
+    /// Drops the instances that nobody used for long.
+    pub(super) fn expire_views(&mut self) {
+        let expired = self.views.expired(Instant::now());
+        if expired.is_empty() {
+            return;
+        }
+        self.store.datastore_mut().begin_tx();
+        for id in expired {
+            let key = self.views.key(id);
+            let schema = key.and_then(|key| self.store.datastore().schema(key.table));
+            if let (Some(key), Some(schema)) = (key, schema.map(Arc::clone)) {
+                self.remove_rows(&schema, key);
+            }
+            self.views.remove(id);
+        }
+        self.commit_views();
+    }
+}
+
+fn failure(schema: &TableSchema, error: ViewError) -> ViewFailure {
+    ViewFailure {
+        view: Arc::clone(&schema.name),
+        error,
+    }
+}
+
+/// A view's query must mean the same whoever asks.
+fn compile_view_query(
+    sql: &str,
+    datastore: &spacetime_table::Datastore,
+    owner: Identity,
+) -> Result<SubscriptionPlan, ViewError> {
+    let compile = |identity| {
+        let caller = query::Caller {
+            identity,
+            is_owner: true,
+        };
+        SubscriptionPlan::compile(sql, datastore, &caller)
+    };
+    let plan = compile(owner)?;
+    // The two identities differ, so a query that names the sender has two meanings.
+    let other = match owner == Identity::ZERO {
+        true => Identity::from_be_bytes([1; 32]),
+        false => Identity::ZERO,
+    };
+    if sql.contains(":sender") && compile(other)?.hash() != plan.hash() {
+        return Err(ViewError::QuerySender);
+    }
+    Ok(plan)
+}

@@ -1,0 +1,126 @@
+//! What a reader has looked at, as keys, to compare with what a transaction changes.
+//!
+//! Not here: keeping such keys, and deciding what to do about them (whoever keeps results that
+//! depend on rows does that).
+
+use std::ops::Bound;
+
+use spacetime_index::{Key, KeyRange};
+use spacetime_types::{IndexId, TableId};
+
+use crate::Datastore;
+use crate::error::ReadError;
+use crate::transaction::Op;
+
+impl Datastore {
+    /// The key that `index_point` looks up.
+    pub fn point_key(&self, index: IndexId, key_bsatn: &[u8]) -> Result<Key, ReadError> {
+        let (_, index) = self.index(index)?;
+        let key = index.index.shape().encode_bsatn_point(key_bsatn);
+        key.map_err(ReadError::InvalidKey)
+    }
+
+    /// The keys that `index_range` visits.
+    pub fn range_keys(
+        &self,
+        index: IndexId,
+        prefix: &[u8],
+        prefix_elems: usize,
+        start: Bound<&[u8]>,
+        end: Bound<&[u8]>,
+    ) -> Result<KeyRange, ReadError> {
+        let (_, index) = self.index(index)?;
+        let range = index.index.shape().range(prefix, prefix_elems, start, end);
+        range.map_err(ReadError::InvalidKey)
+    }
+
+    /// The key of a row of the index's table. The row must be valid. None if the index is gone.
+    #[must_use]
+    pub fn key_of_row(&self, index: IndexId, row: &[u8]) -> Option<Key> {
+        let (table, index) = self.index(index).ok()?;
+        let mut key = Key::default();
+        index.encode_key(row, &table.rows, &mut key);
+        Some(key)
+    }
+
+    /// The rows that the open transaction has inserted or deleted so far, in order. Rows that it
+    /// also took back again are among them.
+    pub fn changed_rows(&self) -> impl Iterator<Item = ChangedRow<'_>> {
+        self.tx.ops.iter().filter_map(|op| match op {
+            Op::Row(op) => {
+                let arena = match op.is_insert {
+                    true => &self.tx.inserted,
+                    false => &self.tx.deleted,
+                };
+                Some(ChangedRow {
+                    table: op.table,
+                    is_insert: op.is_insert,
+                    row: &arena[op.range()],
+                })
+            }
+            Op::Sequence { .. } | Op::Catalogue(_) => None,
+        })
+    }
+}
+
+/// A row that the open transaction inserted or deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangedRow<'a> {
+    pub table: TableId,
+    pub is_insert: bool,
+    /// The row's BSATN.
+    pub row: &'a [u8],
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Bound;
+
+    use spacetime_types::{AlgebraicType, ColId};
+
+    use crate::definition::{ColumnDef, IndexDef, TableDef};
+    use crate::{Datastore, IndexAlgorithm};
+
+    #[test]
+    fn keys_of_rows_meet_the_keys_that_were_looked_up() {
+        let mut datastore = Datastore::new();
+        datastore.begin_tx();
+        let columns = vec![
+            ColumnDef::new("a", AlgebraicType::U8),
+            ColumnDef::new("b", AlgebraicType::U16),
+        ];
+        let mut def = TableDef::new("t", columns);
+        def.indexes.push(IndexDef {
+            name: "t_a_b".into(),
+            accessor: None,
+            algorithm: IndexAlgorithm::BTree(vec![ColId(0), ColId(1)]),
+        });
+        let table = datastore.create_table(&def).unwrap();
+        datastore.commit();
+        let index = datastore.index_id("t_a_b").unwrap();
+
+        datastore.begin_tx();
+        let kept = datastore.insert(table, &[1, 2, 0]).unwrap();
+        datastore.insert(table, &[1, 9, 0]).unwrap();
+        datastore.delete(table, kept.ptr).unwrap();
+        let changed: Vec<(bool, &[u8])> = datastore
+            .changed_rows()
+            .map(|changed| (changed.is_insert, changed.row))
+            .collect();
+        let expected: [(bool, &[u8]); 3] =
+            [(true, &[1, 2, 0]), (true, &[1, 9, 0]), (false, &[1, 2, 0])];
+        assert_eq!(changed, expected);
+        datastore.rollback();
+
+        let point = datastore.point_key(index, &[1, 2, 0]).unwrap();
+        let key = |row: &[u8]| datastore.key_of_row(index, row).unwrap();
+        assert_eq!(key(&[1, 2, 0]), point);
+        assert_ne!(key(&[1, 3, 0]), point);
+        let range = datastore
+            .range_keys(index, &[1], 1, Bound::Excluded(&[2, 0]), Bound::Unbounded)
+            .unwrap();
+        assert!(!range.contains(&key(&[1, 2, 0])));
+        assert!(range.contains(&key(&[1, 3, 0])));
+        assert!(!range.contains(&key(&[2, 3, 0])));
+    }
+}
