@@ -54,7 +54,7 @@ impl Worker {
             Ok(compiled) => compiled,
             Err(error) => return self.send(client, answer(Err(error))),
         };
-        if let Err(failure) = self.materialise(select.plan().tables(), caller.identity) {
+        if let Err(failure) = self.materialise([&select], caller.identity) {
             return self.send(client, answer(Err(failure.to_string().into())));
         }
         if self.is_small([&select]) {
@@ -147,7 +147,7 @@ impl Worker {
         let statement = query::compile(text, self.store.datastore(), &query_caller)?;
         match statement {
             Statement::Select(select) => {
-                let made = self.materialise(select.plan().tables(), caller.identity);
+                let made = self.materialise([&select], caller.identity);
                 made.map_err(|failure| SqlError::Execute(failure.to_string().into()))?;
                 if !self.is_small([&select]) {
                     let room = self.shared.readers.reserve()?;

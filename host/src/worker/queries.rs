@@ -84,8 +84,7 @@ impl Worker {
         let event_tables = known.event_tables;
         let caller = self.query_caller(&known.caller);
         let plans = self.compile_all(queries, &caller, event_tables)?;
-        let tables = plans.iter().flat_map(|plan| plan.select().plan().tables());
-        let views = self.materialise(tables, caller.identity);
+        let views = self.materialise(plans.iter().map(SubscriptionPlan::select), caller.identity);
         let views = views.map_err(|failure| failure.to_string())?;
         if query_set == QuerySetId::Legacy {
             self.remove_set(client, query_set);

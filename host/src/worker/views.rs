@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use spacetime_query::{self as query, SqlError, SubscriptionPlan};
+use spacetime_query::{self as query, Plan, SelectPlan, SqlError, SubscriptionPlan};
 use spacetime_table::TableSchema;
 use spacetime_types::{ConnectionId, Identity, Timestamp};
 
@@ -67,16 +67,17 @@ pub(super) struct ViewFailure {
 pub(super) type FailedReader = (Subscriber, Box<str>);
 
 impl Worker {
-    /// Makes the rows of the views among `tables` those that `caller` is to see. Returns the
+    /// Makes the rows of the views that queries read those that `caller` is to see. Returns the
     /// instances; a subscription adds itself as their reader.
     pub(super) fn materialise<'a>(
         &mut self,
-        tables: impl IntoIterator<Item = &'a Arc<TableSchema>>,
+        selects: impl IntoIterator<Item = &'a SelectPlan>,
         caller: Identity,
     ) -> Result<Vec<InstanceId>, ViewFailure> {
         let now = Instant::now();
         let mut ids = Vec::new();
-        for schema in tables {
+        let plans = selects.into_iter().flat_map(SelectPlan::plans);
+        for schema in plans.flat_map(Plan::tables) {
             if schema.view.is_some() {
                 let view = self.module.view(&schema.name).map(Arc::clone);
                 let view = view.ok_or_else(|| failure(schema, ViewError::Unknown))?;
