@@ -72,15 +72,30 @@ pub(crate) struct Branch {
     pub condition: Predicate,
 }
 
-/// Compiles a query of the subscription language: whole rows of one table. The branches whose
-/// results together are the query's come along.
+/// A query of the subscription language: whole rows of one table.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pub select: SelectPlan,
+    /// Their results together are the query's: one for each combination of visibility rules.
+    pub branches: Vec<Branch>,
+    /// How many tables the text names. In all branches they are the first.
+    pub tables: usize,
+}
+
+/// Compiles a query of the subscription language.
 pub(crate) fn compile_query(
     sql: &str,
     datastore: &Datastore,
     caller: &Caller,
-) -> Result<(SelectPlan, Vec<Branch>), SqlError> {
+) -> Result<Query, SqlError> {
     let select = parse_query(sql)?;
-    Compiler { datastore, caller }.select(&select)
+    let tables = 1 + select.joins.len();
+    let (select, branches) = Compiler { datastore, caller }.select(&select)?;
+    Ok(Query {
+        select,
+        branches,
+        tables,
+    })
 }
 
 /// Resolves a query of the subscription language, with all tables as they are stored: no rule
@@ -418,7 +433,7 @@ fn output(scope: &Scope<'_>, items: &Items) -> Result<(Output, ProductType), Sql
     }
 }
 
-fn whole_row(schema: &TableSchema) -> ProductType {
+pub(crate) fn whole_row(schema: &TableSchema) -> ProductType {
     let columns = schema.columns.iter().skip(hidden_columns(schema));
     let elements = columns.map(|column| element(&column.name, &column.column_type));
     ProductType {

@@ -172,7 +172,7 @@ pub(crate) fn visible_part<'a>(schema: &TableSchema, row: &'a [u8]) -> &'a [u8] 
 }
 
 /// Calls `visit` with each stored row that the access yields.
-fn pointers(
+pub(crate) fn pointers(
     datastore: &Datastore,
     schema: &TableSchema,
     access: &Access,
@@ -295,16 +295,6 @@ impl JoinedRows<'_> {
 
 /// Calls `emit` with every combination that the plan finds. Tables named in `stands` are replaced
 /// by the given rows.
-pub(crate) fn run(
-    plan: &Plan,
-    datastore: &Datastore,
-    stands: &[Stand<'_>],
-    emit: &mut dyn FnMut(&JoinedRows<'_>) -> ControlFlow<()>,
-) -> Result<(), ExecuteError> {
-    let _ = run_metered(plan, datastore, stands, &Meter::unlimited(), emit)?;
-    Ok(())
-}
-
 fn run_metered(
     plan: &Plan,
     datastore: &Datastore,

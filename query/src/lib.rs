@@ -41,6 +41,7 @@ pub use lexer::SQL_BYTES_MAX;
 pub use meter::{Meter, ROWS_BETWEEN_CHECKS};
 pub use plan::{ChangePlan, Plan, SelectPlan};
 pub use subscription::{
-    Evaluation, QueryFailure, QueryHash, QueryId, QueryUpdate, SubscriptionPlan, SubscriptionSet,
+    Evaluation, QueryFailure, QueryHash, QueryId, QueryStats, QueryUpdate, SubscriptionPlan,
+    SubscriptionSet,
 };
 pub use view::view_instance;

@@ -13,7 +13,7 @@ use spacetime_table::{Datastore, TableSchema};
 use spacetime_types::{IndexId, ProductType};
 
 use crate::access::Access;
-use crate::catalogue::hidden_columns;
+use crate::compile::whole_row;
 use crate::predicate::{Predicate, Slot};
 
 /// Where the rows of one table of a plan come from.
@@ -119,6 +119,19 @@ pub(crate) fn is_current(schema: &Arc<TableSchema>, datastore: &Datastore) -> bo
 }
 
 impl SelectPlan {
+    /// Whole rows of the table at position `returned` of every plan; there is at least one plan.
+    pub(crate) fn of_rows(mut plans: Vec<Plan>, returned: usize) -> SelectPlan {
+        let plan = plans.remove(0);
+        let result_type = whole_row(&plan.schemas[returned]);
+        SelectPlan {
+            plan,
+            others: plans,
+            output: Output::Table(returned),
+            limit: None,
+            result_type,
+        }
+    }
+
     /// Names and types of the result's columns.
     #[must_use]
     pub fn result_type(&self) -> &ProductType {
@@ -143,12 +156,6 @@ impl SelectPlan {
             Output::Table(table) => self.plan.schemas.get(table),
             Output::Columns(_) | Output::Count => None,
         }
-    }
-
-    /// Whether the table's stored rows are the result rows, byte for byte.
-    pub(crate) fn returns_stored_rows(&self) -> bool {
-        self.returned_table()
-            .is_some_and(|schema| hidden_columns(schema) == 0)
     }
 }
 

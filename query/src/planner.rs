@@ -53,10 +53,13 @@ impl<'a> Order<'a> {
         schemas: &'a [Arc<TableSchema>],
         conjuncts: &[Predicate],
     ) -> Self {
+        // After the tables there may be one of parameters, which are always there.
+        let mut bound = vec![false; schemas.len()];
+        bound.push(true);
         let mut order = Order {
             schemas,
             left: conjuncts.to_vec(),
-            bound: vec![false; schemas.len()],
+            bound,
             steps: Vec::with_capacity(schemas.len()),
             penalty: 0,
         };

@@ -1,42 +1,36 @@
 //! A compiled subscription query.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use spacetime_table::{Datastore, RowList, TableSchema};
+use spacetime_table::{Datastore, RowList, TableSchema, TxDelta};
 
+use super::maintain;
+use super::shape::{Fragment, TABLES_MAX};
 use crate::catalogue::Caller;
 use crate::compile::compile_query;
 use crate::error::{ExecuteError, SqlError};
 use crate::execute::{RowBuffer, execute_select};
-use crate::plan::{Output, Plan, SelectPlan, Source};
-use crate::planner::plan_tables;
-use crate::predicate::Predicate;
+use crate::plan::{Output, SelectPlan};
 use crate::rls;
-
-/// Most tables of a subscription.
-const TABLES_MAX: usize = 2;
 
 /// Names a query by what it means: equal hashes have equal results in every state. Texts that
 /// differ in case, blanks, aliases or the order of conditions share a hash, and so do `:sender`
-/// and the same identity written out.
+/// and the same identity written out. Callers who see different rows have different hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryHash(pub [u8; 32]);
 
 /// A compiled subscription: whole rows of one table.
 #[derive(Clone, Debug)]
 pub struct SubscriptionPlan {
-    pub(super) select: SelectPlan,
-    /// Position of the returned table in the FROM clause.
-    pub(super) returned: usize,
-    /// All conditions, simplified.
-    pub(super) condition: Predicate,
-    /// For joins, per table: the plan that starts from that table's changes.
-    pub(super) from_changes: Vec<Plan>,
+    /// One for each combination of visibility rules; their results are concatenated.
+    pub(super) fragments: Box<[Fragment]>,
     hash: QueryHash,
     sql: Box<str>,
     caller: Caller,
     /// The visibility rules that it was compiled under, unless they do not apply.
-    rules: Option<[u8; 32]>,
+    rules: Option<Box<[u8; 32]>>,
+    /// Made when it is asked for: most queries are read once and then kept for long.
+    select: OnceLock<Box<SelectPlan>>,
 }
 
 impl SubscriptionPlan {
@@ -46,41 +40,24 @@ impl SubscriptionPlan {
         datastore: &Datastore,
         caller: &Caller,
     ) -> Result<SubscriptionPlan, SqlError> {
-        let (select, mut branches) = compile_query(sql, datastore, caller)?;
-        let condition = match (branches.pop(), branches.len()) {
-            (Some(branch), 0) => branch.condition,
-            (_, more) => return Err(SqlError::TooManyRules(more)),
-        };
-        let Output::Table(returned) = select.output else {
+        let query = compile_query(sql, datastore, caller)?;
+        let Output::Table(returned) = query.select.output else {
             return Err(SqlError::SubscriptionProjection);
         };
-        let schemas = &select.plan.schemas;
-        if schemas.len() > TABLES_MAX {
-            return Err(SqlError::SubscriptionTables(schemas.len()));
+        if query.tables > TABLES_MAX {
+            return Err(SqlError::SubscriptionTables(query.tables));
         }
-        let mut from_changes = Vec::new();
-        if schemas.len() > 1 {
-            for first in 0..schemas.len() {
-                from_changes.push(plan_tables(schemas.clone(), condition.clone(), Some(first)));
-            }
-            let is_probe = |plan: &Plan| {
-                plan.steps
-                    .iter()
-                    .any(|step| matches!(step.source, Source::Probe { .. }))
-            };
-            if condition != Predicate::Always(false) && !from_changes.iter().any(is_probe) {
-                return Err(SqlError::SubscriptionIndex);
-            }
-        }
+        let fragments = query.branches.iter();
+        let fragments = fragments.map(|branch| Fragment::new(branch, returned, query.tables));
+        let fragments: Box<[Fragment]> = fragments.collect::<Result<_, _>>()?;
+        assert!(!fragments.is_empty(), "a query has a branch");
         Ok(SubscriptionPlan {
-            hash: hash(schemas, returned, &condition),
-            returned,
-            condition,
-            from_changes,
-            select,
+            hash: hash(&fragments),
+            fragments,
             sql: sql.trim().into(),
             caller: *caller,
-            rules: (!caller.is_owner).then(|| rls::stamp(datastore)),
+            rules: (!caller.is_owner).then(|| Box::new(rls::stamp(datastore))),
+            select: OnceLock::from(Box::new(query.select)),
         })
     }
 
@@ -90,7 +67,20 @@ impl SubscriptionPlan {
         datastore: &Datastore,
         caller: &Caller,
     ) -> Result<SelectPlan, SqlError> {
-        compile_query(sql, datastore, caller).map(|(select, _)| select)
+        compile_query(sql, datastore, caller).map(|query| query.select)
+    }
+
+    /// The same query for keeping: it shares what it can with others, and does without the plan
+    /// that reads everything.
+    pub(super) fn kept(&self, share: &mut dyn FnMut(&Fragment) -> Fragment) -> SubscriptionPlan {
+        SubscriptionPlan {
+            fragments: self.fragments.iter().map(share).collect(),
+            hash: self.hash,
+            sql: self.sql.clone(),
+            caller: self.caller,
+            rules: self.rules.clone(),
+            select: OnceLock::new(),
+        }
     }
 
     /// What the query means.
@@ -114,37 +104,82 @@ impl SubscriptionPlan {
     /// The table whose rows are returned.
     #[must_use]
     pub fn table(&self) -> &Arc<TableSchema> {
-        &self.select.plan.schemas[self.returned]
+        let shape = &self.fragments[0].shape;
+        &shape.schemas[shape.returned]
+    }
+
+    /// The tables that are read, also those that only visibility rules mention; some may come
+    /// more than once.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<TableSchema>> {
+        self.fragments
+            .iter()
+            .flat_map(|fragment| &fragment.shape.schemas)
     }
 
     /// The query as a SELECT.
     #[must_use]
     pub fn select(&self) -> &SelectPlan {
-        &self.select
+        self.select.get_or_init(|| {
+            let plans = self.fragments.iter().map(Fragment::plan).collect();
+            Box::new(SelectPlan::of_rows(plans, self.fragments[0].shape.returned))
+        })
     }
 
     /// Whether schema and visibility rules are still those it was compiled against.
     #[must_use]
     pub fn is_current(&self, datastore: &Datastore) -> bool {
-        let rules_stand = |rules| rules == rls::stamp(datastore);
-        self.select.plan.is_current(datastore) && self.rules.is_none_or(rules_stand)
+        let rules_stand = |rules: &[u8; 32]| *rules == rls::stamp(datastore);
+        self.has_current_schemas(datastore) && self.rules.as_deref().is_none_or(rules_stand)
+    }
+
+    /// Whether the schemas are still those it was compiled against, and the rules those of the
+    /// stamp.
+    pub(super) fn is_current_under(&self, datastore: &Datastore, rules: &[u8; 32]) -> bool {
+        self.has_current_schemas(datastore)
+            && self.rules.as_deref().is_none_or(|known| known == rules)
+    }
+
+    fn has_current_schemas(&self, datastore: &Datastore) -> bool {
+        self.fragments
+            .iter()
+            .all(|fragment| fragment.is_current(datastore))
     }
 
     /// Whether some table that the query reads has no row, so that the result is empty.
     #[must_use]
     pub fn reads_an_empty_table(&self, datastore: &Datastore) -> bool {
-        self.select
-            .plan
-            .schemas
-            .iter()
-            .any(|schema| schema.is_event || datastore.row_count(schema.id).unwrap_or(0) == 0)
+        let is_empty = |schema: &Arc<TableSchema>| {
+            schema.is_event || datastore.row_count(schema.id).unwrap_or(0) == 0
+        };
+        let reads_one = |fragment: &Fragment| fragment.shape.schemas.iter().any(is_empty);
+        self.fragments.iter().all(reads_one)
     }
 
     /// The present result.
     pub fn initial_rows(&self, datastore: &Datastore) -> Result<RowList, ExecuteError> {
         let mut rows = RowBuffer::new(self.fixed_row_len());
-        execute_select(&self.select, datastore, &mut rows)?;
+        execute_select(self.select(), datastore, &mut rows)?;
         Ok(rows.finish())
+    }
+
+    /// What a transaction added to the result and took from it. `datastore` is the state right
+    /// after the transaction, which may still be open.
+    pub fn delta(
+        &self,
+        delta: &TxDelta,
+        datastore: &Datastore,
+    ) -> Result<(RowList, RowList), ExecuteError> {
+        maintain::whole_delta(self, delta, datastore)
+    }
+
+    /// Whether no row can be in the result more than once, whatever the state: then a row of the
+    /// delta was not there before, or is there no more.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        match &*self.fragments {
+            [only] => !only.is_join(),
+            _ => false,
+        }
     }
 
     /// The length of every result row in bytes, if the type says so.
@@ -162,12 +197,18 @@ pub(super) fn fixed_len(schema: &TableSchema) -> Option<usize> {
     }
 }
 
-fn hash(schemas: &[Arc<TableSchema>], returned: usize, condition: &Predicate) -> QueryHash {
-    let mut text = format!("{returned}");
-    for schema in schemas {
-        text.push_str(&format!(" {}", schema.id));
+fn hash(fragments: &[Fragment]) -> QueryHash {
+    let mut hasher = blake3::Hasher::new();
+    let add_len = |hasher: &mut blake3::Hasher, len: usize| {
+        hasher.update(&u64::try_from(len).unwrap_or(u64::MAX).to_le_bytes());
+    };
+    for fragment in fragments {
+        hasher.update(&fragment.shape.hash);
+        add_len(&mut hasher, fragment.values.len());
+        for value in &fragment.values {
+            add_len(&mut hasher, value.len());
+            hasher.update(value);
+        }
     }
-    text.push(' ');
-    condition.write_normal(&mut text);
-    QueryHash(*blake3::hash(text.as_bytes()).as_bytes())
+    QueryHash(*hasher.finalize().as_bytes())
 }

@@ -2,23 +2,26 @@
 //!
 //! Invariants
 //!   * A query is here exactly as long as it has a subscriber.
-//!   * Each changed row is filtered once per query that it can concern.
+//!   * A query is filed for every table that it reads, and queries of one shape share it.
 //!   * An update lists each subscriber once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
-use spacetime_table::{Datastore, RowList, RowListBuilder, TableDelta, TableSchema, TxDelta};
+use spacetime_table::{Datastore, RowList, TableSchema, TxDelta};
 use spacetime_types::TableId;
 
-use super::maintain::join_delta;
-use super::plan::{QueryHash, SubscriptionPlan, fixed_len};
-use super::prune::TableQueries;
+use super::evaluate::{Evaluator, Outcome};
+use super::filing::places;
+use super::members::Members;
+use super::plan::{QueryHash, SubscriptionPlan};
+use super::prune::{TableQueries, Target};
+use super::shape::{Fragment, Shape};
 use crate::error::{ExecuteError, SqlError};
-use crate::execute::visible_part;
-use crate::predicate::{OneRow, Predicate};
+use crate::planted::{self, Bug};
+use crate::rls;
 
 /// A query of a [`SubscriptionSet`]. Ids are not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,38 +58,55 @@ pub struct Evaluation<S> {
     pub failures: Vec<QueryFailure<S>>,
 }
 
+/// What a query cost and delivered so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueryStats {
+    /// Transactions that it was evaluated for because they could affect it.
+    pub evaluations: u64,
+    /// Transactions that changed its result.
+    pub updates: u64,
+    /// Rows of these changes, both directions, counted once however many subscribers got them.
+    pub rows: u64,
+}
+
 #[derive(Debug)]
 struct Query<S> {
     plan: Arc<SubscriptionPlan>,
-    subscribers: BTreeSet<S>,
+    subscribers: Members<S>,
     /// The subscribers as the last update listed them, until they change.
     listed: Option<Arc<[S]>>,
+    stats: QueryStats,
 }
 
 /// The queries of one database. `S` names a subscriber: whatever must receive its own copy of the
 /// updates, for instance a connection together with a query set's id.
 #[derive(Debug)]
 pub struct SubscriptionSet<S> {
-    queries: BTreeMap<QueryId, Query<S>>,
+    queries: HashMap<QueryId, Query<S>, FxBuildHasher>,
     by_hash: HashMap<QueryHash, QueryId, FxBuildHasher>,
     by_table: HashMap<TableId, TableQueries, FxBuildHasher>,
-    by_subscriber: BTreeMap<S, BTreeSet<QueryId>>,
+    by_subscriber: HashMap<S, Members<QueryId>, FxBuildHasher>,
+    shapes: HashMap<[u8; 32], Arc<Shape>, FxBuildHasher>,
     next: u64,
+    /// What the last transaction changed, for a planted bug only.
+    before: Option<TxDelta>,
 }
 
 impl<S> Default for SubscriptionSet<S> {
     fn default() -> Self {
         SubscriptionSet {
-            queries: BTreeMap::new(),
+            queries: HashMap::default(),
             by_hash: HashMap::default(),
             by_table: HashMap::default(),
-            by_subscriber: BTreeMap::new(),
+            by_subscriber: HashMap::default(),
+            shapes: HashMap::default(),
             next: 0,
+            before: None,
         }
     }
 }
 
-impl<S: Copy + Ord> SubscriptionSet<S> {
+impl<S: Copy + Ord + Hash> SubscriptionSet<S> {
     /// No queries.
     #[must_use]
     pub fn new() -> Self {
@@ -98,35 +118,64 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
         let plan = plan.into();
         let query = match self.by_hash.get(&plan.hash()) {
             Some(query) => *query,
-            None => self.insert(plan),
+            None => self.insert(&plan),
         };
         if let Some(entry) = self.queries.get_mut(&query)
             && entry.subscribers.insert(subscriber)
         {
             entry.listed = None;
-            self.by_subscriber
-                .entry(subscriber)
-                .or_default()
-                .insert(query);
+            let queries = self.by_subscriber.entry(subscriber);
+            queries.or_default().insert(query);
         }
         query
     }
 
-    fn insert(&mut self, plan: Arc<SubscriptionPlan>) -> QueryId {
+    fn insert(&mut self, plan: &SubscriptionPlan) -> QueryId {
         let query = QueryId(self.next);
         self.next += 1;
+        let plan = Arc::new(plan.kept(&mut |fragment| self.with_shared_shape(fragment)));
         self.by_hash.insert(plan.hash(), query);
-        for (table, schema) in plan.select.plan.schemas.iter().enumerate() {
-            let queries = self.by_table.entry(schema.id).or_default();
-            queries.add(query, &plan.condition, table, schema);
-        }
+        self.file(query, &plan);
         let entry = Query {
             plan,
-            subscribers: BTreeSet::new(),
+            subscribers: Members::None,
             listed: None,
+            stats: QueryStats::default(),
         };
         self.queries.insert(query, entry);
         query
+    }
+
+    fn with_shared_shape(&mut self, fragment: &Fragment) -> Fragment {
+        let known = self.shapes.get(&fragment.shape.hash);
+        // A shape of the same hash from before a schema change is another.
+        let is_same = |known: &&Arc<Shape>| known.has_schemas_of(&fragment.shape);
+        if let Some(shape) = known.filter(is_same) {
+            return Fragment {
+                shape: Arc::clone(shape),
+                values: fragment.values.clone(),
+            };
+        }
+        let shape = Arc::clone(&fragment.shape);
+        self.shapes.insert(shape.hash, shape);
+        fragment.clone()
+    }
+
+    /// Forgets shapes that no query has any more, when they may be many.
+    fn forget_shapes(&mut self) {
+        const UNUSED_MAX: usize = 16;
+        if self.shapes.len() > self.queries.len() * 2 + UNUSED_MAX {
+            self.shapes.retain(|_, shape| Arc::strong_count(shape) > 1);
+        }
+    }
+
+    fn file(&mut self, query: QueryId, plan: &SubscriptionPlan) {
+        for (target, table, fragment) in targets(query, plan) {
+            let queries = self.by_table.entry(table).or_default();
+            for place in places(fragment, usize::from(target.table)) {
+                queries.add(target, place);
+            }
+        }
     }
 
     /// Takes a subscriber from one query. Whether it was there.
@@ -146,6 +195,9 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
         }
         if entry.subscribers.is_empty() {
             self.drop_query(query);
+        } else if planted::is_on(Bug::UnsubscribeDropsShared) {
+            let plan = Arc::clone(&entry.plan);
+            self.unfile(query, &plan);
         }
         true
     }
@@ -156,6 +208,8 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
         };
         self.forget_hash(query, &entry.plan);
         self.unfile(query, &entry.plan);
+        drop(entry);
+        self.forget_shapes();
     }
 
     /// After a refresh two queries may mean the same; the hash names only one of them.
@@ -166,12 +220,15 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
     }
 
     fn unfile(&mut self, query: QueryId, plan: &SubscriptionPlan) {
-        for (table, schema) in plan.select.plan.schemas.iter().enumerate() {
-            if let Some(queries) = self.by_table.get_mut(&schema.id) {
-                queries.remove(query, &plan.condition, table, schema);
-                if queries.is_empty() {
-                    self.by_table.remove(&schema.id);
-                }
+        for (target, table, fragment) in targets(query, plan) {
+            let Some(queries) = self.by_table.get_mut(&table) else {
+                continue;
+            };
+            for place in places(fragment, usize::from(target.table)) {
+                queries.remove(target, &place);
+            }
+            if queries.is_empty() {
+                self.by_table.remove(&table);
             }
         }
     }
@@ -185,19 +242,29 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
         queries
     }
 
-    /// The queries of a subscriber.
+    /// The queries of a subscriber, ascending.
     pub fn queries_of(&self, subscriber: S) -> impl Iterator<Item = QueryId> + '_ {
-        self.by_subscriber
-            .get(&subscriber)
-            .into_iter()
-            .flatten()
-            .copied()
+        let queries = self.by_subscriber.get(&subscriber);
+        queries.into_iter().flat_map(Members::iter)
     }
 
     /// The plan of a query.
     #[must_use]
     pub fn plan(&self, query: QueryId) -> Option<&Arc<SubscriptionPlan>> {
         self.queries.get(&query).map(|entry| &entry.plan)
+    }
+
+    /// What a query cost and delivered since its first subscriber came.
+    #[must_use]
+    pub fn stats(&self, query: QueryId) -> Option<QueryStats> {
+        self.queries.get(&query).map(|entry| entry.stats)
+    }
+
+    /// All queries with their number of subscribers and their costs, in no order.
+    pub fn queries(&self) -> impl Iterator<Item = (QueryId, &SubscriptionPlan, usize, QueryStats)> {
+        self.queries
+            .iter()
+            .map(|(query, entry)| (*query, &*entry.plan, entry.subscribers.len(), entry.stats))
     }
 
     /// The query that a hash names, if somebody subscribes to it.
@@ -225,73 +292,41 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
             updates: Vec::new(),
             failures: Vec::new(),
         };
-        let mut lists = BTreeMap::new();
-        let mut joins = BTreeSet::new();
-        for table in &delta.tables {
-            if let Some(queries) = self.by_table.get(&table.table) {
-                self.filter_table(table, queries, &mut lists, &mut joins);
-            }
+        let outcomes = self.outcomes(delta, datastore);
+        for (query, outcome) in outcomes {
+            self.report(query, outcome, datastore, &mut evaluation);
         }
-        let mut results: BTreeMap<QueryId, Result<(RowList, RowList), ExecuteError>> = lists
-            .into_iter()
-            .map(|(query, builders)| (query, Ok(builders.finish())))
-            .collect();
-        for query in joins {
-            if let Some(entry) = self.queries.get(&query) {
-                results.insert(query, join_delta(&entry.plan, delta, datastore));
-            }
-        }
-        for (query, result) in results {
-            self.report(query, result, &mut evaluation);
-        }
+        self.repeat_before(delta, datastore, &mut evaluation);
         evaluation
     }
 
-    /// Sorts the changed rows of a table into the queries over that table alone, and notes the
-    /// joins that they can concern.
-    fn filter_table(
-        &self,
-        delta: &TableDelta,
-        queries: &TableQueries,
-        lists: &mut BTreeMap<QueryId, Lists>,
-        joins: &mut BTreeSet<QueryId>,
-    ) {
-        for query in &queries.always {
-            let Some(plan) = self.plan(*query) else {
-                continue;
-            };
-            if plan.select.plan.schemas.len() > 1 {
-                joins.insert(*query);
-            } else if plan.condition == Predicate::Always(true) && plan.select.returns_stored_rows()
-            {
-                lists.insert(
-                    *query,
-                    Lists::Shared(delta.inserts.clone(), delta.deletes.clone()),
-                );
-            } else {
-                for (rows, is_insert) in [(&delta.inserts, true), (&delta.deletes, false)] {
-                    for row in rows.iter() {
-                        push_if_holds(*query, plan, row, is_insert, lists);
-                    }
-                }
+    fn outcomes(&self, delta: &TxDelta, datastore: &Datastore) -> Vec<(QueryId, Outcome)> {
+        let mut evaluator = Evaluator::new(delta, datastore);
+        let plan_of = |query| self.queries.get(&query).map(|entry| &*entry.plan);
+        for table in &delta.tables {
+            if let Some(queries) = self.by_table.get(&table.table) {
+                evaluator.add_table(table, queries, &plan_of);
             }
         }
-        if !queries.has_values() {
+        evaluator.finish()
+    }
+
+    /// A planted bug: queries that are new since the last transaction get it once more.
+    fn repeat_before(
+        &mut self,
+        delta: &TxDelta,
+        datastore: &Datastore,
+        evaluation: &mut Evaluation<S>,
+    ) {
+        if !planted::is_on(Bug::FirstUpdateOverlaps) {
             return;
         }
-        for (rows, is_insert) in [(&delta.inserts, true), (&delta.deletes, false)] {
-            for bytes in rows.iter() {
-                let row = OneRow {
-                    bytes,
-                    schema: &delta.schema,
-                };
-                queries.find(row, &mut |query| match self.plan(query) {
-                    Some(plan) if plan.select.plan.schemas.len() > 1 => {
-                        joins.insert(query);
-                    }
-                    Some(plan) => push_if_holds(query, plan, bytes, is_insert, lists),
-                    None => {}
-                });
+        if let Some(before) = self.before.replace(delta.clone()) {
+            for (query, outcome) in self.outcomes(&before, datastore) {
+                let is_new = |entry: &Query<S>| entry.stats.evaluations <= 1;
+                if self.queries.get(&query).is_some_and(is_new) {
+                    self.report(query, outcome, datastore, evaluation);
+                }
             }
         }
     }
@@ -299,23 +334,28 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
     fn report(
         &mut self,
         query: QueryId,
-        result: Result<(RowList, RowList), ExecuteError>,
+        outcome: Outcome,
+        _datastore: &Datastore,
         evaluation: &mut Evaluation<S>,
     ) {
         let Some(entry) = self.queries.get_mut(&query) else {
             return;
         };
-        let is_unchanged =
-            |(inserts, deletes): &(RowList, RowList)| inserts.is_empty() && deletes.is_empty();
-        if result.as_ref().is_ok_and(is_unchanged) {
-            return;
+        entry.stats.evaluations += 1;
+        if let Ok((inserts, deletes)) = &outcome {
+            let rows = inserts.len() + deletes.len();
+            if rows == 0 {
+                return;
+            }
+            entry.stats.updates += 1;
+            entry.stats.rows += u64::try_from(rows).unwrap_or(u64::MAX);
         }
         let subscribers = entry
             .listed
-            .get_or_insert_with(|| entry.subscribers.iter().copied().collect());
+            .get_or_insert_with(|| entry.subscribers.iter().collect());
         let subscribers = Arc::clone(subscribers);
         let plan = Arc::clone(&entry.plan);
-        match result {
+        match outcome {
             Ok((inserts, deletes)) => evaluation.updates.push(QueryUpdate {
                 query,
                 table: Arc::clone(plan.table()),
@@ -333,19 +373,21 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
         }
     }
 
-    /// Compiles the queries again whose tables or indexes changed. Call it after every schema
-    /// change, before the next transaction is evaluated. Returns the queries that can no longer
-    /// be compiled, with their former subscribers; they are removed.
+    /// Compiles the queries again whose tables, indexes or visibility rules changed. Call it after
+    /// every schema change, before the next transaction is evaluated. Returns the queries that can
+    /// no longer be compiled, with their former subscribers; they are removed.
     pub fn refresh(
         &mut self,
         datastore: &Datastore,
     ) -> Vec<(Arc<SubscriptionPlan>, Vec<S>, SqlError)> {
-        let stale: Vec<QueryId> = self
+        let rules = rls::stamp(datastore);
+        let mut stale: Vec<QueryId> = self
             .queries
             .iter()
-            .filter(|(_, entry)| !entry.plan.is_current(datastore))
+            .filter(|(_, entry)| !entry.plan.is_current_under(datastore, &rules))
             .map(|(query, _)| *query)
             .collect();
+        stale.sort_unstable();
         let mut failed = Vec::new();
         for query in stale {
             let Some(entry) = self.queries.get(&query) else {
@@ -353,9 +395,9 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
             };
             let old = Arc::clone(&entry.plan);
             match SubscriptionPlan::compile(old.sql(), datastore, old.caller()) {
-                Ok(plan) => self.replace(query, &old, plan),
+                Ok(plan) => self.replace(query, &old, &plan),
                 Err(error) => {
-                    let subscribers: Vec<S> = entry.subscribers.iter().copied().collect();
+                    let subscribers: Vec<S> = entry.subscribers.iter().collect();
                     for subscriber in &subscribers {
                         self.remove(*subscriber, query);
                     }
@@ -367,56 +409,34 @@ impl<S: Copy + Ord> SubscriptionSet<S> {
     }
 
     /// Gives a query its new plan. Its meaning may have moved to another hash.
-    fn replace(&mut self, query: QueryId, old: &SubscriptionPlan, plan: SubscriptionPlan) {
+    fn replace(&mut self, query: QueryId, old: &SubscriptionPlan, plan: &SubscriptionPlan) {
         self.forget_hash(query, old);
         self.unfile(query, old);
+        let plan = Arc::new(plan.kept(&mut |fragment| self.with_shared_shape(fragment)));
         self.by_hash.insert(plan.hash(), query);
-        for (table, schema) in plan.select.plan.schemas.iter().enumerate() {
-            let queries = self.by_table.entry(schema.id).or_default();
-            queries.add(query, &plan.condition, table, schema);
-        }
+        self.file(query, &plan);
         if let Some(entry) = self.queries.get_mut(&query) {
-            entry.plan = Arc::new(plan);
+            entry.plan = plan;
         }
     }
 }
 
-/// The rows of a query's delta while they are collected.
-enum Lists {
-    Shared(RowList, RowList),
-    Built {
-        inserts: RowListBuilder,
-        deletes: RowListBuilder,
-    },
-}
-
-impl Lists {
-    fn finish(self) -> (RowList, RowList) {
-        match self {
-            Lists::Shared(inserts, deletes) => (inserts, deletes),
-            Lists::Built { inserts, deletes } => (inserts.finish(), deletes.finish()),
-        }
-    }
-}
-
-fn push_if_holds(
+/// The tables that a query is filed for.
+fn targets(
     query: QueryId,
     plan: &SubscriptionPlan,
-    bytes: &[u8],
-    is_insert: bool,
-    lists: &mut BTreeMap<QueryId, Lists>,
-) {
-    let schema = plan.table();
-    if !plan.condition.holds(&OneRow { bytes, schema }) {
-        return;
-    }
-    let fixed = fixed_len(schema);
-    let entry = lists.entry(query).or_insert_with(|| Lists::Built {
-        inserts: RowListBuilder::new(fixed),
-        deletes: RowListBuilder::new(fixed),
-    });
-    if let Lists::Built { inserts, deletes } = entry {
-        let list = if is_insert { inserts } else { deletes };
-        list.push(visible_part(schema, bytes));
-    }
+) -> impl Iterator<Item = (Target, TableId, &Fragment)> {
+    (0..)
+        .zip(&plan.fragments)
+        .flat_map(move |(position, fragment)| {
+            let schemas = (0..).zip(&fragment.shape.schemas);
+            schemas.map(move |(table, schema)| {
+                let target = Target {
+                    query,
+                    fragment: position,
+                    table,
+                };
+                (target, schema.id, fragment)
+            })
+        })
 }
