@@ -39,8 +39,8 @@ fn fill(mut index: Index, key_of: impl Fn(u32) -> Key) -> Index {
 struct Numbered<F>(F);
 
 impl<F: Fn(u32) -> Key> RowKeys for Numbered<F> {
-    fn has_key(&self, ptr: RowPtr, key: &Key, _: &KeyShape) -> bool {
-        self.0(ptr.0) == *key
+    fn key_of(&self, ptr: RowPtr, _: &KeyShape, out: &mut Key) {
+        *out = self.0(ptr.0);
     }
 }
 

@@ -120,6 +120,16 @@ impl Direct {
         true
     }
 
+    /// Puts a row in the place of another; returns whether that was there.
+    pub(crate) fn exchange(&mut self, key: u64, old: RowPtr, new: RowPtr) -> bool {
+        assert!(new != RowPtr::NONE, "the pointer stands for an empty place");
+        let place = place_of(key).filter(|_| self.get(key) == Some(old));
+        let chunk = place.and_then(|(at, place)| Some((self.chunks.get_mut(at)?.as_mut()?, place)));
+        chunk
+            .map(|(chunk, place)| Arc::make_mut(chunk).ptrs[place] = new)
+            .is_some()
+    }
+
     #[inline]
     pub(crate) fn get(&self, key: u64) -> Option<RowPtr> {
         let (at, place) = place_of(key)?;

@@ -12,11 +12,11 @@
 //!
 //! The hash has no secret. Keys chosen to collide slow the table down to a search in one segment.
 
+use crate::leaf_keys::{Exact, Unasked};
 use crate::tree::{Tree, TreeIter};
 use hashbrown::HashTable;
 use spacetime_page::{RowPtr, SharedVec};
 use std::cell::RefCell;
-use std::ops::Bound;
 use std::sync::Arc;
 
 /// A further segment is made when the others hold more than this on average. Segments then hold
@@ -38,7 +38,7 @@ struct Entry {
 #[derive(Clone, Debug, Default)]
 struct Segment {
     entries: HashTable<Entry>,
-    lists: Vec<Tree<()>>,
+    lists: Vec<Tree<Exact<()>>>,
     /// Places of `lists` that are empty and not referred to.
     unused: Vec<u32>,
 }
@@ -88,12 +88,12 @@ impl Segment {
         }
     }
 
-    fn list(&self, place: u32) -> &Tree<()> {
+    fn list(&self, place: u32) -> &Tree<Exact<()>> {
         &self.lists[index(place)]
     }
 
     /// Keeps a list; returns its place.
-    fn put_list(&mut self, list: Tree<()>) -> u32 {
+    fn put_list(&mut self, list: Tree<Exact<()>>) -> u32 {
         if let Some(place) = self.unused.pop() {
             self.lists[index(place)] = list;
             return place;
@@ -104,7 +104,7 @@ impl Segment {
         place.unwrap_or(0)
     }
 
-    fn take_list(&mut self, place: u32) -> Tree<()> {
+    fn take_list(&mut self, place: u32) -> Tree<Exact<()>> {
         self.unused.push(place);
         std::mem::replace(&mut self.lists[index(place)], Tree::new())
     }
@@ -115,7 +115,7 @@ impl Segment {
         if entry.mark & MANY == 0 {
             return RowPtr(entry.rows);
         }
-        let first = self.list(entry.rows).first(&());
+        let first = self.list(entry.rows).first(&(), &Unasked);
         assert!(first.is_some(), "a list has rows");
         first.unwrap_or(RowPtr::NONE)
     }
@@ -194,10 +194,10 @@ impl Segment {
             return Removed::Nothing;
         };
         let list = &mut self.lists[index(found.rows)];
-        if !list.remove(&(), ptr, false) {
+        if !list.remove(&(), ptr, false, &Unasked) {
             return Removed::Nothing;
         }
-        if let (1, Some(last)) = (list.len(), list.first(&())) {
+        if let (1, Some(last)) = (list.len(), list.first(&(), &Unasked)) {
             self.take_list(found.rows);
             self.replace_entry(found, Entry { mark, rows: last.0 });
         }
@@ -205,18 +205,18 @@ impl Segment {
     }
 
     fn allocated_bytes(&self) -> usize {
-        let lists = self.lists.iter().map(|list| list.allocated_bytes(&|()| 0));
+        let lists = self.lists.iter().map(Tree::allocated_bytes);
         // Two reference counts come before the segment.
         16 + size_of::<Segment>()
             + self.entries.allocation_size()
-            + self.lists.capacity() * size_of::<Tree<()>>()
+            + self.lists.capacity() * size_of::<Tree<Exact<()>>>()
             + lists.sum::<usize>()
             + self.unused.capacity() * 4
     }
 }
 
-fn add(list: &mut Tree<()>, ptr: RowPtr) {
-    let added = list.insert(&(), ptr, false);
+fn add(list: &mut Tree<Exact<()>>, ptr: RowPtr) {
+    let added = list.insert(&(), ptr, false, &Unasked);
     assert!(added.is_ok(), "lists are not unique by key");
 }
 
@@ -362,6 +362,18 @@ impl Hashed {
         true
     }
 
+    /// Puts a row in the place of another with the same key, if that is its only one; returns
+    /// whether it was.
+    pub(crate) fn exchange(&mut self, hash: u64, old: RowPtr, new: RowPtr) -> bool {
+        let mark = mark_of(hash);
+        let is_it = |entry: &Entry| entry.mark == mark && entry.rows == old.0;
+        let entry = self
+            .segment_mut(mark)
+            .entries
+            .find_mut(place_hash(mark), is_it);
+        entry.map(|entry| entry.rows = new.0).is_some()
+    }
+
     /// A row with the key, if there is one.
     #[inline]
     pub fn first(&self, hash: u64, has_key: impl Fn(RowPtr) -> bool) -> Option<RowPtr> {
@@ -381,7 +393,7 @@ impl Hashed {
             Some(entry) if entry.mark & MANY == 0 => HashedIter::One(Some(RowPtr(entry.rows))),
             Some(entry) => {
                 let list = segment.list(entry.rows);
-                HashedIter::Many(list.range(Bound::Unbounded, Bound::Unbounded))
+                HashedIter::Many(list.iter())
             }
         }
     }
@@ -440,7 +452,7 @@ impl Hashed {
 #[derive(Clone, Debug)]
 pub(crate) enum HashedIter<'a> {
     One(Option<RowPtr>),
-    Many(TreeIter<'a, ()>),
+    Many(TreeIter<'a, Exact<()>>),
 }
 
 impl Iterator for HashedIter<'_> {

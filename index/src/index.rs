@@ -8,11 +8,12 @@
 
 use crate::direct::{Direct, DirectIter, Refused};
 use crate::hashed::{Hashed, HashedIter};
-use crate::key::{Key, KeyBytes, KeyRange};
+use crate::key::{Key, KeyRange};
 use crate::key_shape::KeyShape;
+use crate::leaf_keys::{Exact, Heads, KeySource, Unasked};
 use crate::tree::{Tree, TreeIter};
 use spacetime_page::{RowPtr, hash_row};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -29,10 +30,49 @@ pub enum Algorithm {
 #[error("a hash index answers whole keys only; declare a btree index for ranges")]
 pub struct NotOrdered;
 
-/// The rows behind the pointers of an index that does not hold their keys.
+/// The rows behind the pointers of an index, for indexes that do not hold their keys.
 pub trait RowKeys {
-    /// Whether a row has this key, of this shape. The row is one that is in the index.
-    fn has_key(&self, ptr: RowPtr, key: &Key, shape: &KeyShape) -> bool;
+    /// Makes the key of a row, with `shape`. The row is one that is in the index, or that is about
+    /// to be.
+    fn key_of(&self, ptr: RowPtr, shape: &KeyShape, out: &mut Key);
+
+    /// Whether a row has this key, of this shape.
+    #[inline]
+    fn has_key(&self, ptr: RowPtr, key: &Key, shape: &KeyShape) -> bool {
+        let mut of_row = Key::default();
+        self.key_of(ptr, shape, &mut of_row);
+        of_row == *key
+    }
+}
+
+/// The rows, as a tree sees them.
+struct Bytes<'a, R> {
+    rows: &'a R,
+    shape: &'a KeyShape,
+    /// Of the last key, to be used again.
+    buffer: Cell<Key>,
+}
+
+impl<'a, R> Bytes<'a, R> {
+    #[inline]
+    fn new(rows: &'a R, shape: &'a KeyShape) -> Self {
+        Bytes {
+            rows,
+            shape,
+            buffer: Cell::default(),
+        }
+    }
+}
+
+impl<R: RowKeys> KeySource<[u8]> for Bytes<'_, R> {
+    #[inline]
+    fn with_key<T>(&self, ptr: RowPtr, see: impl FnOnce(&[u8]) -> T) -> T {
+        let mut key = self.buffer.take();
+        self.rows.key_of(ptr, self.shape, &mut key);
+        let seen = key.with_bytes(see);
+        self.buffer.set(key);
+        seen
+    }
 }
 
 /// Row pointers by key. A row has one key, and is in the index under no other; whoever changes an
@@ -48,11 +88,10 @@ pub struct Index {
 /// The structures, by size of the key.
 #[derive(Clone, Debug)]
 enum Map {
-    Tree32(Tree<u32>),
-    Tree64(Tree<u64>),
-    Tree128(Tree<u128>),
-    Tree256(Tree<[u64; 4]>),
-    TreeBytes(Tree<KeyBytes>),
+    Tree32(Tree<Exact<u32>>),
+    Tree64(Tree<Exact<u64>>),
+    /// Keys of more than 8 bytes, or of any length.
+    Wide(Tree<Heads>),
     Hash(Hashed),
     Direct(Direct),
 }
@@ -60,20 +99,24 @@ enum Map {
 /// Does the same with the map and the key, whatever they are.
 macro_rules! with_map {
     (
-        $map:expr, $key:expr,
-        tree($tree:ident, $tree_key:ident) => $on_tree:expr,
+        ($map:expr, $key:expr, $rows:expr, $shape:expr),
+        tree($tree:ident, $tree_key:ident, $tree_rows:ident) => $on_tree:expr,
         hash($hash:ident, $hash_key:ident) => $on_hash:expr,
         direct($direct:ident, $direct_key:ident) => $on_direct:expr $(,)?
     ) => {
         match ($map, $key) {
             (Map::Tree32($tree), Key::U64(key)) => {
-                let $tree_key = &narrow(*key);
+                let ($tree_key, $tree_rows) = (&narrow(*key), &Unasked);
                 $on_tree
             }
-            (Map::Tree64($tree), Key::U64($tree_key)) => $on_tree,
-            (Map::Tree128($tree), Key::U128($tree_key)) => $on_tree,
-            (Map::Tree256($tree), Key::U256($tree_key)) => $on_tree,
-            (Map::TreeBytes($tree), Key::Bytes($tree_key)) => $on_tree,
+            (Map::Tree64($tree), Key::U64($tree_key)) => {
+                let $tree_rows = &Unasked;
+                $on_tree
+            }
+            (Map::Wide($tree), key) => {
+                let $tree_rows = &Bytes::new($rows, $shape);
+                key.with_bytes(|$tree_key| $on_tree)
+            }
             (Map::Hash($hash), $hash_key) => $on_hash,
             (Map::Direct($direct), Key::U64($direct_key)) => $on_direct,
             (_, key) => wrong_shape(key),
@@ -121,9 +164,7 @@ impl Map {
             (Algorithm::Hash, _) => Map::Hash(Hashed::default()),
             (_, Some(0..=4)) => Map::Tree32(Tree::new()),
             (_, Some(5..=8)) => Map::Tree64(Tree::new()),
-            (_, Some(9..=16)) => Map::Tree128(Tree::new()),
-            (_, Some(17..=32)) => Map::Tree256(Tree::new()),
-            (_, _) => Map::TreeBytes(Tree::new()),
+            (_, _) => Map::Wide(Tree::new()),
         }
     }
 }
@@ -170,9 +211,7 @@ impl Index {
         match &self.map {
             Map::Tree32(tree) => tree.len(),
             Map::Tree64(tree) => tree.len(),
-            Map::Tree128(tree) => tree.len(),
-            Map::Tree256(tree) => tree.len(),
-            Map::TreeBytes(tree) => tree.len(),
+            Map::Wide(tree) => tree.len(),
             Map::Hash(hashed) => hashed.len(),
             Map::Direct(direct) => direct.len(),
         }
@@ -187,13 +226,10 @@ impl Index {
     /// Bytes of memory. Walks the whole index.
     #[must_use]
     pub fn allocated_bytes(&self) -> usize {
-        let outside = |key: &KeyBytes| if key.spilled() { key.capacity() } else { 0 };
         match &self.map {
-            Map::Tree32(tree) => tree.allocated_bytes(&|_| 0),
-            Map::Tree64(tree) => tree.allocated_bytes(&|_| 0),
-            Map::Tree128(tree) => tree.allocated_bytes(&|_| 0),
-            Map::Tree256(tree) => tree.allocated_bytes(&|_| 0),
-            Map::TreeBytes(tree) => tree.allocated_bytes(&outside),
+            Map::Tree32(tree) => tree.allocated_bytes(),
+            Map::Tree64(tree) => tree.allocated_bytes(),
+            Map::Wide(tree) => tree.allocated_bytes(),
             Map::Hash(hashed) => hashed.allocated_bytes(),
             Map::Direct(direct) => direct.allocated_bytes(),
         }
@@ -205,11 +241,14 @@ impl Index {
     pub fn insert(&mut self, key: &Key, ptr: RowPtr, rows: &impl RowKeys) -> Result<(), RowPtr> {
         let (is_unique, shape) = (self.is_unique, &*self.shape);
         let refused = with_map!(
-            &mut self.map, key,
-            tree(tree, key) => return tree.insert(key, ptr, is_unique),
+            (&mut self.map, key, rows, shape),
+            tree(tree, key, rows) => {
+                tree.insert(key, ptr, is_unique, rows).map_err(Refused::Taken)
+            },
             hash(hashed, key) => {
                 let has_key = |other| rows.has_key(other, key, shape);
-                return hashed.insert(hash_of(key), ptr, is_unique, has_key);
+                let inserted = hashed.insert(hash_of(key), ptr, is_unique, has_key);
+                inserted.map_err(Refused::Taken)
             },
             direct(direct, key) => direct.insert(*key, ptr),
         );
@@ -235,21 +274,17 @@ impl Index {
         assert!(self.is_empty(), "an index is filled once");
         let keys = usize::try_from(len).unwrap_or(usize::MAX);
         let is_unique = self.is_unique;
-        macro_rules! build {
-            ($tree:ident, $key:pat => $value:expr) => {{
-                let of = |key: Key| match key {
-                    $key => $value,
-                    key => wrong_shape(&key),
-                };
-                *$tree = Tree::build(pairs(keys, ptrs, key_of, of), is_unique)?;
-            }};
-        }
         match &mut self.map {
-            Map::Tree32(tree) => build!(tree, Key::U64(key) => narrow(key)),
-            Map::Tree64(tree) => build!(tree, Key::U64(key) => key),
-            Map::Tree128(tree) => build!(tree, Key::U128(key) => key),
-            Map::Tree256(tree) => build!(tree, Key::U256(key) => key),
-            Map::TreeBytes(tree) => build!(tree, Key::Bytes(key) => key),
+            Map::Tree32(tree) => {
+                *tree = Tree::<Exact<u32>>::build(pairs(keys, ptrs, key_of, narrow), is_unique)?;
+            }
+            Map::Tree64(tree) => {
+                *tree = Tree::<Exact<u64>>::build(pairs(keys, ptrs, key_of, |key| key), is_unique)?;
+            }
+            Map::Wide(tree) => {
+                let rows = &Bytes::new(rows, &self.shape);
+                *tree = Tree::<Heads>::build(ptrs.collect(), is_unique, rows)?;
+            }
             Map::Hash(hashed) => {
                 let (key_of, shape) = (RefCell::new(key_of), &*self.shape);
                 let (mut key, mut other_key) = (Key::default(), Key::default());
@@ -291,8 +326,8 @@ impl Index {
     pub fn remove(&mut self, key: &Key, ptr: RowPtr, rows: &impl RowKeys) -> bool {
         let (is_unique, shape) = (self.is_unique, &*self.shape);
         with_map!(
-            &mut self.map, key,
-            tree(tree, key) => tree.remove(key, ptr, is_unique),
+            (&mut self.map, key, rows, shape),
+            tree(tree, key, rows) => tree.remove(key, ptr, is_unique, rows),
             hash(hashed, key) => {
                 hashed.remove(hash_of(key), ptr, |other| rows.has_key(other, key, shape))
             },
@@ -300,13 +335,34 @@ impl Index {
         )
     }
 
+    /// Puts a row in the place of another with the same key. Both are stored. Returns whether the
+    /// old one was there under this key.
+    pub fn exchange(&mut self, key: &Key, old: RowPtr, new: RowPtr, rows: &impl RowKeys) -> bool {
+        let (is_unique, shape) = (self.is_unique, &*self.shape);
+        let is_done = with_map!(
+            (&mut self.map, key, rows, shape),
+            tree(tree, key, rows) => tree.exchange(key, (old, new), is_unique, rows),
+            hash(hashed, key) => hashed.exchange(hash_of(key), old, new),
+            direct(direct, key) => direct.exchange(*key, old, new),
+        );
+        if is_done {
+            return true;
+        }
+        let was_there = self.remove(key, old, rows);
+        if was_there {
+            let inserted = self.insert(key, new, rows);
+            assert!(inserted.is_ok(), "the key has just become free");
+        }
+        was_there
+    }
+
     /// The row with this key, or one of them.
     #[must_use]
     #[inline]
     pub fn first(&self, key: &Key, rows: &impl RowKeys) -> Option<RowPtr> {
         with_map!(
-            &self.map, key,
-            tree(tree, key) => tree.first(key),
+            (&self.map, key, rows, &*self.shape),
+            tree(tree, key, rows) => tree.first(key, rows),
             hash(hashed, key) => {
                 hashed.first(hash_of(key), |other| rows.has_key(other, key, &self.shape))
             },
@@ -324,7 +380,7 @@ impl Index {
             let has_key = |other| rows.has_key(other, key, &self.shape);
             return IndexIter(Iter::Hashed(hashed.point(hash_of(key), has_key)));
         }
-        IndexIter(self.ordered(Bound::Included(key), Bound::Included(key)))
+        IndexIter(self.ordered(Bound::Included(key), Bound::Included(key), rows))
     }
 
     /// The rows with keys in a range, in the order of keys. A hash index answers only ranges that
@@ -341,15 +397,18 @@ impl Index {
         if !self.is_ordered() {
             return Err(NotOrdered);
         }
-        Ok(IndexIter(self.ordered(range.start(), range.end())))
+        Ok(IndexIter(self.ordered(range.start(), range.end(), rows)))
     }
 
     /// All rows; in the order of keys if the index is ordered, else refused.
     pub fn iter_ordered(&self) -> Result<IndexIter<'_>, NotOrdered> {
-        if !self.is_ordered() {
-            return Err(NotOrdered);
-        }
-        Ok(IndexIter(self.ordered(Bound::Unbounded, Bound::Unbounded)))
+        Ok(IndexIter(match &self.map {
+            Map::Tree32(tree) => Iter::Tree32(tree.iter()),
+            Map::Tree64(tree) => Iter::Tree64(tree.iter()),
+            Map::Wide(tree) => Iter::Wide(tree.iter()),
+            Map::Direct(direct) => Iter::Direct(direct.range(Bound::Unbounded, Bound::Unbounded)),
+            Map::Hash(_) => return Err(NotOrdered),
+        }))
     }
 
     /// Removes all rows. A direct index that had become a tree is direct again.
@@ -357,30 +416,24 @@ impl Index {
         self.map = Map::new(self.algorithm, self.is_unique, &self.shape);
     }
 
-    fn ordered(&self, start: Bound<&Key>, end: Bound<&Key>) -> Iter<'_> {
-        macro_rules! range {
-            ($tree:ident, $variant:ident, $key:pat => $value:expr) => {{
-                let of = |key: &Key| match key {
-                    $key => $value,
-                    key => wrong_shape(key),
-                };
-                Iter::$variant($tree.range(start.map(of).as_ref(), end.map(of)))
-            }};
-        }
+    fn ordered(&self, start: Bound<&Key>, end: Bound<&Key>, rows: &impl RowKeys) -> Iter<'_> {
         match &self.map {
-            Map::Tree32(tree) => range!(tree, Tree32, Key::U64(key) => narrow(*key)),
-            Map::Tree64(tree) => range!(tree, Tree64, Key::U64(key) => *key),
-            Map::Tree128(tree) => range!(tree, Tree128, Key::U128(key) => *key),
-            Map::Tree256(tree) => range!(tree, Tree256, Key::U256(key) => *key),
-            Map::TreeBytes(tree) => range!(tree, TreeBytes, Key::Bytes(key) => key.clone()),
-            Map::Direct(direct) => {
-                let of = |key: &Key| match key {
-                    Key::U64(key) => *key,
-                    key => wrong_shape(key),
-                };
-                Iter::Direct(direct.range(start.map(of), end.map(of)))
+            Map::Tree32(tree) => {
+                let (start, end) = (start.map(number).map(narrow), end.map(number).map(narrow));
+                Iter::Tree32(tree.range(start.as_ref(), end.as_ref(), &Unasked))
             }
-            _ => Iter::Hashed(HashedIter::One(None)),
+            Map::Tree64(tree) => {
+                let (start, end) = (start.map(number), end.map(number));
+                Iter::Tree64(tree.range(start.as_ref(), end.as_ref(), &Unasked))
+            }
+            Map::Wide(tree) => {
+                let rows = &Bytes::new(rows, &self.shape);
+                Iter::Wide(with_bytes(start, |start| {
+                    with_bytes(end, |end| tree.range(start, end, rows))
+                }))
+            }
+            Map::Direct(direct) => Iter::Direct(direct.range(start.map(number), end.map(number))),
+            Map::Hash(_) => Iter::Hashed(HashedIter::One(None)),
         }
     }
 
@@ -392,8 +445,8 @@ impl Index {
         let mut map = Map::new(Algorithm::BTree, true, &self.shape);
         for (key, ptr) in direct.range(Bound::Unbounded, Bound::Unbounded) {
             let added = match &mut map {
-                Map::Tree32(tree) => tree.insert(&narrow(key), ptr, true),
-                Map::Tree64(tree) => tree.insert(&key, ptr, true),
+                Map::Tree32(tree) => tree.insert(&narrow(key), ptr, true, &Unasked),
+                Map::Tree64(tree) => tree.insert(&key, ptr, true, &Unasked),
                 _ => Err(ptr),
             };
             assert!(
@@ -410,15 +463,33 @@ fn pairs<K>(
     len: usize,
     ptrs: impl Iterator<Item = RowPtr>,
     mut key_of: impl FnMut(RowPtr, &mut Key),
-    of: impl Fn(Key) -> K,
+    of: impl Fn(u64) -> K,
 ) -> Vec<(K, RowPtr)> {
     let mut pairs = Vec::with_capacity(len);
+    let mut key = Key::default();
     for ptr in ptrs {
-        let mut key = Key::default();
         key_of(ptr, &mut key);
-        pairs.push((of(key), ptr));
+        pairs.push((of(number(&key)), ptr));
     }
     pairs
+}
+
+/// A key that is a number of at most 64 bits.
+#[inline]
+fn number(key: &Key) -> u64 {
+    match key {
+        Key::U64(key) => *key,
+        key => wrong_shape(key),
+    }
+}
+
+/// Calls `see` with a bound on keys as bytes.
+fn with_bytes<T>(bound: Bound<&Key>, see: impl FnOnce(Bound<&[u8]>) -> T) -> T {
+    match bound {
+        Bound::Included(key) => key.with_bytes(|key| see(Bound::Included(key))),
+        Bound::Excluded(key) => key.with_bytes(|key| see(Bound::Excluded(key))),
+        Bound::Unbounded => see(Bound::Unbounded),
+    }
 }
 
 /// Row pointers found in an [`Index`].
@@ -428,11 +499,9 @@ pub struct IndexIter<'a>(Iter<'a>);
 #[derive(Clone, Debug)]
 enum Iter<'a> {
     Hashed(HashedIter<'a>),
-    Tree32(TreeIter<'a, u32>),
-    Tree64(TreeIter<'a, u64>),
-    Tree128(TreeIter<'a, u128>),
-    Tree256(TreeIter<'a, [u64; 4]>),
-    TreeBytes(TreeIter<'a, KeyBytes>),
+    Tree32(TreeIter<'a, Exact<u32>>),
+    Tree64(TreeIter<'a, Exact<u64>>),
+    Wide(TreeIter<'a, Heads>),
     Direct(DirectIter<'a>),
 }
 
@@ -445,9 +514,7 @@ impl Iterator for IndexIter<'_> {
             Iter::Hashed(iter) => iter.next(),
             Iter::Tree32(iter) => iter.next(),
             Iter::Tree64(iter) => iter.next(),
-            Iter::Tree128(iter) => iter.next(),
-            Iter::Tree256(iter) => iter.next(),
-            Iter::TreeBytes(iter) => iter.next(),
+            Iter::Wide(iter) => iter.next(),
             Iter::Direct(iter) => iter.next().map(|(_, ptr)| ptr),
         }
     }

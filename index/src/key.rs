@@ -26,6 +26,26 @@ impl Default for Key {
     }
 }
 
+impl Key {
+    /// Calls `see` with the key as bytes, whose order is that of the keys of one shape.
+    #[inline]
+    pub(crate) fn with_bytes<T>(&self, see: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Key::U64(key) => see(&key.to_be_bytes()),
+            Key::U128(key) => see(&key.to_be_bytes()),
+            Key::U256(words) => {
+                let mut bytes = [0; 32];
+                let (chunks, _) = bytes.as_chunks_mut::<8>();
+                for (chunk, word) in chunks.iter_mut().zip(words) {
+                    *chunk = word.to_be_bytes();
+                }
+                see(&bytes)
+            }
+            Key::Bytes(bytes) => see(bytes),
+        }
+    }
+}
+
 /// A range of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRange {

@@ -134,7 +134,19 @@ impl KeyShape {
             let end = column.order.put(bsatn, 0, index == last, &mut buffer);
             assert!(end == bsatn.len(), "index column was not validated");
         }
-        *out = self.pack(&buffer);
+        match out {
+            // Reused, as long keys are allocated.
+            Key::Bytes(bytes) if !self.is_number() => {
+                bytes.clear();
+                bytes.extend_from_slice(&buffer);
+            }
+            out => *out = self.pack(&buffer),
+        }
+    }
+
+    /// Whether keys are held as numbers.
+    fn is_number(&self) -> bool {
+        self.width.is_some_and(|width| width <= 32)
     }
 
     /// Makes a key from values given by a module or a client: the BSATN of the columns,

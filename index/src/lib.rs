@@ -13,10 +13,8 @@
 //! struct Rows;
 //!
 //! impl RowKeys for Rows {
-//!     fn has_key(&self, ptr: RowPtr, key: &Key, shape: &KeyShape) -> bool {
-//!         let mut of_row = Key::default();
-//!         shape.encode(&[&ptr.0.to_le_bytes()], &mut of_row);
-//!         of_row == *key
+//!     fn key_of(&self, ptr: RowPtr, shape: &KeyShape, out: &mut Key) {
+//!         shape.encode(&[&ptr.0.to_le_bytes()], out);
 //!     }
 //! }
 //!
@@ -40,6 +38,7 @@ mod hashed;
 mod index;
 mod key;
 mod key_shape;
+mod leaf_keys;
 mod tree;
 
 pub use hashed::Hashed;

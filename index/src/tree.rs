@@ -5,14 +5,21 @@
 //!   * Separator `i` of an inner node is greater than everything under child `i` and not greater
 //!     than anything under child `i + 1`. In a tree of unique keys the pointer of a separator
 //!     is 0, so that a key's place does not depend on the pointer it has.
+//!   * A separator is a key, or the beginning of one, and outlives the row that had it: only
+//!     leaves ask rows for keys.
 //!   * A node that is shared with a clone of the tree is copied before it is changed.
 //!
-//! Not here: what to do about a key that is taken.
+//! Not here: what to do about a key that is taken, and how leaves hold keys (see `leaf_keys`).
 
-use smallvec::SmallVec;
+use crate::leaf_keys::{KeySource, LeafKeys};
 use spacetime_page::RowPtr;
-use std::ops::Bound;
+use std::borrow::Borrow;
 use std::sync::Arc;
+
+mod build;
+mod range;
+
+pub(crate) use range::TreeIter;
 
 /// Most pairs in a leaf, most children of an inner node.
 const NODE_LEN_MAX: usize = 128;
@@ -29,75 +36,82 @@ const _: () = assert!(NODE_LEN_MIN * 2 < MERGED_LEN_MAX && MERGED_LEN_MAX < NODE
 const FIRST: RowPtr = RowPtr(0);
 
 #[derive(Clone, Debug)]
-pub(crate) struct Tree<K> {
-    root: Arc<Node<K>>,
+pub(crate) struct Tree<L: LeafKeys> {
+    root: Arc<Node<L>>,
     len: u64,
 }
 
 #[derive(Clone, Debug)]
-enum Node<K> {
-    Leaf(Pairs<K>),
+enum Node<L: LeafKeys> {
+    Leaf(Leaf<L>),
     Inner {
-        separators: Pairs<K>,
-        children: Vec<Arc<Node<K>>>,
+        separators: Separators<L::Owned>,
+        children: Vec<Arc<Node<L>>>,
     },
 }
 
 /// Pairs in order, keys and pointers apart: no padding, and a search touches keys only.
+#[derive(Clone, Debug, Default)]
+struct Leaf<L> {
+    keys: L,
+    ptrs: Vec<RowPtr>,
+}
+
+/// The least pairs of the children of a node but the first.
 #[derive(Clone, Debug)]
-struct Pairs<K> {
+struct Separators<K> {
     keys: Vec<K>,
     ptrs: Vec<RowPtr>,
 }
 
-/// The right half of a node that was split, and the least pair that belongs there.
-struct Split<K> {
-    separator: (K, RowPtr),
-    right: Arc<Node<K>>,
+/// The right half of a node that was split, and what separates it from the left one.
+struct Split<L: LeafKeys> {
+    separator: (L::Owned, RowPtr),
+    right: Arc<Node<L>>,
 }
 
-impl<K: Ord + Clone> Pairs<K> {
+impl<K> Separators<K> {
     const fn new() -> Self {
-        Pairs {
+        Separators {
             keys: Vec::new(),
             ptrs: Vec::new(),
         }
     }
 
-    #[inline]
-    fn len(&self) -> usize {
-        self.ptrs.len()
-    }
-
-    /// Index of the first pair that is not less.
-    #[inline]
-    fn lower(&self, key: &K, ptr: RowPtr) -> usize {
-        let low = self.keys.partition_point(|other| other < key);
-        if ptr == FIRST || self.keys.get(low) != Some(key) {
-            return low;
-        }
-        let run = self.keys[low..].partition_point(|other| other <= key);
-        low + self.ptrs[low..low + run].partition_point(|other| *other < ptr)
-    }
-
     /// Index of the first pair that is greater.
     #[inline]
-    fn upper(&self, key: &K, ptr: RowPtr) -> usize {
-        let low = self.lower(key, ptr);
-        let is_equal = self.keys.get(low) == Some(key) && self.ptrs[low] == ptr;
-        low + usize::from(is_equal)
+    fn upper<Q: Ord + ?Sized>(&self, key: &Q, ptr: RowPtr) -> usize
+    where
+        K: Borrow<Q>,
+    {
+        let low = self.keys.partition_point(|other| other.borrow() < key);
+        match self.keys.get(low) {
+            Some(other) if other.borrow() == key => {}
+            _ => return low,
+        }
+        if ptr == FIRST {
+            return low + usize::from(self.ptrs[low] == FIRST);
+        }
+        let run = self.keys[low..].partition_point(|other| other.borrow() <= key);
+        low + self.ptrs[low..low + run].partition_point(|other| *other <= ptr)
     }
 
     /// Index of the first pair with a greater key.
     #[inline]
-    fn after(&self, key: &K) -> usize {
-        self.keys.partition_point(|other| other <= key)
+    fn after<Q: Ord + ?Sized>(&self, key: &Q) -> usize
+    where
+        K: Borrow<Q>,
+    {
+        self.keys.partition_point(|other| other.borrow() <= key)
     }
 
-    #[inline]
-    fn insert(&mut self, at: usize, key: K, ptr: RowPtr) {
+    fn insert(&mut self, at: usize, (key, ptr): (K, RowPtr)) {
         self.keys.insert(at, key);
         self.ptrs.insert(at, ptr);
+    }
+
+    fn push(&mut self, separator: (K, RowPtr)) {
+        self.insert(self.keys.len(), separator);
     }
 
     fn remove(&mut self, at: usize) -> (K, RowPtr) {
@@ -105,91 +119,89 @@ impl<K: Ord + Clone> Pairs<K> {
     }
 
     fn split_off(&mut self, at: usize) -> Self {
-        Pairs {
+        Separators {
             keys: self.keys.split_off(at),
             ptrs: self.ptrs.split_off(at),
         }
     }
 
-    fn append(&mut self, other: &mut Self) {
-        self.keys.append(&mut other.keys);
-        self.ptrs.append(&mut other.ptrs);
+    fn append(&mut self, more: &mut Self) {
+        self.keys.append(&mut more.keys);
+        self.ptrs.append(&mut more.ptrs);
     }
 }
 
-impl<K: Ord + Clone> Node<K> {
+impl<L: LeafKeys> Leaf<L> {
+    #[inline]
+    fn len(&self) -> usize {
+        self.ptrs.len()
+    }
+
+    /// Index of the first pair that is not less. If it is this pair, or if it has this key and
+    /// the least pointer was asked for, says so.
+    #[inline]
+    fn lower(&self, key: &L::Key, ptr: RowPtr, rows: &impl KeySource<L::Key>) -> (usize, bool) {
+        let (low, has_key) = self.keys.find(&self.ptrs, key, rows);
+        if !has_key || ptr == FIRST {
+            return (low, has_key);
+        }
+        let end = self.keys.run_end(low, &self.ptrs, key, rows);
+        let at = low + self.ptrs[low..end].partition_point(|other| *other < ptr);
+        (at, at < end && self.ptrs[at] == ptr)
+    }
+
+    /// Index of the first pair with a greater key.
+    #[inline]
+    fn after(&self, key: &L::Key, rows: &impl KeySource<L::Key>) -> usize {
+        match self.keys.find(&self.ptrs, key, rows) {
+            (low, true) => self.keys.run_end(low, &self.ptrs, key, rows),
+            (low, false) => low,
+        }
+    }
+
+    #[inline]
+    fn insert(&mut self, at: usize, key: &L::Key, ptr: RowPtr) {
+        self.keys.insert(at, key);
+        self.ptrs.insert(at, ptr);
+    }
+}
+
+impl<L: LeafKeys> Node<L> {
     /// Pairs of a leaf, children of an inner node.
     #[inline]
     fn len(&self) -> usize {
         match self {
-            Node::Leaf(pairs) => pairs.len(),
+            Node::Leaf(leaf) => leaf.len(),
             Node::Inner { children, .. } => children.len(),
         }
     }
 }
 
 /// A pair on its way into or out of the tree.
-struct Target<'a, K> {
-    key: &'a K,
+struct Target<'a, L: LeafKeys, R> {
+    key: &'a L::Key,
     ptr: RowPtr,
     is_unique: bool,
+    rows: &'a R,
 }
 
-impl<K> Target<'_, K> {
+impl<L: LeafKeys, R> Target<'_, L, R> {
     /// The pointer to search with: keys that are unique are found by themselves.
+    #[inline]
     fn search_ptr(&self) -> RowPtr {
         if self.is_unique { FIRST } else { self.ptr }
     }
 }
 
-impl<K: Ord + Clone> Tree<K> {
+impl<L: LeafKeys> Tree<L> {
     pub(crate) fn new() -> Self {
         Tree {
-            root: Arc::new(Node::Leaf(Pairs::new())),
+            root: Arc::new(Node::Leaf(Leaf {
+                keys: L::default(),
+                ptrs: Vec::new(),
+            })),
             len: 0,
         }
-    }
-
-    /// A tree of these pairs, in any order; much cheaper than adding them one by one. If keys are
-    /// unique and two pairs have the same, returns the pointer of one.
-    pub(crate) fn build(mut pairs: Vec<(K, RowPtr)>, is_unique: bool) -> Result<Self, RowPtr> {
-        if !pairs.is_sorted() {
-            pairs.sort_unstable();
-        }
-        let is_taken = |both: &[(K, RowPtr)]| is_unique && both[0].0 == both[1].0;
-        if let Some(both) = pairs.windows(2).find(|both| is_taken(both)) {
-            return Err(both[1].1);
-        }
-        let len = u64::try_from(pairs.len()).unwrap_or(u64::MAX);
-        // Nodes of one level, each with the least pair under it.
-        let mut level: Vec<(K, RowPtr, Arc<Node<K>>)> = Vec::new();
-        for pairs in pairs.chunks(NODE_LEN_MAX) {
-            let leaf = Pairs {
-                keys: pairs.iter().map(|(key, _)| key.clone()).collect(),
-                ptrs: pairs.iter().map(|(_, ptr)| *ptr).collect(),
-            };
-            let least = if is_unique { FIRST } else { pairs[0].1 };
-            level.push((pairs[0].0.clone(), least, Arc::new(Node::Leaf(leaf))));
-        }
-        drop(pairs);
-        while level.len() > 1 {
-            let mut above = Vec::with_capacity(level.len().div_ceil(NODE_LEN_MAX));
-            for nodes in level.chunks(NODE_LEN_MAX) {
-                let mut separators = Pairs::new();
-                for (key, ptr, _) in &nodes[1..] {
-                    separators.insert(separators.len(), key.clone(), *ptr);
-                }
-                let inner = Node::Inner {
-                    separators,
-                    children: nodes.iter().map(|(_, _, node)| Arc::clone(node)).collect(),
-                };
-                above.push((nodes[0].0.clone(), nodes[0].1, Arc::new(inner)));
-            }
-            level = above;
-        }
-        Ok(level
-            .pop()
-            .map_or_else(Tree::new, |(_, _, root)| Tree { root, len }))
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -197,15 +209,22 @@ impl<K: Ord + Clone> Tree<K> {
     }
 
     /// Adds a pair. If keys are unique and this one is taken, returns who has it.
-    pub(crate) fn insert(&mut self, key: &K, ptr: RowPtr, is_unique: bool) -> Result<(), RowPtr> {
+    pub(crate) fn insert(
+        &mut self,
+        key: &L::Key,
+        ptr: RowPtr,
+        is_unique: bool,
+        rows: &impl KeySource<L::Key>,
+    ) -> Result<(), RowPtr> {
         let target = Target {
             key,
             ptr,
             is_unique,
+            rows,
         };
         if let Some(split) = insert_into(Arc::make_mut(&mut self.root), &target, true)? {
-            let mut separators = Pairs::new();
-            separators.insert(0, split.separator.0, split.separator.1);
+            let mut separators = Separators::new();
+            separators.push(split.separator);
             let left = std::mem::replace(&mut self.root, Arc::clone(&split.right));
             self.root = Arc::new(Node::Inner {
                 separators,
@@ -217,11 +236,18 @@ impl<K: Ord + Clone> Tree<K> {
     }
 
     /// Removes a pair; returns whether it was there.
-    pub(crate) fn remove(&mut self, key: &K, ptr: RowPtr, is_unique: bool) -> bool {
+    pub(crate) fn remove(
+        &mut self,
+        key: &L::Key,
+        ptr: RowPtr,
+        is_unique: bool,
+        rows: &impl KeySource<L::Key>,
+    ) -> bool {
         let target = Target {
             key,
             ptr,
             is_unique,
+            rows,
         };
         if !remove_from(Arc::make_mut(&mut self.root), &target) {
             return false;
@@ -241,12 +267,42 @@ impl<K: Ord + Clone> Tree<K> {
         true
     }
 
+    /// Puts another row with the same key where one is, if it belongs just there; returns whether
+    /// it did.
+    pub(crate) fn exchange(
+        &mut self,
+        key: &L::Key,
+        (old, new): (RowPtr, RowPtr),
+        is_unique: bool,
+        rows: &impl KeySource<L::Key>,
+    ) -> bool {
+        let target: Target<'_, L, _> = Target {
+            key,
+            ptr: old,
+            is_unique,
+            rows,
+        };
+        let mut node = Arc::make_mut(&mut self.root);
+        loop {
+            match node {
+                Node::Inner {
+                    separators,
+                    children,
+                } => {
+                    let at = separators.upper(key, target.search_ptr());
+                    node = Arc::make_mut(&mut children[at]);
+                }
+                Node::Leaf(leaf) => return exchange_in_leaf(leaf, &target, new),
+            }
+        }
+    }
+
     /// The pointer of the first pair with this key.
     #[inline]
-    pub(crate) fn first(&self, key: &K) -> Option<RowPtr> {
+    pub(crate) fn first(&self, key: &L::Key, rows: &impl KeySource<L::Key>) -> Option<RowPtr> {
         let mut node = &*self.root;
         // Without unique keys, the pair may begin the leaf after the one that is searched.
-        let mut next: Option<&Arc<Node<K>>> = None;
+        let mut next: Option<&Arc<Node<L>>> = None;
         loop {
             match node {
                 Node::Inner {
@@ -257,96 +313,66 @@ impl<K: Ord + Clone> Tree<K> {
                     next = children.get(at + 1).or(next);
                     node = &children[at];
                 }
-                Node::Leaf(pairs) => {
-                    let at = pairs.lower(key, FIRST);
-                    if at < pairs.len() {
-                        return (pairs.keys[at] == *key).then(|| pairs.ptrs[at]);
+                Node::Leaf(leaf) => {
+                    let (at, is_there) = leaf.lower(key, FIRST, rows);
+                    if at < leaf.len() {
+                        return is_there.then(|| leaf.ptrs[at]);
                     }
-                    return next.and_then(|node| first_of(node, key));
+                    return next.and_then(|node| first_of(node, key, rows));
                 }
             }
         }
     }
 
-    /// The pointers of all pairs whose keys are in the range, in order.
-    pub(crate) fn range(&self, start: Bound<&K>, end: Bound<K>) -> TreeIter<'_, K> {
-        let mut iter = TreeIter {
-            path: SmallVec::new(),
-            ptrs: [].iter(),
-            end,
-        };
-        let mut node = &*self.root;
-        loop {
-            match node {
-                Node::Inner {
-                    separators,
-                    children,
-                } => {
-                    let at = match start {
-                        Bound::Included(key) => separators.upper(key, FIRST),
-                        Bound::Excluded(key) => separators.after(key),
-                        Bound::Unbounded => 0,
-                    };
-                    iter.path.push(children[at + 1..].iter());
-                    node = &children[at];
-                }
-                Node::Leaf(pairs) => {
-                    let from = match start {
-                        Bound::Included(key) => pairs.lower(key, FIRST),
-                        Bound::Excluded(key) => pairs.after(key),
-                        Bound::Unbounded => 0,
-                    };
-                    iter.enter_leaf(pairs, from);
-                    return iter;
-                }
-            }
-        }
-    }
-
-    /// Bytes of all nodes and what keys hold outside of them.
-    pub(crate) fn allocated_bytes(&self, outside: &impl Fn(&K) -> usize) -> usize {
-        node_bytes(&self.root, outside)
+    /// Bytes of all nodes.
+    pub(crate) fn allocated_bytes(&self) -> usize {
+        node_bytes(&self.root)
     }
 }
 
-fn first_of<K: Ord>(node: &Node<K>, key: &K) -> Option<RowPtr> {
+/// The first row under a node, if it has this key.
+fn first_of<L: LeafKeys>(
+    node: &Node<L>,
+    key: &L::Key,
+    rows: &impl KeySource<L::Key>,
+) -> Option<RowPtr> {
     match node {
-        Node::Inner { children, .. } => first_of(children.first()?, key),
-        Node::Leaf(pairs) => (pairs.keys.first()? == key).then(|| pairs.ptrs[0]),
+        Node::Inner { children, .. } => first_of(children.first()?, key, rows),
+        Node::Leaf(leaf) => match leaf.lower(key, FIRST, rows) {
+            (0, true) => leaf.ptrs.first().copied(),
+            _ => None,
+        },
     }
 }
 
-fn node_bytes<K>(node: &Node<K>, outside: &impl Fn(&K) -> usize) -> usize {
-    let of_pairs = |pairs: &Pairs<K>| {
-        let keys = if size_of::<K>() == 0 {
-            0
-        } else {
-            pairs.keys.capacity() * size_of::<K>()
-        };
-        keys + pairs.ptrs.capacity() * 4 + pairs.keys.iter().map(outside).sum::<usize>()
-    };
+fn node_bytes<L: LeafKeys>(node: &Node<L>) -> usize {
     // Two reference counts come before the node.
-    16 + size_of::<Node<K>>()
+    16 + size_of::<Node<L>>()
         + match node {
-            Node::Leaf(pairs) => of_pairs(pairs),
+            Node::Leaf(leaf) => leaf.keys.allocated_bytes() + leaf.ptrs.capacity() * 4,
             Node::Inner {
                 separators,
                 children,
             } => {
-                let below = children.iter().map(|child| node_bytes(child, outside));
-                of_pairs(separators) + children.capacity() * 8 + below.sum::<usize>()
+                let below = children.iter().map(|child| node_bytes(child));
+                let outside = separators.keys.iter().map(L::separator_bytes);
+                separators.keys.capacity() * size_of::<L::Owned>()
+                    + outside.sum::<usize>()
+                    + separators.ptrs.capacity() * 4
+                    + children.capacity() * 8
+                    + below.sum::<usize>()
             }
         }
 }
 
 /// `at_right_edge`: no leaf follows those under this node.
-fn insert_into<K: Ord + Clone>(
-    node: &mut Node<K>,
-    target: &Target<'_, K>,
+fn insert_into<L: LeafKeys, R: KeySource<L::Key>>(
+    node: &mut Node<L>,
+    target: &Target<'_, L, R>,
     at_right_edge: bool,
-) -> Result<Option<Split<K>>, RowPtr> {
+) -> Result<Option<Split<L>>, RowPtr> {
     match node {
-        Node::Leaf(pairs) => insert_into_leaf(pairs, target, at_right_edge),
+        Node::Leaf(leaf) => insert_into_leaf(leaf, target, at_right_edge),
         Node::Inner {
             separators,
             children,
@@ -357,8 +383,7 @@ fn insert_into<K: Ord + Clone>(
             let Some(split) = insert_into(child, target, at_right_edge)? else {
                 return Ok(None);
             };
-            let (key, ptr) = split.separator;
-            separators.insert(at, key, ptr);
+            separators.insert(at, split.separator);
             children.insert(at + 1, split.right);
             if children.len() <= NODE_LEN_MAX {
                 return Ok(None);
@@ -382,21 +407,21 @@ fn insert_into<K: Ord + Clone>(
     }
 }
 
-fn insert_into_leaf<K: Ord + Clone>(
-    pairs: &mut Pairs<K>,
-    target: &Target<'_, K>,
+fn insert_into_leaf<L: LeafKeys, R: KeySource<L::Key>>(
+    leaf: &mut Leaf<L>,
+    target: &Target<'_, L, R>,
     at_right_edge: bool,
-) -> Result<Option<Split<K>>, RowPtr> {
-    let at = pairs.lower(target.key, target.search_ptr());
-    if pairs.keys.get(at) == Some(target.key) {
-        let holder = pairs.ptrs[at];
+) -> Result<Option<Split<L>>, RowPtr> {
+    let (at, is_there) = leaf.lower(target.key, target.search_ptr(), target.rows);
+    if is_there {
+        let holder = leaf.ptrs[at];
         if target.is_unique {
             return Err(holder);
         }
         assert!(holder != target.ptr, "{holder:?} is in the index already");
     }
-    if pairs.len() < NODE_LEN_MAX {
-        pairs.insert(at, target.key.clone(), target.ptr);
+    if leaf.len() < NODE_LEN_MAX {
+        leaf.insert(at, target.key, target.ptr);
         return Ok(None);
     }
     // Rows that come in order leave full leaves behind.
@@ -405,30 +430,47 @@ fn insert_into_leaf<K: Ord + Clone>(
     } else {
         NODE_LEN_MAX / 2
     };
-    let mut right = pairs.split_off(keep);
-    if at > keep || at == NODE_LEN_MAX {
-        right.insert(at - keep, target.key.clone(), target.ptr);
-    } else {
-        pairs.insert(at, target.key.clone(), target.ptr);
-    }
-    let ptr = if target.is_unique {
-        FIRST
-    } else {
-        right.ptrs[0]
+    let mut right = Leaf {
+        keys: leaf.keys.split_off(keep),
+        ptrs: leaf.ptrs.split_off(keep),
     };
+    if at > keep || at == NODE_LEN_MAX {
+        right.insert(at - keep, target.key, target.ptr);
+    } else {
+        leaf.insert(at, target.key, target.ptr);
+    }
+    leaf.keys.settle(&leaf.ptrs, target.rows);
+    right.keys.settle(&right.ptrs, target.rows);
+    let separator = separator_between(leaf, &right, target.is_unique, target.rows);
     Ok(Some(Split {
-        separator: (right.keys[0].clone(), ptr),
+        separator,
         right: Arc::new(Node::Leaf(right)),
     }))
 }
 
-fn remove_from<K: Ord + Clone>(node: &mut Node<K>, target: &Target<'_, K>) -> bool {
+/// The separator of two leaves that follow one another.
+fn separator_between<L: LeafKeys>(
+    left: &Leaf<L>,
+    right: &Leaf<L>,
+    is_unique: bool,
+    rows: &impl KeySource<L::Key>,
+) -> (L::Owned, RowPtr) {
+    let (last, first) = (left.ptrs[left.len() - 1], right.ptrs[0]);
+    let ptr = if is_unique { FIRST } else { first };
+    (L::separator(last, (&right.keys, first), rows), ptr)
+}
+
+fn remove_from<L: LeafKeys, R: KeySource<L::Key>>(
+    node: &mut Node<L>,
+    target: &Target<'_, L, R>,
+) -> bool {
     match node {
-        Node::Leaf(pairs) => {
-            let at = pairs.lower(target.key, target.search_ptr());
-            let is_there = pairs.keys.get(at) == Some(target.key) && pairs.ptrs[at] == target.ptr;
+        Node::Leaf(leaf) => {
+            let (at, is_there) = leaf.lower(target.key, target.search_ptr(), target.rows);
+            let is_there = is_there && leaf.ptrs[at] == target.ptr;
             if is_there {
-                pairs.remove(at);
+                leaf.keys.remove(at);
+                leaf.ptrs.remove(at);
             }
             is_there
         }
@@ -441,7 +483,7 @@ fn remove_from<K: Ord + Clone>(node: &mut Node<K>, target: &Target<'_, K>) -> bo
                 return false;
             }
             if children[at].len() < NODE_LEN_MIN {
-                mend_child(separators, children, at);
+                mend_child(separators, children, at, target.rows);
             }
             true
         }
@@ -449,14 +491,15 @@ fn remove_from<K: Ord + Clone>(node: &mut Node<K>, target: &Target<'_, K>) -> bo
 }
 
 /// Merges a child that has become small with a neighbour, or drops it if it is empty.
-fn mend_child<K: Ord + Clone>(
-    separators: &mut Pairs<K>,
-    children: &mut Vec<Arc<Node<K>>>,
+fn mend_child<L: LeafKeys>(
+    separators: &mut Separators<L::Owned>,
+    children: &mut Vec<Arc<Node<L>>>,
     at: usize,
+    rows: &impl KeySource<L::Key>,
 ) {
     if children[at].len() == 0 {
         children.remove(at);
-        if separators.len() > 0 {
+        if !separators.keys.is_empty() {
             separators.remove(at.saturating_sub(1));
         }
         return;
@@ -470,95 +513,63 @@ fn mend_child<K: Ord + Clone>(
         _ if fits(at) => at,
         _ => return,
     };
-    let mut right = children.remove(left + 1);
+    let right = Arc::unwrap_or_clone(children.remove(left + 1));
     let between = separators.remove(left);
-    match (
-        Arc::make_mut(&mut children[left]),
-        Arc::make_mut(&mut right),
-    ) {
-        (Node::Leaf(pairs), Node::Leaf(more)) => pairs.append(more),
+    match (Arc::make_mut(&mut children[left]), right) {
+        (Node::Leaf(leaf), Node::Leaf(mut more)) => {
+            leaf.keys.append(more.keys);
+            leaf.ptrs.append(&mut more.ptrs);
+            leaf.keys.settle(&leaf.ptrs, rows);
+        }
         (
             Node::Inner {
                 separators,
                 children,
             },
             Node::Inner {
-                separators: more_separators,
-                children: more_children,
+                separators: mut more_separators,
+                children: mut more_children,
             },
         ) => {
-            separators.insert(separators.len(), between.0, between.1);
-            separators.append(more_separators);
-            children.append(more_children);
+            separators.push(between);
+            separators.append(&mut more_separators);
+            children.append(&mut more_children);
         }
         _ => unreachable!("leaves are all at the same depth"),
     }
 }
 
+/// See [`Tree::exchange`].
+fn exchange_in_leaf<L: LeafKeys, R: KeySource<L::Key>>(
+    leaf: &mut Leaf<L>,
+    target: &Target<'_, L, R>,
+    new: RowPtr,
+) -> bool {
+    let (low, has_key) = leaf.keys.find(&leaf.ptrs, target.key, target.rows);
+    if !has_key {
+        return false;
+    }
+    if target.is_unique {
+        let is_there = leaf.ptrs[low] == target.ptr;
+        if is_there {
+            leaf.ptrs[low] = new;
+        }
+        return is_there;
+    }
+    let end = leaf.keys.run_end(low, &leaf.ptrs, target.key, target.rows);
+    let run = &leaf.ptrs[low..end];
+    let Ok(at) = run.binary_search(&target.ptr) else {
+        return false;
+    };
+    // What is beyond the ends of this leaf is on the far side of the old pointer.
+    let is_above = new > target.ptr || at.checked_sub(1).map_or(low > 0, |at| run[at] < new);
+    let next = run.get(at + 1);
+    let is_below = new < target.ptr || next.map_or(end < leaf.len(), |next| new < *next);
+    if is_above && is_below {
+        leaf.ptrs[low + at] = new;
+    }
+    is_above && is_below
+}
+
 #[cfg(test)]
 mod tests;
-
-/// Pointers of a range of a tree, in order.
-#[derive(Clone, Debug)]
-pub(crate) struct TreeIter<'a, K> {
-    /// For each inner node on the way to the current leaf, the children after that way.
-    path: SmallVec<[std::slice::Iter<'a, Arc<Node<K>>>; 4]>,
-    /// What is left of the current leaf, up to the end of the range.
-    ptrs: std::slice::Iter<'a, RowPtr>,
-    end: Bound<K>,
-}
-
-impl<'a, K: Ord> TreeIter<'a, K> {
-    fn enter_leaf(&mut self, pairs: &'a Pairs<K>, from: usize) {
-        let is_within = |key: &K| match &self.end {
-            Bound::Included(end) => key <= end,
-            Bound::Excluded(end) => key < end,
-            Bound::Unbounded => true,
-        };
-        let to = if pairs.keys.last().is_none_or(is_within) {
-            pairs.ptrs.len()
-        } else {
-            self.path.clear();
-            pairs.keys.partition_point(is_within)
-        };
-        // The range is empty if its end is before its start.
-        self.ptrs = pairs.ptrs[from.min(to)..to].iter();
-    }
-
-    #[cold]
-    fn next_leaf(&mut self) -> Option<()> {
-        let mut node = loop {
-            match self.path.last_mut()?.next() {
-                Some(child) => break &**child,
-                None => self.path.truncate(self.path.len() - 1),
-            }
-        };
-        loop {
-            match node {
-                Node::Inner { children, .. } => {
-                    let mut rest = children.iter();
-                    node = rest.next()?;
-                    self.path.push(rest);
-                }
-                Node::Leaf(pairs) => {
-                    self.enter_leaf(pairs, 0);
-                    return Some(());
-                }
-            }
-        }
-    }
-}
-
-impl<K: Ord> Iterator for TreeIter<'_, K> {
-    type Item = RowPtr;
-
-    #[inline]
-    fn next(&mut self) -> Option<RowPtr> {
-        loop {
-            if let Some(ptr) = self.ptrs.next() {
-                return Some(*ptr);
-            }
-            self.next_leaf()?;
-        }
-    }
-}

@@ -243,6 +243,47 @@ impl Page {
         (slot, count)
     }
 
+    /// Whether a present row can stay in its slot with another object of this length.
+    #[inline]
+    pub(crate) fn can_exchange(&self, layout: &RowLayout, slot: u32, object_len: usize) -> bool {
+        object_len <= self.object(layout, slot).len() || object_len <= self.object_room(layout)
+    }
+
+    /// The longest object for which there is room without a further slot.
+    fn object_room(&self, layout: &RowLayout) -> usize {
+        let garbage = if self.garbage >= GARBAGE_MIN {
+            self.garbage
+        } else {
+            0
+        };
+        PAGE_SIZE - self.body.len() + self.objects_start + garbage
+            - index(self.slots_end) * layout.slot_size
+    }
+
+    /// Empties a present row's slot and takes space for another object, for which there is room;
+    /// returns where it goes.
+    pub(crate) fn exchange(&mut self, layout: &RowLayout, slot: u32, object_len: usize) -> usize {
+        assert!(self.can_exchange(layout, slot, object_len), "no room");
+        let old = self.object(layout, slot);
+        self.slot_mut(layout, slot).fill(0);
+        self.body[old.clone()].fill(0);
+        if old.start == self.objects_start {
+            self.objects_start = old.end;
+        } else if !old.is_empty() {
+            if (1..=old.len()).contains(&object_len) {
+                self.garbage += old.len() - object_len;
+                return old.start;
+            }
+            self.garbage += old.len();
+        }
+        let slots_len = index(self.slots_end) * layout.slot_size;
+        if slots_len + object_len > self.objects_start {
+            self.make_space(layout, slots_len + object_len);
+        }
+        self.objects_start -= object_len;
+        self.objects_start
+    }
+
     /// Number of free slots from a free one on, up to the end of its word of the bitmap.
     fn free_slots_from(&self, slot: u32) -> u32 {
         let word = self.present[index(slot) / 64] >> (slot % 64);

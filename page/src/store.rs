@@ -16,6 +16,7 @@ use crate::layout::RowLayout;
 use crate::page::{Page, index};
 use crate::row_ptr::RowPtr;
 use crate::shared_vec::SharedVec;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Why a row could not be stored.
@@ -148,19 +149,38 @@ impl RowStore {
         }
     }
 
-    /// Puts a valid row in the place of a present one, in a table whose rows are stored as their
-    /// BSATN.
+    /// Puts a valid row in the place of a present one, if its page has room for it; returns
+    /// whether it did. Rows of one length always have.
     #[inline]
-    pub fn overwrite(&mut self, ptr: RowPtr, row: &[u8]) {
+    pub fn replace(&mut self, ptr: RowPtr, row: &[u8], blobs: &mut BlobStore) -> bool {
         let layout = &*self.layout;
-        assert!(
-            layout.is_bsatn && Some(row.len()) == layout.fixed_bsatn_len(),
-            "row of a wrong length"
-        );
-        let slot = ptr.slot(layout.slot_bits);
-        let page = page_mut(&mut self.pages, ptr.page_index(layout.slot_bits));
-        assert!(page.contains(slot), "{ptr:?} holds no row");
-        page.slot_mut(layout, slot)[..row.len()].copy_from_slice(row);
+        let (page_index, slot) = (ptr.page_index(layout.slot_bits), ptr.slot(layout.slot_bits));
+        if layout.is_bsatn {
+            assert!(
+                Some(row.len()) == layout.fixed_bsatn_len(),
+                "row of a wrong length"
+            );
+            let page = page_mut(&mut self.pages, page_index);
+            assert!(page.contains(slot), "{ptr:?} holds no row");
+            page.slot_mut(layout, slot)[..row.len()].copy_from_slice(row);
+            return true;
+        }
+        let plan = ObjectPlan::new(layout, row);
+        if !self.page_of(ptr).0.can_exchange(layout, slot, plan.len) {
+            return false;
+        }
+        let page = page_mut(&mut self.pages, page_index);
+        let mut unused: SmallVec<[BlobName; 4]> = SmallVec::new();
+        let (bytes, object) = (page.slot(layout, slot), page.object_bytes(layout, slot));
+        codec::for_each_blob(layout, bytes, object, |name| unused.push(*name));
+        let start = page.exchange(layout, slot, plan.len);
+        let places = page.slot_and_object_mut(layout, slot, start..start + plan.len);
+        plan.write(layout, row, places, start, blobs);
+        // Those that the new row has too stay.
+        unused.iter().for_each(|name| blobs.release(name));
+        let class = class_of(page.room(layout));
+        self.note_room(page_index, class);
+        true
     }
 
     /// Removes a present row.

@@ -381,22 +381,53 @@ impl Table {
         }
     }
 
-    /// Whether a row can be replaced where it is: any row fits the slot of any other.
-    pub fn replaces_in_place(&self) -> bool {
-        self.schema.layout.fixed_bsatn_len().is_some() && self.row_set.is_none()
+    /// Replaces the row `old` at `ptr` by `new`, where it is if there is room; returns where it
+    /// is now. Indexes whose key is the same are not touched, or get another pointer.
+    pub fn update(
+        &mut self,
+        ptr: RowPtr,
+        old: &[u8],
+        new: &[u8],
+        blobs: &mut BlobStore,
+        keys: &mut Keys,
+    ) -> Result<RowPtr, Refusal> {
+        assert!(self.row_set.is_none(), "rows are updated by a unique index");
+        let rekeyed = self.rekeyed(ptr, old, new, blobs, keys)?;
+        for position in &rekeyed {
+            self.remove_key(*position, old, ptr, blobs, keys);
+        }
+        if self.rows.replace(ptr, new, blobs) {
+            self.insert_keys(&rekeyed, new, ptr, blobs, keys);
+            return Ok(ptr);
+        }
+        let moved = match self.rows.insert(new, blobs) {
+            Ok(moved) => moved,
+            Err(error) => {
+                self.insert_keys(&rekeyed, old, ptr, blobs, keys);
+                return Err(Refusal::NoRoom(error));
+            }
+        };
+        for position in 0..self.indexes.len() {
+            if !rekeyed.contains(&position) {
+                self.exchange_key(position, new, (ptr, moved), blobs, keys);
+            }
+        }
+        self.insert_keys(&rekeyed, new, moved, blobs, keys);
+        self.rows.remove(ptr, blobs);
+        Ok(moved)
     }
 
-    /// Replaces the row `old` at `ptr` by `new`. Indexes whose key is the same are not touched.
-    pub fn replace(
-        &mut self,
+    /// The indexes in which two rows have different keys. That another row has the new one is
+    /// refused.
+    fn rekeyed(
+        &self,
         ptr: RowPtr,
         old: &[u8],
         new: &[u8],
         blobs: &BlobStore,
         keys: &mut Keys,
-    ) -> Result<(), Refusal> {
-        assert!(self.replaces_in_place(), "rows have one length");
-        let mut rekeyed: SmallVec<[usize; 8]> = SmallVec::new();
+    ) -> Result<SmallVec<[usize; 8]>, Refusal> {
+        let mut rekeyed = SmallVec::new();
         for position in 0..self.indexes.len() {
             if !self.rekey(position, ptr, old, new, keys) {
                 continue;
@@ -412,15 +443,41 @@ impl Table {
                 });
             }
         }
-        for position in &rekeyed {
-            self.remove_key(*position, old, ptr, blobs, keys);
-        }
-        self.rows.overwrite(ptr, new);
-        for position in &rekeyed {
-            let inserted = self.insert_key(*position, new, ptr, blobs, keys);
+        Ok(rekeyed)
+    }
+
+    /// Adds a row to indexes in which its key is free.
+    fn insert_keys(
+        &mut self,
+        positions: &[usize],
+        row: &[u8],
+        ptr: RowPtr,
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) {
+        for position in positions {
+            let inserted = self.insert_key(*position, row, ptr, blobs, keys);
             assert!(inserted.is_ok(), "the key was free");
         }
-        Ok(())
+    }
+
+    /// Puts a row into the place of another with the same key in an index. Both are stored.
+    fn exchange_key(
+        &mut self,
+        position: usize,
+        row: &[u8],
+        (old, new): (RowPtr, RowPtr),
+        blobs: &BlobStore,
+        keys: &mut Keys,
+    ) {
+        let index = &mut self.indexes[position];
+        index.key_of(row, &self.rows, &mut keys.key);
+        let exchanged = index.exchange(&keys.key, (old, new), &self.rows, blobs);
+        assert!(
+            exchanged,
+            "index {} of {} holds every row",
+            index.id, self.schema.name
+        );
     }
 
     /// Whether the two rows have different keys; the new one is left in `keys`.

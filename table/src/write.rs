@@ -152,25 +152,11 @@ impl Datastore {
             self.tx.deleted.truncate(old_start);
             return Ok((old, true));
         }
-        let placed = if table.replaces_in_place() {
-            let replaced = table.replace(old, old_row, row, blobs, keys);
-            replaced.map(|()| Placed::Inserted(old))
-        } else {
-            table.remove(old, old_row, blobs, keys);
-            let placed = table.insert(row, blobs, keys);
-            if placed.is_err() {
-                table.restore(old, old_row, blobs, keys);
-            }
-            placed
-        };
-        match placed {
-            Ok(Placed::Inserted(ptr)) => {
+        match table.update(old, old_row, row, blobs, keys) {
+            Ok(ptr) => {
                 self.tx.push_delete(table_id, old, old_start);
                 self.tx.push_insert(table_id, ptr, start);
                 Ok((ptr, false))
-            }
-            Ok(Placed::Existed(_)) => {
-                unreachable!("a row equal to the new one has its key, so it was the old one")
             }
             Err(refusal) => {
                 self.tx.deleted.truncate(old_start);

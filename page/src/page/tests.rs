@@ -50,6 +50,11 @@ fn removed_rows_leave_no_bytes_behind() {
         if step % 3 > 0 {
             let at = usize::try_from(step * 7_919).unwrap() % ptrs.len();
             rows.remove(ptrs.swap_remove(at).0, &mut blobs);
+        } else if let Some((ptr, held)) = ptrs.get_mut(usize::try_from(step / 2).unwrap() % 400) {
+            let row = self::row(n, n.wrapping_mul(37));
+            if rows.replace(*ptr, &row, &mut blobs) {
+                *held = row;
+            }
         }
         if step % 500 == 0 {
             check_free_bytes_are_zero(&rows);

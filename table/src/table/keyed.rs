@@ -31,11 +31,10 @@ pub(crate) struct KeyedRows<'a> {
 
 impl RowKeys for KeyedRows<'_> {
     #[inline]
-    fn has_key(&self, ptr: RowPtr, key: &Key, shape: &KeyShape) -> bool {
-        let mut of_row = Key::default();
+    fn key_of(&self, ptr: RowPtr, shape: &KeyShape, out: &mut Key) {
         if let Some(row) = self.rows.row_bytes(ptr) {
-            encode_key(self.columns, row, self.rows, shape, &mut of_row);
-            return of_row == *key;
+            encode_key(self.columns, row, self.rows, shape, out);
+            return;
         }
         let (mut bytes, mut ends) = (Vec::new(), SmallVec::<[usize; 4]>::new());
         for column in self.columns {
@@ -48,8 +47,7 @@ impl RowKeys for KeyedRows<'_> {
             columns.push(&bytes[start..end]);
             start = end;
         }
-        shape.encode(&columns, &mut of_row);
-        of_row == *key
+        shape.encode(&columns, out);
     }
 }
 
@@ -156,6 +154,27 @@ impl TableIndex {
         index.remove(
             key,
             ptr,
+            &KeyedRows {
+                columns,
+                rows,
+                blobs,
+            },
+        )
+    }
+
+    /// Puts a row in the place of another with the same key; both are stored.
+    pub(super) fn exchange(
+        &mut self,
+        key: &Key,
+        (old, new): (RowPtr, RowPtr),
+        rows: &RowStore,
+        blobs: &BlobStore,
+    ) -> bool {
+        let TableIndex { columns, index, .. } = self;
+        index.exchange(
+            key,
+            old,
+            new,
             &KeyedRows {
                 columns,
                 rows,

@@ -42,9 +42,7 @@ impl Table {
         let finder = self
             .finder
             .unwrap_or_else(|| panic!("only a unique index has conflicts"));
-        self.remove_key(finder, row, holder, blobs, keys);
-        let inserted = self.insert_key(finder, row, ptr, blobs, keys);
-        assert!(inserted.is_ok(), "the key has just become free");
+        self.exchange_key(finder, row, (holder, ptr), blobs, keys);
     }
 
     /// Enters a superseded row into the finder again. Fails with the row that has its key.

@@ -77,7 +77,7 @@ fn float(n: u8) -> f32 {
     }
 }
 
-pub const SHAPES: [Shape; 8] = [
+pub const SHAPES: [Shape; 9] = [
     Shape {
         name: "fixed",
         is_event: false,
@@ -120,6 +120,29 @@ pub const SHAPES: [Shape; 8] = [
                 AlgebraicValue::U8(a % 5),
                 AlgebraicValue::U16(second),
                 text(a / 5),
+            ]
+        },
+    },
+    Shape {
+        // Keys of more bytes than trees hold of them, most of them the same.
+        name: "wide",
+        is_event: false,
+        columns: || vec![AlgebraicType::U128, AlgebraicType::String, bytes()],
+        indexes: &[(&[0], 'b', true), (&[1], 'b', false), (&[2, 1], 'b', false)],
+        is_generated: false,
+        values: |a, b| {
+            let zeros = usize::from(b % 11);
+            let last = [0, 1, 0xff][usize::from(b % 3)];
+            vec![
+                AlgebraicValue::U128(u128::MAX - u128::from(a % 20)),
+                string(&format!(
+                    "https://example.org/{}{}",
+                    "x/".repeat(zeros),
+                    b % 4
+                )),
+                AlgebraicValue::Array(ArrayValue::Bytes(
+                    [&vec![0; zeros][..], &[last]].concat().into(),
+                )),
             ]
         },
     },
