@@ -111,13 +111,15 @@ fn tests() -> Result<()> {
         .env(MODULES_VARIABLE, modules))
 }
 
-/// The simulator must catch every bug that is switched on in the crates below it. They are light:
-/// building them once more takes less than a minute.
+/// The simulator and the random runs of live queries must catch every bug that is switched on in
+/// the crates below them. They are light: building them once more takes less than a minute.
 fn planted_bugs() -> Result<()> {
-    let what = ["test", "--locked", "--package", "spacetime-sim"];
-    run(cargo()
-        .args(what)
-        .args(["--features", "planted-bugs", "--test", "planted"]))
+    for package in ["spacetime-sim", "spacetime-query"] {
+        let what = ["test", "--locked", "--package", package];
+        let which = ["--features", "planted-bugs", "--test", "planted"];
+        run(cargo().args(what).args(which))?;
+    }
+    Ok(())
 }
 
 fn documentation() -> Result<()> {
