@@ -398,6 +398,21 @@ impl Hashed {
         }
     }
 
+    /// All row pointers, in no order.
+    pub(crate) fn ptrs(&self) -> impl Iterator<Item = RowPtr> + '_ {
+        let segments = self.segments.iter().flatten();
+        segments.flat_map(|segment| {
+            let entries = segment.entries.iter();
+            entries.flat_map(|entry| {
+                if entry.mark & MANY == 0 {
+                    HashedIter::One(Some(RowPtr(entry.rows)))
+                } else {
+                    HashedIter::Many(segment.list(entry.rows).iter())
+                }
+            })
+        })
+    }
+
     /// Bytes of all segments.
     #[must_use]
     pub fn allocated_bytes(&self) -> usize {

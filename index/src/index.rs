@@ -82,12 +82,12 @@ pub struct Index {
     algorithm: Algorithm,
     is_unique: bool,
     shape: Arc<KeyShape>,
-    map: Map,
+    pub(crate) map: Map,
 }
 
 /// The structures, by size of the key.
 #[derive(Clone, Debug)]
-enum Map {
+pub(crate) enum Map {
     Tree32(Tree<Exact<u32>>),
     Tree64(Tree<Exact<u64>>),
     /// Keys of more than 8 bytes, or of any length.

@@ -69,11 +69,31 @@ pub(crate) trait LeafKeys: Clone + Debug + Default {
         rows: &impl KeySource<Self::Key>,
     ) -> Self::Owned;
 
+    /// Whether the pairs are in order, as far as that can be seen here.
+    fn is_in_order(&self, ptrs: &[RowPtr], is_unique: bool) -> bool;
+
     /// Bytes outside of this struct.
     fn allocated_bytes(&self) -> usize;
 
     /// Bytes outside of a separator.
     fn separator_bytes(separator: &Self::Owned) -> usize;
+}
+
+/// Whether no pair is before the one before it. Keys that are the same and not whole may be
+/// different ones.
+fn are_in_order<K: Copy + Ord>(
+    keys: &[K],
+    ptrs: &[RowPtr],
+    is_whole: impl Fn(K) -> bool,
+    is_unique: bool,
+) -> bool {
+    let are_in_order = |at: usize| match keys[at].cmp(&keys[at + 1]) {
+        std::cmp::Ordering::Less => true,
+        std::cmp::Ordering::Equal if is_whole(keys[at]) => !is_unique && ptrs[at] < ptrs[at + 1],
+        std::cmp::Ordering::Equal => true,
+        std::cmp::Ordering::Greater => false,
+    };
+    keys.len() == ptrs.len() && (1..keys.len()).all(|at| are_in_order(at - 1))
 }
 
 /// Whole keys, short ones of one length.
@@ -122,6 +142,10 @@ impl<K: Copy + Ord + Debug> LeafKeys for Exact<K> {
 
     fn separator(_: RowPtr, (next, _): (&Self, RowPtr), _: &impl KeySource<K>) -> K {
         next.0[0]
+    }
+
+    fn is_in_order(&self, ptrs: &[RowPtr], is_unique: bool) -> bool {
+        are_in_order(&self.0, ptrs, |_| true, is_unique)
     }
 
     fn allocated_bytes(&self) -> usize {
@@ -403,6 +427,10 @@ impl LeafKeys for Heads {
             let common = common_len(&last, next);
             KeyBytes::from_slice(&next[..next.len().min(common + 1)])
         })
+    }
+
+    fn is_in_order(&self, ptrs: &[RowPtr], is_unique: bool) -> bool {
+        are_in_order(&self.heads, ptrs, is_whole, is_unique)
     }
 
     fn allocated_bytes(&self) -> usize {

@@ -33,6 +33,7 @@
 //!
 //! Not here: where rows are stored, and which indexes a table has.
 
+mod check;
 mod direct;
 mod hashed;
 mod index;
@@ -41,6 +42,7 @@ mod key_shape;
 mod leaf_keys;
 mod tree;
 
+pub use check::IndexFault;
 pub use hashed::Hashed;
 pub use index::{Algorithm, Index, IndexIter, NotOrdered, RowKeys};
 pub use key::{Key, KeyBytes, KeyRange};

@@ -6,7 +6,7 @@ mod generate;
 use generate::{any_type, bsatn, columns, product, rows, value_of};
 use proptest::prelude::*;
 use proptest::sample::Index as At;
-use spacetime_index::{Algorithm, Index, Key, KeyShape, NotOrdered, RowKeys};
+use spacetime_index::{Algorithm, Index, IndexFault, Key, KeyShape, NotOrdered, RowKeys};
 use spacetime_page::RowPtr;
 use spacetime_types::{AlgebraicType, AlgebraicValue, ProductType};
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +109,12 @@ impl Model {
     fn check(&self, pool: &[Values]) {
         let count: usize = self.expected.values().map(BTreeSet::len).sum();
         assert_eq!(self.index.len(), u64::try_from(count).unwrap());
+        let is_row = |ptr| self.rows.0.contains_key(&ptr);
+        assert_eq!(self.index.check(is_row), Ok(()));
+        if let Some(ptr) = self.rows.0.keys().next() {
+            let but_one = |other: RowPtr| is_row(other) && other != *ptr;
+            assert_eq!(self.index.check(but_one), Err(IndexFault::NoRow(*ptr)));
+        }
         for values in pool {
             let key = encode(self.index.shape(), values);
             let found: Vec<RowPtr> = self.index.point(&key, &self.rows).collect();

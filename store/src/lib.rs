@@ -15,6 +15,7 @@
 mod apply;
 mod foreign;
 mod history;
+mod indexing;
 mod open;
 mod options;
 pub mod planted;

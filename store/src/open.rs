@@ -36,6 +36,7 @@ use spacetime_types::TxOffset;
 
 use crate::apply::Apply;
 use crate::foreign::{RestoreForeignError, restore_foreign};
+use crate::indexing::run_jobs;
 use crate::options::StoreOptions;
 use crate::restore::{BadSnapshot, restore_snapshot};
 use crate::snapshots::{SNAPSHOTS_DIR, SnapshotFiles};
@@ -355,7 +356,8 @@ fn attempt(
         }
         error => Attempt::Other(recover_error(error)),
     })?;
-    match datastore.finish_replay() {
+    let threads = options.snapshots.threads();
+    match datastore.finish_replay_with(|jobs| run_jobs(jobs, threads)) {
         Ok(()) => Ok((datastore, log)),
         Err(error) if snapshot.is_some() => Err(Attempt::Snapshot(error.to_string())),
         Err(error) => Err(Attempt::Other(OpenStoreError::Inconsistent(error))),

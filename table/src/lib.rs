@@ -44,6 +44,7 @@ pub use schema::{
 };
 pub use spacetime_index::{Key, KeyRange};
 pub use spacetime_page::{BlobName, LayoutFingerprint, PageRef, RestoredPage, RowPtr};
+pub use table::IndexJob;
 pub use transaction::Savepoint;
 pub use watch::ChangedRow;
 pub use write::Inserted;

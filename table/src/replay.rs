@@ -29,7 +29,7 @@ use crate::system::{
     SYSTEM_SEQUENCE_START, StColumn, StConstraint, StEventTable, StIndex, StSequence, StTable,
     SystemRow, bootstrap_rows,
 };
-use crate::table::{PendingError, Placed, Refusal, Table, TakeRowsError};
+use crate::table::{IndexJob, PendingError, Placed, Refusal, Table, TakeRowsError};
 use crate::transaction::CatalogueOp;
 
 mod error;
@@ -263,28 +263,29 @@ impl Datastore {
 
     /// Ends the replay: builds indexes, sequences and schemas.
     pub fn finish_replay(&mut self) -> Result<(), ReplayError> {
+        self.finish_replay_with(|jobs| jobs.into_iter().try_for_each(IndexJob::run))
+    }
+
+    /// The same; `run` has to run all jobs, in any order, on any threads.
+    pub fn finish_replay_with(
+        &mut self,
+        run: impl FnOnce(Vec<IndexJob<'_>>) -> Result<(), ReplayError>,
+    ) -> Result<(), ReplayError> {
         self.settle_schemas()?;
-        let tables: Vec<TableId> = self.tables.keys().copied().collect();
-        for table in tables {
-            self.index_pending(table)?;
-        }
+        assert!(self.replay.is_some(), "a replay ends once");
         self.replay = None;
-        let blobs = &self.blobs;
+        let mut jobs = Vec::new();
         for table in self.tables.values_mut() {
-            if let Err(index) = table.finish_replay(blobs) {
-                return Err(ReplayError::Conflict {
-                    table: table.schema.name.clone(),
-                    index: table.schema.indexes[index].name.clone(),
-                });
-            }
+            table.finish_replay(&self.blobs, &mut jobs);
         }
+        run(jobs)?;
         self.load_sequences()?;
         self.remove_dangling_event_marks();
         Ok(())
     }
 
     /// Enters rows that nothing finds yet into the finder of their table.
-    fn index_pending(&mut self, id: TableId) -> Result<(), ReplayError> {
+    pub(crate) fn index_pending(&mut self, id: TableId) -> Result<(), ReplayError> {
         let Some(table) = self.tables.get_mut(&id).filter(|table| table.has_pending()) else {
             return Ok(());
         };

@@ -59,7 +59,8 @@ pub enum RestoreError {
         expected: u64,
         found: u64,
     },
-    /// Two rows are equal, or have the same key.
+    /// Two rows of a built-in table are equal, or have the same key. With other tables that is
+    /// found out when the replay ends.
     #[error("two rows of the table `{0}` are equal or have the same key")]
     Duplicate(Arc<str>),
     /// The uses of a large value are not those that were counted.
@@ -224,8 +225,18 @@ impl Datastore {
                 found: rows.len(),
             });
         }
-        let taken = table.take_restored(rows, &self.blobs);
-        taken.map_err(|_| RestoreError::Duplicate(table.schema.name.clone()))?;
+        table.take_restored(rows);
+        // Rows of built-in tables are looked for from here on; of the others when the log says
+        // so, at the latest at the end.
+        if id.0 < FIRST_USER_ID {
+            let indexed = self.index_pending(id);
+            indexed.map_err(|error| match error {
+                ReplayError::DuplicateRow { table } | ReplayError::Conflict { table, .. } => {
+                    RestoreError::Duplicate(table)
+                }
+                error => RestoreError::Schema(error),
+            })?;
+        }
         self.restoring().restored.insert(id);
         Ok(())
     }

@@ -21,13 +21,13 @@ use crate::planted::{self, Bug};
 use crate::row_set::RowSet;
 use crate::schema::TableSchema;
 
+mod indexing;
 mod keyed;
 mod replaying;
 
+pub use indexing::IndexJob;
 pub(crate) use keyed::TableIndex;
 pub(crate) use replaying::PendingError;
-
-use keyed::{KeyedRows, encode_key};
 
 /// A table's rows and indexes.
 #[derive(Clone, Debug)]
@@ -525,32 +525,14 @@ impl Table {
         ptrs: impl Iterator<Item = RowPtr>,
         blobs: &BlobStore,
     ) -> Result<(), RowPtr> {
-        let Table { rows, indexes, .. } = self;
-        let rows = &*rows;
-        let mut row = Vec::new();
         if let Some(position) = position {
-            let TableIndex { columns, index, .. } = &mut indexes[position];
-            let shape = Arc::clone(index.shape());
-            let keyed = KeyedRows {
-                columns,
-                rows,
-                blobs,
-            };
-            let key_of = |ptr, key: &mut Key| match rows.row_bytes(ptr) {
-                Some(row) => encode_key(columns, row, rows, &shape, key),
-                None => {
-                    row.clear();
-                    rows.read(ptr, blobs, &mut row);
-                    encode_key(columns, &row, rows, &shape, key);
-                }
-            };
-            return index.fill(len, ptrs, key_of, &keyed);
+            return self.indexes[position].fill(len, ptrs, &self.rows, blobs);
         }
         let Some(set) = &mut self.row_set else {
             return Ok(());
         };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        *set = RowSet::build(len, ptrs, rows, blobs)?;
+        *set = RowSet::build(len, ptrs, &self.rows, blobs)?;
         Ok(())
     }
 

@@ -78,6 +78,11 @@ impl<L: LeafKeys> Tree<L> {
         iter
     }
 
+    /// Whether the pairs of each node are in order, as far as that can be seen without the rows.
+    pub(crate) fn is_in_order(&self, is_unique: bool) -> bool {
+        is_in_order(&self.root, is_unique)
+    }
+
     /// The leaf in which a range ends, and the first pair after it.
     fn end_of(
         &self,
@@ -100,6 +105,22 @@ impl<L: LeafKeys> Tree<L> {
                 }
                 Node::Leaf(leaf) => return Some((leaf, end_in(leaf, end, rows))),
             }
+        }
+    }
+}
+
+fn is_in_order<L: LeafKeys>(node: &Node<L>, is_unique: bool) -> bool {
+    match node {
+        Node::Leaf(leaf) => leaf.keys.is_in_order(&leaf.ptrs, is_unique),
+        Node::Inner {
+            separators,
+            children,
+        } => {
+            let (keys, ptrs) = (&separators.keys, &separators.ptrs);
+            let mut later = 1..keys.len();
+            children.len() == keys.len() + 1
+                && later.all(|at| (&keys[at - 1], ptrs[at - 1]) < (&keys[at], ptrs[at]))
+                && children.iter().all(|child| is_in_order(child, is_unique))
         }
     }
 }

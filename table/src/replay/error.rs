@@ -35,6 +35,9 @@ pub enum ReplayError {
     /// Built-in tables are the same in every database. Written by a version not known here.
     #[error("the built-in table `{0}` is described differently")]
     BuiltInChanged(Arc<str>),
+    /// What finds the rows is not what the rows say. A defect; please report it.
+    #[error("the table `{table}` is not consistent after the replay: {what}")]
+    Inconsistent { table: Arc<str>, what: String },
     /// The rows that describe the schema are wrong.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),

@@ -5,6 +5,8 @@
 //!
 //! Not here: which indexes a row is in (see `table`).
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 use spacetime_index::{Algorithm, Index, Key, KeyShape, RowKeys};
 use spacetime_page::{BlobStore, RowPtr, RowStore};
@@ -120,6 +122,25 @@ impl TableIndex {
         }
     }
 
+    /// Fills the empty index with rows. Fails with a row whose key another row has; the index is
+    /// empty then.
+    pub fn fill(
+        &mut self,
+        len: u64,
+        ptrs: impl Iterator<Item = RowPtr>,
+        rows: &RowStore,
+        blobs: &BlobStore,
+    ) -> Result<(), RowPtr> {
+        let TableIndex { columns, index, .. } = self;
+        let shape = Arc::clone(index.shape());
+        let keyed = KeyedRows {
+            columns,
+            rows,
+            blobs,
+        };
+        index.fill(len, ptrs, |ptr, key| keyed.key_of(ptr, &shape, key), &keyed)
+    }
+
     /// Adds a row under a key that was made of it.
     #[inline]
     pub(super) fn insert(
@@ -163,6 +184,7 @@ impl TableIndex {
     }
 
     /// Puts a row in the place of another with the same key; both are stored.
+    #[inline]
     pub(super) fn exchange(
         &mut self,
         key: &Key,

@@ -26,23 +26,12 @@ impl Table {
         keys: &mut Keys,
     ) -> Result<RowPtr, InsertError> {
         let ptr = self.rows.insert(row, blobs)?;
-        self.take_key_over(ptr, holder, row, blobs, keys);
-        Ok(ptr)
-    }
-
-    fn take_key_over(
-        &mut self,
-        ptr: RowPtr,
-        holder: RowPtr,
-        row: &[u8],
-        blobs: &BlobStore,
-        keys: &mut Keys,
-    ) {
         assert!(self.replaying, "rows are superseded only in a replay");
         let finder = self
             .finder
             .unwrap_or_else(|| panic!("only a unique index has conflicts"));
         self.exchange_key(finder, row, (holder, ptr), blobs, keys);
+        Ok(ptr)
     }
 
     /// Enters a superseded row into the finder again. Fails with the row that has its key.
@@ -76,16 +65,18 @@ impl Table {
         self.finder.map(|finder| &self.schema.indexes[finder])
     }
 
-    /// Takes rows from a snapshot into the empty table, during a replay. Fails with a row that
-    /// another equals, or whose key another has.
-    pub fn take_restored(&mut self, rows: RowStore, blobs: &BlobStore) -> Result<(), RowPtr> {
+    /// Takes rows from a snapshot into the empty table, during a replay. Nothing finds them until
+    /// [`Table::index_pending`].
+    pub fn take_restored(&mut self, rows: RowStore) {
         assert!(self.replaying, "rows are restored only in a replay");
         assert!(
             self.rows.is_empty(),
             "rows are restored into an empty table"
         );
+        for ptr in &rows {
+            self.pending.push(0, ptr, 1);
+        }
         self.rows = rows;
-        self.fill(self.finder, blobs)
     }
 
     /// Stops keeping indexes other than the finder up to date.
@@ -138,58 +129,11 @@ impl Table {
         record: u64,
         blobs: &BlobStore,
         keys: &mut Keys,
-        mut supersedes: impl FnMut(RowPtr, RowPtr),
+        supersedes: impl FnMut(RowPtr, RowPtr),
     ) -> Result<(), PendingError> {
         let pending = std::mem::take(&mut self.pending);
         let earlier = pending.earlier_than(record);
-        let mut done = 0;
-        if pending.len() == self.rows.len() {
-            // Nothing finds any row yet. If this fails, what follows finds out why.
-            let count = usize::try_from(earlier).unwrap_or(usize::MAX);
-            let ptrs = pending.iter().take(count);
-            if self.fill_with(self.finder, earlier, ptrs, blobs).is_ok() {
-                done = count;
-            }
-        }
-        let mut row = Vec::new();
-        for (nth, ptr) in (0..).zip(pending.iter()).skip(done) {
-            row.clear();
-            self.rows.read(ptr, blobs, &mut row);
-            let Some(finder) = self.finder else {
-                let set = self.row_set.get_or_insert_default();
-                if set.find(&row, &self.rows, blobs).is_some() {
-                    return Err(PendingError::Duplicate);
-                }
-                set.insert(&row, ptr);
-                continue;
-            };
-            let Err(holder) = self.insert_key(finder, &row, ptr, blobs, keys) else {
-                continue;
-            };
-            if self.rows.row_eq(holder, &row, blobs) {
-                return Err(PendingError::Duplicate);
-            }
-            if nth < earlier {
-                return Err(PendingError::Conflict);
-            }
-            self.take_key_over(ptr, holder, &row, blobs, keys);
-            supersedes(ptr, holder);
-        }
-        Ok(())
-    }
-
-    /// Fills the indexes that a replay left empty. Fails with the position of an index that the
-    /// rows contradict.
-    pub fn finish_replay(&mut self, blobs: &BlobStore) -> Result<(), usize> {
-        assert!(self.replaying, "a replay ends once");
-        assert!(self.pending.is_empty(), "the finder has all rows");
-        self.replaying = false;
-        for position in 0..self.indexes.len() {
-            if self.finder != Some(position) {
-                let filled = self.fill(Some(position), blobs);
-                filled.map_err(|_| position)?;
-            }
-        }
-        Ok(())
+        let (mut finding, rows) = self.finding();
+        finding.enter_pending(&pending, earlier, (rows, blobs), keys, supersedes)
     }
 }
