@@ -28,6 +28,7 @@ mod restore;
 mod session_rows;
 mod sql;
 mod views;
+mod visibility;
 mod wasm;
 mod worker;
 

@@ -6,21 +6,23 @@
 //! Invariants
 //!   * A fresh instance's rows are what the view would give now. One that somebody subscribes to is
 //!     fresh between any two transactions.
-//!   * An instance is in the index of reads exactly while it is fresh.
+//!   * An instance is in the index of reads exactly while it is fresh; its query, if the function
+//!     gave one, is among the queries then.
 //!   * An instance without a reader is listed as idle, in the order of the last use.
 
 mod output;
 mod read_set;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
-use spacetime_query::view_instance;
-use spacetime_table::Datastore;
+use spacetime_query::{SubscriptionPlan, SubscriptionSet, view_instance};
+use spacetime_table::{Datastore, RowList};
 use spacetime_types::{Identity, TableId};
 
-pub(crate) use self::output::{OutputError, ViewOutput, replace_rows, stored_row};
+pub(crate) use self::output::{OutputError, ViewOutput, change_rows, replace_rows, stored_row};
 pub(crate) use self::read_set::{ReadIndex, ReadSet};
 
 /// How long an instance without a reader is kept.
@@ -53,8 +55,10 @@ impl InstanceKey {
 struct Instance<R> {
     key: InstanceKey,
     readers: BTreeSet<R>,
-    /// What the rows depend on, while they are fresh.
+    /// What the function's result depends on, while the rows are fresh.
     reads: Option<ReadSet>,
+    /// The query that the function gave, if it did, while the rows are fresh.
+    query: Option<Arc<SubscriptionPlan>>,
     last_used: Instant,
     /// Its place among the idle ones.
     stamp: u64,
@@ -68,7 +72,23 @@ pub(crate) struct Views<R> {
     by_reader: BTreeMap<R, BTreeSet<InstanceId>>,
     idle: BTreeMap<u64, InstanceId>,
     reads: ReadIndex,
+    queries: SubscriptionSet<InstanceId>,
+    /// How many of these queries read a table.
+    query_tables: FxHashMap<TableId, usize>,
     next: u64,
+}
+
+/// What to do about an instance that a transaction affects.
+#[derive(Debug)]
+pub(crate) enum Refresh {
+    /// The function has to run.
+    Run,
+    /// The function would give the same query, whose result changed.
+    Query {
+        plan: Arc<SubscriptionPlan>,
+        inserts: RowList,
+        deletes: RowList,
+    },
 }
 
 impl<R> Default for Views<R> {
@@ -79,6 +99,8 @@ impl<R> Default for Views<R> {
             by_reader: BTreeMap::new(),
             idle: BTreeMap::new(),
             reads: ReadIndex::default(),
+            queries: SubscriptionSet::default(),
+            query_tables: FxHashMap::default(),
             next: 0,
         }
     }
@@ -94,6 +116,7 @@ impl<R: Copy + Ord> Views<R> {
             key,
             readers: BTreeSet::new(),
             reads: None,
+            query: None,
             last_used: now,
             stamp,
         });
@@ -116,19 +139,45 @@ impl<R: Copy + Ord> Views<R> {
     }
 
     /// The rows are up to date and depend on this.
-    pub(crate) fn set_fresh(&mut self, id: InstanceId, reads: ReadSet) {
+    pub(crate) fn set_fresh(
+        &mut self,
+        id: InstanceId,
+        reads: ReadSet,
+        query: Option<Arc<SubscriptionPlan>>,
+    ) {
         self.set_stale(id);
-        if let Some(instance) = self.instances.get_mut(&id) {
-            self.reads.add(id, &reads);
-            instance.reads = Some(reads);
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        self.reads.add(id, &reads);
+        instance.reads = Some(reads);
+        instance.query = query;
+        if let Some(query) = &instance.query {
+            for table in query.tables() {
+                *self.query_tables.entry(table.id).or_default() += 1;
+            }
+            self.queries.add(id, Arc::clone(query));
         }
     }
 
     /// The rows are to be computed before they are read again.
     pub(crate) fn set_stale(&mut self, id: InstanceId) {
-        let reads = self.instances.get_mut(&id).and_then(|it| it.reads.take());
-        if let Some(reads) = reads {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        if let Some(reads) = instance.reads.take() {
             self.reads.remove(id, &reads);
+        }
+        if let Some(query) = instance.query.take() {
+            self.queries.remove_subscriber(id);
+            for table in query.tables() {
+                if let Some(count) = self.query_tables.get_mut(&table.id) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.query_tables.remove(&table.id);
+                    }
+                }
+            }
         }
     }
 
@@ -164,17 +213,49 @@ impl<R: Copy + Ord> Views<R> {
 
     /// The instances to compute again because of what the open transaction changed. Those without
     /// a reader are only noted as stale.
-    pub(crate) fn take_affected(&mut self, datastore: &Datastore) -> Vec<InstanceId> {
-        let mut affected = Vec::new();
-        for id in self.reads.affected(datastore) {
+    pub(crate) fn take_affected(&mut self, datastore: &Datastore) -> Vec<(InstanceId, Refresh)> {
+        let mut affected: BTreeMap<InstanceId, Refresh> = BTreeMap::new();
+        let by_reads = self.reads.affected(datastore);
+        affected.extend(by_reads.into_iter().map(|id| (id, Refresh::Run)));
+        self.add_affected_queries(datastore, &mut affected);
+        let mut live = Vec::with_capacity(affected.len());
+        for (id, refresh) in affected {
             let instance = self.instances.get(&id);
             if instance.is_some_and(|instance| !instance.readers.is_empty()) {
-                affected.push(id);
+                live.push((id, refresh));
             } else {
                 self.set_stale(id);
             }
         }
-        affected
+        live
+    }
+
+    fn add_affected_queries(
+        &mut self,
+        datastore: &Datastore,
+        affected: &mut BTreeMap<InstanceId, Refresh>,
+    ) {
+        if self.query_tables.is_empty() {
+            return;
+        }
+        let delta = datastore.open_delta(|table| self.query_tables.contains_key(&table));
+        if delta.is_empty() {
+            return;
+        }
+        let evaluation = self.queries.evaluate(&delta, datastore);
+        for failure in evaluation.failures {
+            let ids = failure.subscribers.iter();
+            affected.extend(ids.map(|id| (*id, Refresh::Run)));
+        }
+        for update in evaluation.updates {
+            for id in update.subscribers.iter() {
+                affected.entry(*id).or_insert_with(|| Refresh::Query {
+                    plan: Arc::clone(&update.plan),
+                    inserts: update.inserts.clone(),
+                    deletes: update.deletes.clone(),
+                });
+            }
+        }
     }
 
     /// Every instance is stale from now on; returns those that have readers.

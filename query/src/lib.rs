@@ -40,6 +40,7 @@ pub use execute::{RowBuffer, RowSink, execute_metered, execute_select};
 pub use lexer::SQL_BYTES_MAX;
 pub use meter::{Meter, ROWS_BETWEEN_CHECKS};
 pub use plan::{ChangePlan, Plan, SelectPlan};
+pub use rls::check_rule;
 pub use subscription::{
     Evaluation, QueryFailure, QueryHash, QueryId, QueryStats, QueryUpdate, SubscriptionPlan,
     SubscriptionSet,

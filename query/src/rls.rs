@@ -13,13 +13,13 @@
 //!     the rule is for. A circle is an error.
 //!   * Owners see everything.
 //!
-//! Not here: checking rules when a module is published.
+//! Not here: storing rules when a module is published.
 
 use std::sync::Arc;
 
 use spacetime_table::system::StRowLevelSecurity;
 use spacetime_table::{Datastore, TableSchema};
-use spacetime_types::TableId;
+use spacetime_types::{Identity, TableId};
 
 use crate::catalogue::Caller;
 use crate::compile::{Branch, resolve_query};
@@ -47,6 +47,17 @@ pub(crate) fn restrict(
     let references = 0..branch.schemas.len();
     let mut path = Vec::new();
     rules.restrict(branch, references, &mut path)
+}
+
+/// Checks the text of a rule, with the owner's eyes; returns the table that it is for.
+pub fn check_rule(sql: &str, datastore: &Datastore) -> Result<Arc<TableSchema>, SqlError> {
+    let owner = Caller {
+        identity: Identity::ZERO,
+        is_owner: true,
+    };
+    let (rule, returned) = resolve_query(sql, datastore, &owner)?;
+    let schema = rule.schemas.get(returned).ok_or(SqlError::NoFrom)?;
+    Ok(Arc::clone(schema))
 }
 
 /// Names the rules in force: equal stamps mean equal rules.

@@ -4,13 +4,15 @@
 //! depend on rows does that).
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use spacetime_index::{Key, KeyRange};
 use spacetime_types::{IndexId, TableId};
 
-use crate::Datastore;
 use crate::error::ReadError;
-use crate::transaction::Op;
+use crate::net::{Arenas, net};
+use crate::transaction::{Op, RowOp};
+use crate::{Datastore, TableDelta, TxDelta};
 
 impl Datastore {
     /// The key that `index_point` looks up.
@@ -63,6 +65,53 @@ impl Datastore {
     }
 }
 
+impl Datastore {
+    /// What the open transaction has changed so far in the tables that are wanted.
+    #[must_use]
+    pub fn open_delta(&self, is_wanted: impl Fn(TableId) -> bool) -> TxDelta {
+        let (mut inserted, mut deleted) = (Vec::new(), Vec::new());
+        let mut ops = Vec::new();
+        for op in &self.tx.ops {
+            let Op::Row(op) = op else { continue };
+            if !is_wanted(op.table) {
+                continue;
+            }
+            let (from, to) = match op.is_insert {
+                true => (&self.tx.inserted, &mut inserted),
+                false => (&self.tx.deleted, &mut deleted),
+            };
+            let start = to.len();
+            to.extend_from_slice(&from[op.range()]);
+            ops.push(RowOp { start, ..*op });
+        }
+        let arenas = Arenas {
+            inserted: inserted.into(),
+            deleted: deleted.into(),
+        };
+        // Stable, so the changes of a table stay in order.
+        ops.sort_by_key(|op| op.table);
+        let mut delta = TxDelta::default();
+        for ops in ops.chunk_by(|left, right| left.table == right.table) {
+            let table = ops.first().and_then(|op| self.tables.get(&op.table));
+            let Some(table) = table else { continue };
+            let schema = Arc::clone(&table.schema);
+            let fixed = schema.layout.fixed_bsatn_len();
+            let (inserts, deletes) = net(ops.to_vec(), &arenas, fixed);
+            if inserts.is_empty() && deletes.is_empty() {
+                continue;
+            }
+            delta.tables.push(TableDelta {
+                table: schema.id,
+                truncated: inserts.is_empty() && table.rows.is_empty(),
+                schema,
+                inserts,
+                deletes,
+            });
+        }
+        delta
+    }
+}
+
 /// A row that the open transaction inserted or deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangedRow<'a> {
@@ -110,6 +159,12 @@ mod tests {
         let expected: [(bool, &[u8]); 3] =
             [(true, &[1, 2, 0]), (true, &[1, 9, 0]), (false, &[1, 2, 0])];
         assert_eq!(changed, expected);
+        assert!(datastore.open_delta(|_| false).is_empty());
+        let delta = datastore.open_delta(|wanted| wanted == table);
+        let delta = delta.table(table).unwrap();
+        let inserts: Vec<&[u8]> = delta.inserts.iter().collect();
+        assert_eq!(inserts, [&[1, 9, 0]]);
+        assert!(delta.deletes.is_empty());
         datastore.rollback();
 
         let point = datastore.point_key(index, &[1, 2, 0]).unwrap();

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 use spacetime_table::error::{ReadError, WriteError};
-use spacetime_table::{Datastore, RowPtr, TableSchema};
+use spacetime_table::{Datastore, RowList, RowPtr, TableSchema};
 use spacetime_types::bsatn::{self, Reader};
 use spacetime_types::{ColId, Typespace};
 
@@ -114,6 +114,23 @@ fn rows_of(
         .ok_or(OutputError::NoIndex)?;
     let (_, rows) = datastore.index_point(by_hash.id, hash)?;
     Ok(rows.collect())
+}
+
+/// Takes rows from an instance and adds others, inside the open transaction.
+pub(crate) fn change_rows(
+    datastore: &mut Datastore,
+    schema: &TableSchema,
+    hash: &InstanceHash,
+    inserts: &RowList,
+    deletes: &RowList,
+) -> Result<(), OutputError> {
+    for row in deletes.iter() {
+        datastore.delete_eq_system(schema.id, &stored_row(hash, row))?;
+    }
+    for row in inserts.iter() {
+        datastore.insert_system(schema.id, &stored_row(hash, row))?;
+    }
+    Ok(())
 }
 
 /// Makes `rows` the rows of an instance, inside the open transaction. What stays is not touched.

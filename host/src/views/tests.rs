@@ -18,7 +18,7 @@ fn instances_live_as_long_as_they_are_used() {
     let used = views.touch(key(1), start);
     let idle = views.touch(key(2), start);
     views.add_reader(7, used);
-    views.set_fresh(used, ReadSet::default());
+    views.set_fresh(used, ReadSet::default(), None);
     assert_eq!(views.touch(key(1), start), used);
     assert!(views.is_fresh(used) && !views.is_fresh(idle));
     assert_eq!(views.expired(start), []);

@@ -15,6 +15,7 @@ use crate::module::Reducer;
 use crate::module_log::{Level, Record};
 use crate::outbox::{CallInfo, ClientUpdate, OutboxMessage, ReducerOutcome, RequestId};
 use crate::request::{CallArgs, CallOutcome, CallReport, Caller, ClientId, ReducerCall};
+use crate::visibility::RuleError;
 use crate::wasm::{CallEnd, ReducerInvocation};
 use spacetime_store::CommitInputs;
 
@@ -57,6 +58,12 @@ impl From<SchemaError> for StepError {
     }
 }
 
+impl From<RuleError> for StepError {
+    fn from(error: RuleError) -> Self {
+        StepError(error.to_string().into())
+    }
+}
+
 impl From<ExecuteError> for StepError {
     fn from(error: ExecuteError) -> Self {
         StepError(error.to_string().into())
@@ -78,10 +85,7 @@ impl Worker {
         let started = Instant::now();
         let outcome = self.run_in_transaction(transaction, timestamp, before, after);
         let (outcome, delta) = match outcome {
-            ReducerOutcome::Committed => {
-                self.refresh_views();
-                self.commit(transaction, timestamp)
-            }
+            ReducerOutcome::Committed => self.commit(transaction, timestamp),
             failed => {
                 self.store.datastore_mut().rollback();
                 (failed, None)
@@ -168,6 +172,7 @@ impl Worker {
         }
     }
 
+    /// Commits the open transaction, with the views that depend on what it changed.
     pub(super) fn commit(
         &mut self,
         transaction: &Transaction<'_>,
@@ -180,6 +185,7 @@ impl Worker {
             timestamp,
             args: transaction.args.clone(),
         };
+        self.refresh_views();
         self.view.outdate();
         match self.store.commit(Some(inputs)) {
             Ok(committed) => (ReducerOutcome::Committed, Some(committed.delta)),

@@ -16,6 +16,7 @@ use crate::module_schema::table_defs;
 use crate::outbox::ReducerOutcome;
 use crate::publish::{PreparedModule, PublishError};
 use crate::session_rows;
+use crate::visibility::replace_rules;
 
 /// `st_module.program_kind` of WebAssembly.
 const WASM: u8 = 0;
@@ -24,7 +25,6 @@ impl Worker {
     /// The first transaction of a database: its tables, the program, `init`. Durable on return.
     pub(crate) fn initialize(&mut self, prepared: &PreparedModule) -> Result<(), PublishError> {
         let tables = table_defs(&prepared.definition);
-        refuse_filters(prepared)?;
         for table in &tables {
             let kind = if table.view.is_some() {
                 "table for view"
@@ -32,6 +32,13 @@ impl Worker {
                 "table"
             };
             self.host_log(Level::Info, &format!("Creating {kind} `{}`", table.name));
+        }
+        let rules = prepared.definition.row_level_security();
+        for rule in rules {
+            self.host_log(
+                Level::Info,
+                &format!("Creating row level security `{rule}`"),
+            );
         }
         let init = self.module.lifecycle(Lifecycle::Init);
         if init.is_some() {
@@ -42,6 +49,7 @@ impl Worker {
             for table in &tables {
                 datastore.create_table(table)?;
             }
+            replace_rules(datastore, rules.iter().map(|rule| &**rule))?;
             session_rows::set_module(datastore, &module_row)?;
             Ok(())
         };
@@ -66,12 +74,14 @@ impl Worker {
     fn try_update(&mut self, prepared: &PreparedModule) -> Result<(), PublishError> {
         let old = table_defs(self.module.definition());
         let added = added_tables(&old, table_defs(&prepared.definition))?;
-        refuse_filters(prepared)?;
+        let rules = prepared.definition.row_level_security();
+        let mut rules_changed = false;
         let module_row = self.module_row(prepared);
         let change = |datastore: &mut Datastore| -> Result<(), StepError> {
             for table in &added {
                 datastore.create_table(table)?;
             }
+            rules_changed = replace_rules(datastore, rules.iter().map(|rule| &**rule))?;
             session_rows::set_module(datastore, &module_row)?;
             Ok(())
         };
@@ -96,6 +106,11 @@ impl Worker {
         self.rerun_views();
         let now = self.clock.now();
         self.schedule.reload(self.store.datastore(), now);
+        if rules_changed {
+            // What clients hold may be more than they are to see now.
+            self.host_log(Level::Info, "Disconnecting all users");
+            self.close_clients("module exited");
+        }
         Ok(())
     }
 
@@ -143,15 +158,6 @@ impl Worker {
     pub(super) fn host_log(&self, level: Level, message: &str) {
         self.shared.log.append(&Record::host(level, message));
     }
-}
-
-/// Rows that a filter should hide must never be shown: no filters, or no module.
-fn refuse_filters(prepared: &PreparedModule) -> Result<(), PublishError> {
-    if prepared.definition.row_level_security().is_empty() {
-        return Ok(());
-    }
-    let reason = "row level security is not supported by this server; remove the filters";
-    Err(PublishError::Unsupported(reason.into()))
 }
 
 /// The tables that only the new module has. Any other difference would touch stored rows.

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use spacetime_query::{self as query, Plan, SelectPlan, SqlError, SubscriptionPlan};
-use spacetime_table::TableSchema;
+use spacetime_table::{RowList, TableSchema};
 use spacetime_types::{ConnectionId, Identity, Timestamp};
 
 use super::Worker;
@@ -24,7 +24,8 @@ use super::queries::Subscriber;
 use crate::module_log::{Level, Record};
 use crate::reads::ReadError;
 use crate::views::{
-    InstanceId, InstanceKey, OutputError, ReadSet, ViewOutput, replace_rows, stored_row,
+    InstanceId, InstanceKey, OutputError, ReadSet, Refresh, ViewOutput, change_rows, replace_rows,
+    stored_row,
 };
 use crate::wasm::{CreateInstanceError, ViewCallError, ViewEnd, ViewInvocation};
 
@@ -138,17 +139,21 @@ impl Worker {
             return;
         }
         self.store.datastore_mut().begin_tx();
-        self.run_views(live);
+        self.run_views(live.into_iter().map(|id| (id, Refresh::Run)));
         self.commit_views();
     }
 
-    fn run_views(&mut self, ids: Vec<InstanceId>) {
+    fn run_views(&mut self, refreshes: impl IntoIterator<Item = (InstanceId, Refresh)>) {
         let deadline = Instant::now() + self.shared.call_limits.call_time_max;
-        for id in ids {
-            let result = if Instant::now() < deadline {
-                self.run_view(id)
-            } else {
-                self.give_up(id, ViewError::NoTimeLeft)
+        for (id, refresh) in refreshes {
+            let result = match refresh {
+                _ if Instant::now() >= deadline => self.give_up(id, ViewError::NoTimeLeft),
+                Refresh::Run => self.run_view(id),
+                Refresh::Query {
+                    plan,
+                    inserts,
+                    deletes,
+                } => self.requery_view(id, &plan, &inserts, &deletes),
             };
             if let Err(failure) = result {
                 let error: Box<str> = failure.to_string().into();
@@ -162,7 +167,11 @@ impl Worker {
     /// Ends the subscriptions whose views have failed.
     pub(super) fn end_failed_readers(&mut self) {
         for ((client, query_set), error) in std::mem::take(&mut self.failed_readers) {
-            self.fail_set(client, query_set, error);
+            // Two views of one set may have failed.
+            let known = self.clients.get(&client);
+            if known.is_some_and(|known| known.subscriptions.contains_key(&query_set)) {
+                self.fail_set(client, query_set, error);
+            }
         }
     }
 
@@ -177,8 +186,8 @@ impl Worker {
         };
         let savepoint = self.store.datastore_mut().savepoint();
         match self.compute_view(&schema, key) {
-            Ok(reads) => {
-                self.views.set_fresh(id, reads);
+            Ok((reads, query)) => {
+                self.views.set_fresh(id, reads, query);
                 Ok(())
             }
             Err(error) => {
@@ -186,6 +195,38 @@ impl Worker {
                 self.give_up(id, error)
             }
         }
+    }
+
+    /// Follows a change of the result of an instance's query; the function need not run.
+    fn requery_view(
+        &mut self,
+        id: InstanceId,
+        plan: &SubscriptionPlan,
+        inserts: &RowList,
+        deletes: &RowList,
+    ) -> Result<(), ViewFailure> {
+        let Some(key) = self.views.key(id) else {
+            return Ok(());
+        };
+        let Some(schema) = self.store.datastore().schema(key.table).map(Arc::clone) else {
+            return Ok(());
+        };
+        let hash = key.hash();
+        let savepoint = self.store.datastore_mut().savepoint();
+        let changed = if plan.is_set() {
+            let datastore = self.store.datastore_mut();
+            change_rows(datastore, &schema, &hash, inserts, deletes).map_err(ViewError::from)
+        } else {
+            // A row may be in the result more than once, and stays until the last one goes.
+            self.rows_of_query(plan, &hash).and_then(|rows| {
+                let datastore = self.store.datastore_mut();
+                Ok(replace_rows(datastore, &schema, &hash, rows)?)
+            })
+        };
+        changed.or_else(|error| {
+            self.store.datastore_mut().rollback_to(savepoint);
+            self.give_up(id, error)
+        })
     }
 
     /// An instance without rows, and the reason in the log.
@@ -218,7 +259,7 @@ impl Worker {
         &mut self,
         schema: &Arc<TableSchema>,
         key: InstanceKey,
-    ) -> Result<ReadSet, ViewError> {
+    ) -> Result<(ReadSet, Option<Arc<SubscriptionPlan>>), ViewError> {
         let view = self.module.view(&schema.name).ok_or(ViewError::Unknown)?;
         let invocation = ViewInvocation {
             id: view.id,
@@ -227,7 +268,7 @@ impl Worker {
         };
         self.module.prepare()?;
         let datastore = self.store.take_datastore();
-        let (end, mut reads, datastore) = self.module.call_view(&invocation, datastore);
+        let (end, reads, datastore) = self.module.call_view(&invocation, datastore);
         self.store.put_datastore(datastore);
         let hash = key.hash();
         let output = match end {
@@ -239,41 +280,45 @@ impl Worker {
             }
             ViewEnd::Trapped { .. } => return Err(ViewError::Trapped("see the log")),
         };
-        let rows = match output {
-            ViewOutput::Rows(rows) => rows,
-            ViewOutput::Query(sql) => self.run_view_query(&sql, schema, &hash, &mut reads)?,
+        let (rows, query) = match output {
+            ViewOutput::Rows(rows) => (rows, None),
+            ViewOutput::Query(sql) if sql.trim().is_empty() => (Vec::new(), None),
+            ViewOutput::Query(sql) => {
+                let plan = self.view_query(&sql, schema)?;
+                (self.rows_of_query(&plan, &hash)?, Some(plan))
+            }
         };
         replace_rows(self.store.datastore_mut(), schema, &hash, rows)?;
-        Ok(reads)
+        Ok((reads, query))
     }
 
-    /// The rows of a query that a view returned. It runs with the owner's rights.
-    fn run_view_query(
+    /// A query that a view returned. It has the owner's rights.
+    fn view_query(
         &self,
         sql: &str,
         schema: &TableSchema,
-        hash: &[u8; 32],
-        reads: &mut ReadSet,
-    ) -> Result<Vec<Vec<u8>>, ViewError> {
-        if sql.trim().is_empty() {
-            return Ok(Vec::new());
-        }
+    ) -> Result<Arc<SubscriptionPlan>, ViewError> {
         let plan = compile_view_query(sql, self.store.datastore(), self.shared.owner)?;
         let returned = plan.table();
-        let mut types = returned.columns.iter().map(|column| &column.column_type);
+        let types = returned.columns.iter().map(|column| &column.column_type);
         let declared = schema.columns.iter().skip(1);
-        if !declared
-            .map(|column| &column.column_type)
-            .eq(types.by_ref())
-        {
+        if !types.eq(declared.map(|column| &column.column_type)) {
             return Err(ViewError::QueryType(Arc::clone(&returned.name)));
         }
-        for table in plan.select().plan().tables() {
+        for table in plan.tables() {
             if table.view.is_some() || table.is_event {
                 return Err(ViewError::QueryTable(Arc::clone(&table.name)));
             }
-            reads.add_table(table.id);
         }
+        Ok(Arc::new(plan))
+    }
+
+    /// The rows of a view's query, as they are stored.
+    fn rows_of_query(
+        &self,
+        plan: &SubscriptionPlan,
+        hash: &[u8; 32],
+    ) -> Result<Vec<Vec<u8>>, ViewError> {
         let limits = self.shared.call_limits;
         let mut allowance = self.shared.readers.allowance_for(limits.view_time_max);
         let fixed = plan.fixed_row_len();

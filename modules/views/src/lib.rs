@@ -1,5 +1,6 @@
 //! Views and procedures: what a module can offer besides tables and reducers.
 
+mod names;
 mod shapes;
 
 use spacetimedb::{

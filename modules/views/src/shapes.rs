@@ -120,9 +120,7 @@ pub fn my_notes_by_query(ctx: &ViewContext) -> impl Query<Note> {
 pub fn writer(ctx: &AnonymousViewContext) -> impl Query<Player> {
     ctx.from
         .note()
-        .right_semijoin(ctx.from.player(), |note, player| {
-            note.id.eq(player.id)
-        })
+        .right_semijoin(ctx.from.player(), |note, player| note.id.eq(player.id))
 }
 
 /// As many equal rows as the switch says, or a failure.

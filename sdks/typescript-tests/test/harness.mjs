@@ -18,6 +18,7 @@ function required(name) {
 export const SERVER_URL = required('SERVER_URL');
 export const CHAT_DATABASE = required('CHAT_DATABASE');
 export const KITCHEN_SINK_DATABASE = required('KITCHEN_SINK_DATABASE');
+export const VIEWS_DATABASE = required('VIEWS_DATABASE');
 
 // The client takes the global WebSocket, which Node has only since 22. This one offers the server
 // the protocols that the running test wants, and remembers what the server chose.

@@ -74,13 +74,14 @@ pub fn run_all() -> Result<()> {
 }
 
 /// The tests of the official TypeScript client against a running server.
-pub fn typescript(server: &str, chat: &str, kitchen_sink: &str) -> Result<()> {
+pub fn typescript(server: &str, chat: &str, kitchen_sink: &str, views: &str) -> Result<()> {
     run_within(
         Command::new("npm")
             .args(["test", "--silent"])
             .env("SERVER_URL", server)
             .env("CHAT_DATABASE", chat)
             .env("KITCHEN_SINK_DATABASE", kitchen_sink)
+            .env("VIEWS_DATABASE", views)
             .current_dir(setup::typescript_folder()),
         TYPESCRIPT_TIMEOUT,
     )
@@ -145,7 +146,8 @@ fn typescript_client_in(folder: &Path, binary: &Path) -> Result<()> {
     let server = Server::start(binary, folder, free_address()?)?;
     server.publish("chat", &modules.join("chat.wasm"))?;
     server.publish("kitchen-sink", &modules.join("kitchen_sink.wasm"))?;
-    typescript(&server.url(), "chat", "kitchen-sink")?;
+    server.publish("views", &modules.join("views.wasm"))?;
+    typescript(&server.url(), "chat", "kitchen-sink", "views")?;
     server.stop()
 }
 

@@ -42,6 +42,9 @@ enum Chore {
         /// A database that runs the kitchen-sink module
         #[arg(long, default_value = "kitchen-sink")]
         kitchen_sink: String,
+        /// A database that runs the views module
+        #[arg(long, default_value = "views")]
+        views: String,
     },
     /// Check the rules that a compiler does not know
     Tidy,
@@ -61,8 +64,9 @@ fn main() -> ExitCode {
             server,
             chat,
             kitchen_sink,
+            views,
         } => setup::typescript_packages()
-            .and_then(|()| checks::typescript(&server, &chat, &kitchen_sink)),
+            .and_then(|()| checks::typescript(&server, &chat, &kitchen_sink, &views)),
         Chore::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Chore::Tidy => tidy::check(&repository_folder()),
     };

@@ -9,8 +9,10 @@
 mod harness;
 
 mod failing;
+mod names;
 mod refresh;
 mod shapes;
+mod visibility;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -34,9 +36,13 @@ struct Game {
 impl Game {
     /// Publishes under a name that no other test uses.
     fn publish(database: &'static str) -> Self {
+        Self::publish_module(database, "views")
+    }
+
+    fn publish_module(database: &'static str, name: &str) -> Self {
         let server = shared_server();
         let owner = server.new_login();
-        server.publish(&owner, database, &module("views"));
+        server.publish(&owner, database, &module(name));
         Game {
             server,
             owner,

@@ -1,5 +1,7 @@
 //! When views run, and when they do not.
 
+use std::io::Write as _;
+
 use serde_json::json;
 use spacetime_types::bsatn;
 
@@ -129,6 +131,46 @@ fn views_are_computed_anew_after_a_restart_and_an_update() {
     let changes = client.call("write_note", &arguments).changes();
     assert_eq!(changes[0].inserts, [note(&client, 1, 3, "c")]);
     assert_eq!(changes[0].deletes, [note(&client, 1, 3, "b")]);
+}
+
+/// Most clients that `one_change_costs_one_view` connects, where that is set.
+const CLIENTS_VARIABLE: &str = "SPACETIME_TEST_VIEW_CLIENTS";
+
+#[test]
+fn one_change_costs_one_view() {
+    let game = Game::publish("refresh-many");
+    let clients = std::env::var(CLIENTS_VARIABLE).map_or(20, |text| text.parse().unwrap());
+    let mut caller = game.client(&game.owner);
+    let queries = ["SELECT * FROM my_notes"];
+    caller.subscribe(1, &queries).unwrap();
+    let mut others = Vec::new();
+    let cost = |caller: &mut crate::Client, calls: u64| {
+        let before = game.runs("my_notes");
+        let start = std::time::Instant::now();
+        for id in 0..calls {
+            let arguments = bsatn::to_vec(&(id, 3u32, format!("{id}")));
+            caller.call("write_note", &arguments).changes();
+            caller.call("erase_note", &id.to_le_bytes()).changes();
+        }
+        let micros = start.elapsed().as_micros() / u128::from(2 * calls);
+        assert_eq!(
+            game.runs("my_notes") - before,
+            usize::try_from(2 * calls).unwrap()
+        );
+        micros
+    };
+    let alone = cost(&mut caller, 100);
+    for _ in 0..clients {
+        let mut client = game.client(&game.server.new_login());
+        let all = ["SELECT * FROM my_notes", "SELECT * FROM my_notes_by_query"];
+        client.subscribe(1, &all).unwrap();
+        others.push(client);
+    }
+    let among_many = cost(&mut caller, 100);
+    let figures = format!(
+        "a call with one view: {alone} us; with {clients} other senders: {among_many} us\n"
+    );
+    let _ = std::io::stderr().write_all(figures.as_bytes());
 }
 
 #[test]

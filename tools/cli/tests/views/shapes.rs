@@ -58,11 +58,21 @@ fn joins_take_views() {
     assert_eq!(game.rows(&ann, two), [json!(["ann"])]);
 
     let mut client = game.client(&ann);
+    assert_eq!(
+        only(client.subscribe(2, &["SELECT * FROM writer"]).unwrap()).len(),
+        1
+    );
     let join = "SELECT p.* FROM player p JOIN my_notes n ON p.id = n.id";
     assert_eq!(only(client.subscribe(1, &[join]).unwrap()).len(), 1);
     game.call(&ann, "erase_note", json!([1]));
     let update = client.next_update();
-    assert_eq!((update[0].deletes.len(), update[0].inserts.len()), (1, 0));
+    let sets: Vec<u32> = update.iter().map(|change| change.set).collect();
+    assert_eq!(sets, [1, 2]);
+    for change in update {
+        assert_eq!((change.deletes.len(), change.inserts.len()), (1, 0));
+    }
+    game.call(&ann, "write_note", json!([1, 9, "b"]));
+    assert_eq!(client.next_update().len(), 2);
 }
 
 #[test]
@@ -159,6 +169,8 @@ fn subscriptions_follow_every_shape() {
     let rows = client.unsubscribe(1, true).unwrap().unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].table, "NoteCount");
+    // The result of a query is followed without the function.
+    assert_eq!(game.runs("my_notes_by_query"), 1);
 }
 
 #[test]
