@@ -192,27 +192,28 @@ impl GroupCommit {
         })
     }
 
-    /// Writes the watermark if it is due after `progress`. Separate from [`GroupCommit::write`]
-    /// so that what is durable can be published first.
+    /// Keeps the watermark after `progress`: a killed process leaves it there. It is synced only
+    /// if that is due. Separate from [`GroupCommit::write`] so that what is durable can be
+    /// published first.
     pub fn keep_watermark(&mut self, progress: &Progress) -> Result<(), Failure> {
         let is_due = self.commits_since_watermark >= self.commits_per_watermark;
         if is_due || progress.new_segment.is_some() {
-            self.write_watermark()?;
+            return self.sync_watermark();
         }
-        Ok(())
+        let noted = self.watermark.note(self.log.next());
+        noted.map_err(Failure::Watermark)
     }
 
-    /// True if the watermark lags behind.
+    /// True if a power cut could leave the watermark behind.
     #[must_use]
     pub fn watermark_is_behind(&self) -> bool {
-        self.watermark.durable_end() < self.log.next()
+        self.watermark.synced_end() < self.log.next()
     }
 
-    /// Writes the watermark. For idle times and for a clean end.
-    pub fn write_watermark(&mut self) -> Result<(), Failure> {
+    /// Syncs the watermark. For idle times and for a clean end.
+    pub fn sync_watermark(&mut self) -> Result<(), Failure> {
         self.commits_since_watermark = 0;
-        let durable_end = self.log.next();
-        let written = self.watermark.advance(durable_end);
-        written.map_err(Failure::Watermark)
+        let synced = self.watermark.sync(self.log.next());
+        synced.map_err(Failure::Watermark)
     }
 }

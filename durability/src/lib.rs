@@ -11,9 +11,9 @@
 //!     disk that honours fsync.
 //!   * After any crash the log holds a prefix of the transactions that were appended.
 //!   * Damage is refused with file and offset. Only the unacknowledged end of an interrupted
-//!     write is cut, and the cut is reported. The limit: damage that happens between a crash and
-//!     the next start, lies above the watermark, and reaches to the end of the log looks like an
-//!     interrupted write.
+//!     write is cut, and the cut is reported. The limit: damage that happens between a power cut
+//!     and the next start, lies above the watermark, and reaches to the end of the log looks like
+//!     an interrupted write.
 //!   * A failed write or sync is final: nothing is acknowledged from then on, and reads are not
 //!     affected.
 //!

@@ -44,10 +44,10 @@ pub struct Options {
     pub queue_bytes_max: usize,
     /// A commit that has reached this size takes no more records.
     pub commit_bytes_max: usize,
-    /// The watermark is written after so many commits,
+    /// The watermark is synced after so many commits,
     pub commits_per_watermark: u32,
-    /// and when nothing was appended for so long, and when a segment is begun, and at the end.
-    pub idle_before_watermark: Duration,
+    /// and when it has been behind for so long, and when a segment is begun, and at the end.
+    pub watermark_interval: Duration,
     /// Who is told how far the replay is.
     pub progress: ReplayProgress,
 }
@@ -62,7 +62,7 @@ impl Default for Options {
             queue_bytes_max: 256 << 20,
             commit_bytes_max: 8 << 20,
             commits_per_watermark: 1024,
-            idle_before_watermark: Duration::from_secs(1),
+            watermark_interval: Duration::from_millis(100),
             progress: ReplayProgress::default(),
         }
     }

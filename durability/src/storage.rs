@@ -10,7 +10,7 @@ mod uring;
 use std::io;
 use std::sync::Arc;
 
-pub use failpoint::{FAILPOINT_VARIABLE, with_failpoint};
+pub use failpoint::{BadFailpoint, FAILPOINT_VARIABLE, with_failpoint};
 pub use os::OsStorage;
 pub use sim::{Fault, SimCounts, SimStorage};
 pub use spacetime_commitlog::storage::{OpenMode, Storage, StorageError, StorageFile, StorageLock};

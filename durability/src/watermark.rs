@@ -5,13 +5,15 @@
 //!
 //! Two slots of one sector each, written in turn: magic, sequence number u64, number of durable
 //! transactions u64, zeros, CRC-32 of everything before. The valid slot with the larger sequence
-//! number counts, so an interrupted write leaves the other slot.
+//! number counts, so an interrupted write leaves the other slot. One slot is always synced; the
+//! other is written over and over without a sync, until it is synced and they change places.
 //!
 //! Invariants
 //!   * The watermark is never above the truth: it is written after the sync it speaks of. So it
 //!     refuses no log that a crash can leave.
-//!   * It may be below: it is written now and then, not for every commit. What it misses is
-//!     guarded by the log itself, where each commit proves that the ones before it were synced.
+//!   * A killed process leaves it at the last commit. A power cut may leave it below, as it is
+//!     synced now and then, not for every commit. What it misses is guarded by the log itself,
+//!     where each commit proves that the ones before it were synced.
 
 use std::path::{Path, PathBuf};
 
@@ -38,8 +40,12 @@ pub struct DamagedWatermark {
 #[derive(Debug)]
 pub(crate) struct Watermark {
     file: Box<dyn StorageFile>,
+    /// Of the slot that is synced.
     sequence: u64,
-    durable_end: TxOffset,
+    /// What that slot says.
+    synced_end: TxOffset,
+    /// What the other slot says, if it was written since.
+    noted_end: TxOffset,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +110,12 @@ impl Watermark {
             let mut watermark = Watermark {
                 file: storage.open(&path, OpenMode::ReadWrite)?,
                 sequence: found.sequence,
-                durable_end: found.durable_end,
+                synced_end: found.durable_end,
+                noted_end: found.durable_end,
             };
-            watermark.advance(durable_end)?;
+            // What was found may not be synced yet, and is about to be the slot that must be.
+            watermark.file.sync_data()?;
+            watermark.sync(durable_end)?;
             return Ok(watermark);
         }
         let temporary = replica_dir.join(TEMPORARY_FILE);
@@ -125,19 +134,21 @@ impl Watermark {
         Ok(Watermark {
             file: storage.open(&path, OpenMode::ReadWrite)?,
             sequence: 1,
-            durable_end,
+            synced_end: durable_end,
+            noted_end: durable_end,
         })
     }
 
-    /// How far the file says the log is durable.
-    pub(crate) fn durable_end(&self) -> TxOffset {
-        self.durable_end
+    /// How far the file says, whatever happens, that the log is durable.
+    pub(crate) fn synced_end(&self) -> TxOffset {
+        self.synced_end
     }
 
-    /// Notes that all transactions before `durable_end` are durable. Costs one sync.
-    pub(crate) fn advance(&mut self, durable_end: TxOffset) -> Result<(), StorageError> {
-        assert!(durable_end >= self.durable_end, "durable stays durable");
-        if durable_end == self.durable_end {
+    /// Notes that all transactions before `durable_end` are durable, for whoever comes after this
+    /// process. Costs a write to memory.
+    pub(crate) fn note(&mut self, durable_end: TxOffset) -> Result<(), StorageError> {
+        assert!(durable_end >= self.noted_end, "durable stays durable");
+        if durable_end == self.noted_end {
             return Ok(());
         }
         let sequence = self.sequence + 1;
@@ -146,9 +157,19 @@ impl Watermark {
             durable_end,
         };
         self.file.write_all_at(place(sequence), &encode(slot))?;
+        self.noted_end = durable_end;
+        Ok(())
+    }
+
+    /// The same, for whoever comes after a power cut. Costs one sync.
+    pub(crate) fn sync(&mut self, durable_end: TxOffset) -> Result<(), StorageError> {
+        self.note(durable_end)?;
+        if self.synced_end == durable_end {
+            return Ok(());
+        }
         self.file.sync_data()?;
-        self.sequence = sequence;
-        self.durable_end = durable_end;
+        self.sequence += 1;
+        self.synced_end = durable_end;
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ mod stepper;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use parking_lot::{Condvar, Mutex};
@@ -60,7 +60,7 @@ struct Shared {
     durable: DurableOffset,
     queue_len_max: usize,
     queue_bytes_max: usize,
-    idle_before_watermark: Duration,
+    watermark_interval: Duration,
 }
 
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Durability {
             durable: DurableOffset::new(next.0.checked_sub(1).map(TxOffset)),
             queue_len_max: options.queue_len_max.max(1),
             queue_bytes_max: options.queue_bytes_max,
-            idle_before_watermark: options.idle_before_watermark,
+            watermark_interval: options.watermark_interval,
         });
         let worker = Worker {
             shared: Arc::clone(&shared),
@@ -253,14 +253,17 @@ impl Worker {
     fn write_until_closed(&self, group_commit: &mut GroupCommit) -> Result<(), Failure> {
         let mut helper = None;
         let mut commit = CommitBuffer::new();
+        // When the watermark is to be synced, if it is behind.
+        let mut sync_at: Option<Instant> = None;
         loop {
-            match self.wait(group_commit.watermark_is_behind()) {
+            match self.wait(sync_at) {
                 Waited::Something => {}
-                Waited::NothingForAWhile => {
-                    group_commit.write_watermark()?;
+                Waited::Nothing => {
+                    group_commit.sync_watermark()?;
+                    sync_at = None;
                     continue;
                 }
-                Waited::Closed => return group_commit.write_watermark(),
+                Waited::Closed => return group_commit.sync_watermark(),
             }
             ahead::next_commit(&self.shared, &mut commit)?;
             if commit.record_count() == 0 {
@@ -274,6 +277,28 @@ impl Worker {
             let progress = group_commit.write_commit(&mut commit);
             ahead::end_sync(&self.shared);
             self.publish(group_commit, &progress?)?;
+            sync_at = self.sync_watermark_if_due(group_commit, sync_at)?;
+        }
+    }
+
+    /// Without this, a queue that is never empty would never let the watermark be synced. Returns
+    /// when it is to be synced next.
+    fn sync_watermark_if_due(
+        &self,
+        group_commit: &mut GroupCommit,
+        sync_at: Option<Instant>,
+    ) -> Result<Option<Instant>, Failure> {
+        if !group_commit.watermark_is_behind() {
+            return Ok(None);
+        }
+        let now = Instant::now();
+        match sync_at {
+            None => Ok(now.checked_add(self.shared.watermark_interval)),
+            Some(due) if due > now => Ok(sync_at),
+            Some(_) => {
+                group_commit.sync_watermark()?;
+                Ok(None)
+            }
         }
     }
 
@@ -298,21 +323,20 @@ impl Worker {
         group_commit.keep_watermark(progress)
     }
 
-    /// Waits for something to write.
-    fn wait(&self, watermark_is_behind: bool) -> Waited {
+    /// Waits for something to write, until the watermark is to be synced.
+    fn wait(&self, sync_at: Option<Instant>) -> Waited {
         let mut queue = self.shared.queue.lock();
         while !queue.has_something() {
             if queue.closing {
                 return Waited::Closed;
             }
-            if !watermark_is_behind {
+            let Some(sync_at) = sync_at else {
                 self.shared.filled.wait(&mut queue);
                 continue;
-            }
-            let idle = self.shared.idle_before_watermark;
-            let waited = self.shared.filled.wait_for(&mut queue, idle);
+            };
+            let waited = self.shared.filled.wait_until(&mut queue, sync_at);
             if waited.timed_out() && !queue.has_something() && !queue.closing {
-                return Waited::NothingForAWhile;
+                return Waited::Nothing;
             }
         }
         Waited::Something
@@ -329,7 +353,7 @@ impl Worker {
 
 enum Waited {
     Something,
-    NothingForAWhile,
+    Nothing,
     Closed,
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use history::{append, mix, open, options, two_sessions};
 use spacetime_commitlog::{DamageKind, LogError, ReplayError};
 use spacetime_durability::storage::SimStorage;
-use spacetime_durability::{Options, RecoverError};
+use spacetime_durability::{Options, RecoverError, WATERMARK_FILE};
 
 const TRANSACTIONS: u64 = 24;
 
@@ -29,7 +29,7 @@ fn cleanly_closed() -> SimStorage {
     disk.fork(0)
 }
 
-/// The same after a killed process: the watermark was never written but at the start.
+/// The same after a killed process: the watermark was never synced but at the start.
 fn killed() -> SimStorage {
     let disk = SimStorage::new(0);
     let options = Options {
@@ -39,7 +39,7 @@ fn killed() -> SimStorage {
     };
     let mut opened = history::open_with(&disk, &options).expect("an empty disk");
     append(&mut opened.group_commit, TRANSACTIONS, &mut 0).expect("no fault is planned");
-    disk.fork(0)
+    disk
 }
 
 fn segments(disk: &SimStorage) -> Vec<PathBuf> {
@@ -100,10 +100,9 @@ fn every_flipped_bit_of_a_cleanly_closed_replica() {
     assert!(of_index >= 256, "{of_index}");
 }
 
-#[test]
-fn after_a_kill_only_the_last_commit_can_pass_for_torn() {
-    let disk = killed();
-    let [log] = &segments(&disk)[..] else {
+/// Flips every bit of the only segment, and returns the prefixes that were taken for the whole.
+fn shortened_by_a_bit(disk: &SimStorage) -> Vec<u64> {
+    let [log] = &segments(disk)[..] else {
         panic!("one segment is expected");
     };
     let len = disk.content(log).expect("listed").len();
@@ -116,6 +115,21 @@ fn after_a_kill_only_the_last_commit_can_pass_for_torn() {
         }
     }
     shortened_to.dedup();
+    shortened_to
+}
+
+#[test]
+fn after_a_kill_no_commit_can_pass_for_torn() {
+    assert_eq!(shortened_by_a_bit(&killed()), Vec::<u64>::new());
+}
+
+#[test]
+fn after_a_power_cut_only_the_last_commit_can_pass_for_torn() {
+    let disk = killed();
+    let mark = Path::new(history::REPLICA).join(WATERMARK_FILE);
+    let synced = disk.synced_content(&mark).expect("it was created");
+    disk.damage(&mark, |bytes| bytes.clone_from(&synced));
+    let shortened_to = shortened_by_a_bit(&disk);
     assert_eq!(shortened_to.len(), 1, "{shortened_to:?}");
     assert!(shortened_to[0] >= TRANSACTIONS - 4, "{shortened_to:?}");
 }

@@ -8,8 +8,8 @@ use std::path::Path;
 use history::{append, long_life, mix, open, open_from, open_with, options};
 use spacetime_commitlog::LogOptions;
 use spacetime_commitlog::planted::{self, Bug};
-use spacetime_durability::Options;
 use spacetime_durability::storage::SimStorage;
+use spacetime_durability::{Options, WATERMARK_FILE};
 
 const TRANSACTIONS: u64 = 60;
 const SEEDS: u64 = 1000;
@@ -76,6 +76,11 @@ fn damage_after_a_kill(seed: u64) -> bool {
             return false;
         }
         before_last = before_last.max(acknowledged.min(TRANSACTIONS - 1));
+    }
+    // The power went as well, and with it what was not synced.
+    let mark = Path::new("/replica").join(WATERMARK_FILE);
+    if let Some(synced) = disk.synced_content(&mark) {
+        disk.damage(&mark, |bytes| bytes.clone_from(&synced));
     }
     let disk = disk.fork(0);
     let log = Path::new("/replica/clog/00000000000000000000.stdb.log");

@@ -326,7 +326,7 @@ fn stale_copies_of_files() {
         append(&mut opened.group_commit, until, &mut 0).expect("no fault is planned");
         opened
             .group_commit
-            .write_watermark()
+            .sync_watermark()
             .expect("no fault is planned");
         stale.push(disk.fork(0));
         compress_all(&disk);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use spacetime_durability::storage::{BadFailpoint, OsStorage, with_failpoint};
 use spacetime_types::{Hash, Identity};
 
 use crate::control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
@@ -33,6 +34,8 @@ pub enum OpenHostError {
     DataDir(#[from] DataDirError),
     #[error(transparent)]
     Control(#[from] OpenControlError),
+    #[error(transparent)]
+    Failpoint(#[from] BadFailpoint),
     #[error("the wasm engine cannot be started: {0:#}")]
     Wasm(wasmtime::Error),
 }
@@ -58,6 +61,8 @@ impl Host {
     /// Opens the data directory and starts every database in it. One that does not open is
     /// reported and stays as it is; the others are served.
     pub async fn open(config: HostConfig) -> Result<Arc<Host>, OpenHostError> {
+        // Said once and for all, not by each database.
+        with_failpoint(Arc::new(OsStorage)).map(drop)?;
         let data_dir = DataDir::open(&config.data_dir)?;
         // Databases without a control plane would be forgotten, and their files written over.
         let files = match data_dir.has_replicas()? {

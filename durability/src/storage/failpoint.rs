@@ -18,22 +18,34 @@ use super::{OpenMode, Storage, StorageError, StorageFile, StorageLock};
 /// Environment variable that names an operation to die at.
 pub const FAILPOINT_VARIABLE: &str = "SPACETIME_FAILPOINT";
 
+/// The variable is set to something that names no operation. Unset it, or write it as
+/// `OPERATION:SUFFIX:NTH` or `OPERATION:SUFFIX:NTH:after`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{FAILPOINT_VARIABLE}={text:?} names no operation of the disk: it is \
+     OPERATION:SUFFIX:NTH, with `:after` or without"
+)]
+pub struct BadFailpoint {
+    text: String,
+}
+
 /// A disk that aborts the process where the environment says so.
-///
-/// # Panics
-/// If the variable is set to something that names no operation.
-#[must_use]
-pub fn with_failpoint(storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
-    let Ok(text) = std::env::var(FAILPOINT_VARIABLE) else {
-        return storage;
-    };
-    let point = Point::parse(&text);
-    let point = point.unwrap_or_else(|| panic!("{FAILPOINT_VARIABLE}={text}: no such place"));
+pub fn with_failpoint(storage: Arc<dyn Storage>) -> Result<Arc<dyn Storage>, BadFailpoint> {
+    match std::env::var_os(FAILPOINT_VARIABLE) {
+        None => Ok(storage),
+        Some(text) => dying_at(storage, &text.to_string_lossy()),
+    }
+}
+
+fn dying_at(storage: Arc<dyn Storage>, text: &str) -> Result<Arc<dyn Storage>, BadFailpoint> {
+    let point = Point::parse(text).ok_or_else(|| BadFailpoint {
+        text: text.to_owned(),
+    })?;
     let die: Arc<dyn Fn() + Send + Sync> = Arc::new(|| std::process::abort());
-    Arc::new(FailpointStorage {
+    Ok(Arc::new(FailpointStorage {
         storage,
         point: Arc::new(Armed::new(point, die)),
-    })
+    }))
 }
 
 /// Where to die.
@@ -215,6 +227,9 @@ mod tests {
             "sync:.x:1:before",
         ] {
             assert_eq!(Point::parse(wrong), None, "{wrong}");
+            let refused = dying_at(Arc::new(SimStorage::new(0)), wrong);
+            let error = refused.expect_err("no such place").to_string();
+            assert!(error.contains(FAILPOINT_VARIABLE), "{error}");
         }
     }
 

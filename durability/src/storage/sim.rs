@@ -215,6 +215,12 @@ impl SimStorage {
         self.disk.lock().image.content(path)
     }
 
+    /// The content of a file without what is pending: what a power cut leaves at least.
+    #[must_use]
+    pub fn synced_content(&self, path: &Path) -> Option<Vec<u8>> {
+        self.disk.lock().image.synced_content(path)
+    }
+
     /// Replaces the content of an existing file, on the platter too: what rot, or a bad copy,
     /// would do. Returns false if there is no such file.
     pub fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> bool {

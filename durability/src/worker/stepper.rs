@@ -33,7 +33,7 @@ impl Stepper {
 
     /// What the thread does if nothing is appended for a while.
     pub fn idle(&mut self) {
-        self.attempt(|_, group_commit, _| group_commit.write_watermark().map(|()| true));
+        self.attempt(|_, group_commit, _| group_commit.sync_watermark().map(|()| true));
     }
 
     /// Writes everything that is queued and ends in good order.

@@ -143,14 +143,20 @@ fn held(options: &Options) -> Held {
         permits: Arc::new(Mutex::new(permits_receiver)),
         entered: entered_sender,
     });
-    permits.send(()).expect("the receiver lives in the disk");
+    // Recovery syncs the log that it found, and the watermark.
+    const SYNCS_OF_RECOVERY: usize = 2;
+    for _ in 0..SYNCS_OF_RECOVERY {
+        permits.send(()).expect("the receiver lives in the disk");
+    }
     let opening = std::thread::spawn({
         let options = options.clone();
         move || start(&gated, Path::new("/replica"), &options).1
     });
-    entered
-        .recv_timeout(LONG)
-        .expect("recovery syncs what it found");
+    for _ in 0..SYNCS_OF_RECOVERY {
+        entered
+            .recv_timeout(LONG)
+            .expect("recovery syncs what it found");
+    }
     let durability = opening.join().expect("opened");
     append_all(&durability, 0..1);
     entered

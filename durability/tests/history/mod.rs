@@ -27,7 +27,7 @@ pub fn options() -> Options {
             preallocate: true,
         },
         commits_per_watermark: 5,
-        idle_before_watermark: Duration::from_secs(3600),
+        watermark_interval: Duration::from_secs(3600),
         ..Options::default()
     }
 }
@@ -199,7 +199,7 @@ pub fn two_sessions(disk: &SimStorage, until: u64) -> (u64, Result<(), String>) 
         assert!(recovered >= acknowledged, "lost without any fault");
         let group_commit = &mut opened.group_commit;
         let result = append(group_commit, session_end, &mut acknowledged)
-            .and_then(|()| group_commit.write_watermark());
+            .and_then(|()| group_commit.sync_watermark());
         if let Err(error) = result {
             return (acknowledged, Err(error.to_string()));
         }
@@ -267,7 +267,7 @@ fn live(disk: &SimStorage, until: u64, life: &mut Life) -> Result<(), String> {
     life.restore_point = life.acknowledged / 2;
     let removed = sealed.remove_before(TxOffset(life.restore_point));
     removed.map_err(|e| said(&e))?;
-    group_commit.write_watermark().map_err(|e| said(&e))
+    group_commit.sync_watermark().map_err(|e| said(&e))
 }
 
 /// How often something is tried: `usual`, or what an environment variable says.

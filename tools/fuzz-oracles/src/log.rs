@@ -24,7 +24,7 @@ fn options() -> Options {
             segment_bytes_max: 4096,
             ..LogOptions::default()
         },
-        idle_before_watermark: Duration::from_secs(3600),
+        watermark_interval: Duration::from_secs(3600),
         ..Options::default()
     }
 }

@@ -258,6 +258,11 @@ impl Image {
         Some(self.contents[id.0].live.clone())
     }
 
+    pub(super) fn synced_content(&self, path: &Path) -> Option<Vec<u8>> {
+        let id = self.file_id(path)?;
+        Some(self.contents[id.0].durable.clone())
+    }
+
     pub(super) fn damage(&mut self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> bool {
         let Some(id) = self.file_id(path) else {
             return false;

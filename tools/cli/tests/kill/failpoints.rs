@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::bank::{Bank, Report};
-use crate::harness::module;
+use crate::harness::{Server, module};
 use crate::wire::Random;
 use crate::{DATABASE, assert_no_error, start_busy_server};
 
@@ -91,4 +91,18 @@ fn a_server_that_dies_at_any_step_of_the_disk_loses_nothing() {
     }
     assert_eq!(idle, Vec::<&str>::new(), "never reached");
     assert!(bank.confirmed > 0, "nothing was confirmed");
+}
+
+#[test]
+fn a_place_that_is_none_is_said_at_the_start() {
+    let mut server = Server::start();
+    server.terminate();
+    for place in ["fsync:.log:1", "rename:.manifest", ""] {
+        let runs = server.restart_with(&[(FAILPOINT_VARIABLE, place)]);
+        assert!(!runs, "started with {place:?}");
+        let log = server.log();
+        let expected = format!("{FAILPOINT_VARIABLE}={place:?} names no operation of the disk");
+        assert!(log.contains(&expected), "{log}");
+        assert!(!log.contains("panicked"), "{log}");
+    }
 }

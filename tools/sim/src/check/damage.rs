@@ -1,8 +1,9 @@
 //! Damage is never silent: a damaged replica opens in the same state, or is refused with the name
 //! of the file.
 //!
-//! The one exception is what nobody can tell from an interrupted write: after a crash, damage that
-//! reaches to the end of the log, in commits that the watermark does not speak of yet.
+//! The one exception is what nobody can tell from an interrupted write: after a power cut, damage
+//! that reaches to the end of the log, in commits that the watermark on the platter does not speak
+//! of yet.
 
 use crate::state::State;
 use crate::violation::Violation;

@@ -1,5 +1,8 @@
 //! The end of a simulation: a clean close; and what damage to its files leads to.
 
+use std::path::Path;
+
+use spacetime_durability::WATERMARK_FILE;
 use spacetime_durability::storage::SimStorage;
 use spacetime_store::Files;
 
@@ -38,9 +41,11 @@ impl Simulation {
         Ok(())
     }
 
-    /// Damages a copy of the files that a kill would leave now.
+    /// Damages a copy of the files that a kill would leave now, or a power cut that came before
+    /// the watermark was on the platter.
     pub(super) fn damage_copy(&mut self) -> Result<(), Violation> {
         let copy = self.disk.fork(self.random.next_u64());
+        let mark_is_old = self.random.chance(500) && self.forget_noted_mark(&copy);
         let kind = *self.random.pick(&damage::KINDS);
         let in_tail = match self.random.chance(400) {
             true => self.flip_in_tail(&copy),
@@ -53,7 +58,12 @@ impl Simulation {
         };
         let next = self.prefix.acknowledged_end();
         let state = self.model.state_before(next);
-        let shorter = self.looks_torn_at(&damage);
+        // A writer that has failed may have failed to write the watermark.
+        let has_failed = self.replica.as_ref().is_some_and(|r| !r.is_writable());
+        let shorter = match mark_is_old || has_failed {
+            true => self.looks_torn_at(&damage),
+            false => None,
+        };
         let shorter = shorter.map(|start| (start, self.model.state_before(start)));
         let said = damage.said;
         let check = DamageCheck {
@@ -80,6 +90,13 @@ impl Simulation {
             DamageOutcome::TailCut => Kind::DamageLikeTorn,
         });
         Ok(())
+    }
+
+    /// Leaves only what was synced of the watermark in a copy of the disk.
+    fn forget_noted_mark(&self, copy: &SimStorage) -> bool {
+        let mark = Path::new(DIRECTORY).join(WATERMARK_FILE);
+        let synced = self.disk.synced_content(&mark);
+        synced.is_some_and(|synced| copy.damage(&mark, |bytes| *bytes = synced))
     }
 
     /// Flips a bit in a commit that the watermark may not speak of, but not in the last one.
