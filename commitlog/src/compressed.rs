@@ -2,7 +2,8 @@
 //!
 //! A sealed segment can be replaced by a file in the zstd "seekable format" under the same name:
 //! frames that each hold a piece of the segment, then the [seek table](seek_table). Any byte is
-//! reached by decompressing one frame.
+//! reached by decompressing one frame. If the table is damaged and the frames are not, they are
+//! found [one after another](rebuild).
 //!
 //! Invariants
 //!   * The file is only believed where it is consistent: the frames fill it exactly, and each
@@ -13,6 +14,7 @@
 //!
 //! Not here: making such files (see `compress`).
 
+mod rebuild;
 pub mod seek_table;
 
 use std::fmt;
@@ -50,6 +52,7 @@ impl CompressedDamage {
 pub(crate) struct CompressedFile {
     file: Box<dyn StorageFile>,
     table: SeekTable,
+    table_damage: Option<CompressedDamage>,
     cache: Mutex<Cache>,
 }
 
@@ -62,14 +65,23 @@ struct Cache {
 }
 
 impl CompressedFile {
-    /// Reads the seek table at the end of `file`.
+    /// Reads the seek table at the end of `file`, or finds the frames without it.
     pub(crate) fn open(file: Box<dyn StorageFile>) -> Result<Self, StorageError> {
-        let table = SeekTable::read(&*file)?;
+        let (table, table_damage) = match SeekTable::read(&*file) {
+            Ok(table) => (table, None),
+            Err(error) => {
+                let Some(damage) = CompressedDamage::of(&error).cloned() else {
+                    return Err(error);
+                };
+                (rebuild::rebuild(&*file)?.ok_or(error)?, Some(damage))
+            }
+        };
         let decompressor =
             Decompressor::new().map_err(|e| StorageError::new("decompress", file.path(), e))?;
         Ok(CompressedFile {
             file,
             table,
+            table_damage,
             cache: Mutex::new(Cache {
                 decompressor,
                 compressed: Vec::new(),
@@ -77,6 +89,11 @@ impl CompressedFile {
                 bytes: Vec::new(),
             }),
         })
+    }
+
+    /// Why the seek table at the end of the file was not used, if it was not.
+    pub(crate) fn table_damage(&self) -> Option<&CompressedDamage> {
+        self.table_damage.as_ref()
     }
 
     /// Fills `out`, which is as long as the frame's content.

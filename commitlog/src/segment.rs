@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use spacetime_types::TxOffset;
 
-use crate::compressed::CompressedFile;
+use crate::compressed::{CompressedDamage, CompressedFile};
 use crate::planted::{self, Bug};
 use crate::storage::{OpenMode, Storage, StorageError, StorageFile};
 
@@ -122,13 +122,19 @@ pub(crate) fn compressed_path(dir: &Path, start: TxOffset) -> PathBuf {
 pub fn open(storage: &dyn Storage, path: &Path) -> Result<OpenSegment, StorageError> {
     let file = storage.open(path, OpenMode::Read)?;
     let (is_compressed, stored_len) = examine_open(&*file)?;
+    let mut table_damage = None;
     let file = match is_compressed {
-        true => Box::new(CompressedFile::open(file)?),
+        true => {
+            let file = CompressedFile::open(file)?;
+            table_damage = file.table_damage().cloned();
+            Box::new(file)
+        }
         false => file,
     };
     Ok(OpenSegment {
         file,
         is_compressed,
+        table_damage,
         stored_len,
     })
 }
@@ -154,6 +160,8 @@ pub struct OpenSegment {
     /// The content, not compressed.
     pub file: Box<dyn StorageFile>,
     pub is_compressed: bool,
+    /// What is wrong with the seek table of a compressed segment, which can be read without it.
+    pub table_damage: Option<CompressedDamage>,
     /// Bytes on disk.
     pub stored_len: u64,
 }

@@ -161,6 +161,12 @@ impl SeekTable {
     }
 }
 
+/// Whether a table of so many frames can be of this length.
+pub(super) fn is_len_of(len: u64, frames: u64) -> bool {
+    let entries = [0, HAS_CHECKSUMS].map(|descriptor| frames * entry_len(descriptor) as u64);
+    entries.contains(&len.wrapping_sub(SKIPPABLE_HEADER_LEN + FOOTER_LEN))
+}
+
 fn entry_len(descriptor: u8) -> usize {
     match descriptor & HAS_CHECKSUMS {
         0 => 8,

@@ -136,6 +136,53 @@ fn every_flipped_bit_is_noticed_or_changes_nothing() {
 }
 
 #[test]
+fn without_its_table_a_segment_is_read_frame_by_frame() {
+    let hostile = |bytes: &mut Vec<u8>, from: usize| bytes[from..].fill(0xff);
+    for (len, piece) in [(3000, 1000), (40_000, 4096), (3_000_000, 2_000_000)] {
+        let content = content(len);
+        let good = compress(&content, piece);
+        let table_at = good.len() - 17 - len.div_ceil(piece) * 8;
+        for from in [table_at, table_at + 10, good.len() - 1] {
+            let mut bytes = good.clone();
+            hostile(&mut bytes, from);
+            let file = CompressedFile::open(Box::new(Bytes(bytes.clone()))).expect("frames");
+            assert!(file.table_damage().is_some());
+            assert_eq!(read_all(bytes.clone()).expect("frames"), content);
+            // A frame that is damaged as well, or gone, is noticed.
+            bytes[0] ^= 1;
+            assert!(read_all(bytes.clone()).is_err());
+            bytes[0] ^= 1;
+            for cut in [1, 8, 12, 17] {
+                assert!(read_all(bytes[..bytes.len() - cut].to_vec()).is_err());
+            }
+        }
+        let file = CompressedFile::open(Box::new(Bytes(good))).expect("whole");
+        assert_eq!(file.table_damage(), None);
+    }
+}
+
+#[test]
+fn frames_that_do_not_say_how_long_they_are_are_found_too() {
+    use std::io::Write;
+    let content = content(30_000);
+    let mut bytes = Vec::new();
+    for piece in content.chunks(4096) {
+        // A stream does not know its length when it begins.
+        let mut encoder = zstd::Encoder::new(&mut bytes, 3).expect("memory");
+        encoder.write_all(piece).expect("memory");
+        encoder.finish().expect("memory");
+    }
+    let frames = content.len().div_ceil(4096);
+    let table_at = bytes.len();
+    bytes.resize(table_at + 17 + 8 * frames, 0);
+    assert_eq!(read_all(bytes.clone()).expect("frames"), content);
+    bytes.resize(table_at + 17 + 12 * frames, 0);
+    assert_eq!(read_all(bytes.clone()).expect("frames"), content);
+    bytes.resize(table_at + 17 + 8 * (frames + 1), 0);
+    assert!(read_all(bytes).is_err());
+}
+
+#[test]
 fn every_truncation_is_noticed() {
     let good = compress(&content(3000), 1000);
     for len in 0..good.len() {

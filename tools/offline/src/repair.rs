@@ -1,4 +1,5 @@
-//! `repair`: cutting a log off where it stops being whole, and keeping everything that is cut.
+//! `repair`: cutting a log off where it stops being whole, or beginning it [behind](behind) the
+//! damage where a snapshot allows that; and keeping everything that is cut.
 //!
 //! Two steps: a [`Plan`] says what will be done and what will be lost; only [`Plan::apply`]
 //! changes anything.
@@ -14,6 +15,8 @@
 //! Not here: getting back transactions from behind damage. `show` and `export` read them, but a
 //! log cannot have holes.
 
+mod behind;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +24,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use spacetime_commitlog::segment::{self, HEADER_LEN};
-use spacetime_commitlog::storage::{OpenMode, Storage, StorageError, StorageLock};
+use spacetime_commitlog::storage::{OpenMode, Storage, StorageError, StorageFile, StorageLock};
 use spacetime_durability::{LOCK_FILE, WATERMARK_FILE};
 use spacetime_types::TableId;
 
@@ -36,6 +39,7 @@ use crate::scan::{ScannedCommit, ScannedSegment};
 use crate::schemas::{Schemas, TableShape};
 use crate::snapshots::{self, SNAPSHOTS_DIR};
 use crate::verify::durable_end;
+pub use behind::{Behind, plan_behind_snapshot};
 
 /// One change on disk. Files are named by their path in the database's directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,6 +52,15 @@ pub enum Action {
         offset: u64,
         files: Vec<PathBuf>,
         kept_in: PathBuf,
+    },
+    /// A segment is made of the whole commits in another one.
+    Begin {
+        file: PathBuf,
+        with: PathBuf,
+        /// First byte of them in the content, and how many.
+        byte: u64,
+        bytes: u64,
+        is_v0: bool,
     },
     /// The file is copied, then cut.
     Cut {
@@ -71,6 +84,14 @@ impl fmt::Display for Action {
                 f,
                 "move the snapshot at transaction {offset} to {}",
                 kept_in.display()
+            ),
+            Action::Begin {
+                file, with, bytes, ..
+            } => write!(
+                f,
+                "make {} of the last {bytes} bytes of {} that are whole",
+                file.display(),
+                name_of(with)
             ),
             Action::Cut {
                 file,
@@ -99,6 +120,8 @@ pub struct Plan {
     pub lost_readable: u64,
     /// Those that the damage itself has taken, as far as offsets tell.
     pub lost_anyway: u64,
+    /// The log begins behind the damage, and a snapshot stands for what was before.
+    pub behind: Option<Behind>,
     pub actions: Vec<Action>,
     #[serde(skip)]
     place: Option<Place>,
@@ -114,7 +137,7 @@ impl Plan {
     }
 }
 
-/// Looks at a log, and says what a repair would do. Holds the database's lock until the plan is
+/// Looks at a log, and says what cutting it off would do. Holds the database's lock until the plan is
 /// dropped. With `keep_until`, the log is cut before that transaction even if it is whole.
 pub fn plan(
     place: &Place,
@@ -122,22 +145,13 @@ pub fn plan(
     progress: &dyn Progress,
 ) -> Result<Plan, OfflineError> {
     let lock = take_lock(place)?;
-    let mut survey = Survey {
-        keep_until,
-        ..Survey::default()
-    };
-    pass::run(
-        place,
-        &mut Schemas::at_start_of(place),
-        &mut survey,
-        progress,
-    )?;
-    survey.check_watermark(place);
+    let survey = survey(place, keep_until, progress)?;
     let mut plan = Plan {
         damage: survey.damage,
         new_end: survey.good_end.unwrap_or_default(),
         lost_readable: survey.lost_readable,
         lost_anyway: survey.lost_anyway,
+        behind: None,
         actions: Vec::new(),
         place: Some(place.clone()),
         lock: lock.map(Arc::new),
@@ -151,6 +165,25 @@ pub fn plan(
         plan.actions = vec![Action::SetAside { file, kept_as }];
     }
     Ok(plan)
+}
+
+fn survey(
+    place: &Place,
+    keep_until: Option<u64>,
+    progress: &dyn Progress,
+) -> Result<Survey, OfflineError> {
+    let mut survey = Survey {
+        keep_until,
+        ..Survey::default()
+    };
+    pass::run(
+        place,
+        &mut Schemas::at_start_of(place),
+        &mut survey,
+        progress,
+    )?;
+    survey.check_watermark(place);
+    Ok(survey)
 }
 
 /// Keeps servers away. A log that lies somewhere alone has no lock.
@@ -316,10 +349,7 @@ impl PassListener for Survey {
 /// The changes that leave everything up to `cut`, in the order in which they are safe.
 fn actions(place: &Place, cut: &CutPoint, new_end: u64) -> Result<Vec<Action>, OfflineError> {
     let number = free_number(place)?;
-    let inner = |file: &str| match place.replica_dir() {
-        Some(_) => Path::new(spacetime_durability::CLOG_DIR).join(file),
-        None => PathBuf::from(file),
-    };
+    let inner = |file: &str| inner(place, file);
     let set_aside = |file: PathBuf| {
         let kept_as = kept_name(&file, number);
         Action::SetAside { file, kept_as }
@@ -379,6 +409,14 @@ fn actions(place: &Place, cut: &CutPoint, new_end: u64) -> Result<Vec<Action>, O
     Ok(actions)
 }
 
+/// A file of the log, by its path in the database's directory.
+fn inner(place: &Place, file: &str) -> PathBuf {
+    match place.replica_dir() {
+        Some(_) => Path::new(spacetime_durability::CLOG_DIR).join(file),
+        None => PathBuf::from(file),
+    }
+}
+
 fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
@@ -420,6 +458,16 @@ impl Plan {
                     files,
                     kept_in,
                 } => set_snapshot_aside(place, *offset, files, &root.join(kept_in))?,
+                Action::Begin {
+                    file,
+                    with,
+                    byte,
+                    bytes,
+                    is_v0,
+                } => {
+                    let (file, with) = (root.join(file), root.join(with));
+                    behind::begin(place, &file, &with, (*byte, *bytes), *is_v0)?;
+                }
                 Action::Cut {
                     file,
                     kept_as,
@@ -461,7 +509,7 @@ fn set_snapshot_aside(
 fn copy_file(storage: &dyn Storage, from: &Path, to: &Path) -> Result<(), StorageError> {
     let original = storage.open(from, OpenMode::Read)?;
     let copy = storage.open(to, OpenMode::CreateOrTruncate)?;
-    copy_bytes(&*original, &*copy, original.byte_len()?)?;
+    copy_range(&*original, 0, &*copy, 0, original.byte_len()?)?;
     copy.sync_data()
 }
 
@@ -474,7 +522,7 @@ fn cut_file(place: &Place, path: &Path, kept_as: &Path, bytes: u64) -> Result<()
     let content = segment::open(&*place.storage, path)?;
     let temporary = path.with_extension("repair");
     let shorter = storage.open(&temporary, OpenMode::CreateOrTruncate)?;
-    copy_bytes(&*content.file, &*shorter, bytes)?;
+    copy_range(&*content.file, 0, &*shorter, 0, bytes)?;
     if bytes <= HEADER_LEN as u64 {
         // The header itself may be what is damaged.
         shorter.write_all_at(0, &segment::encode_header())?;
@@ -486,9 +534,11 @@ fn cut_file(place: &Place, path: &Path, kept_as: &Path, bytes: u64) -> Result<()
     Ok(())
 }
 
-fn copy_bytes(
-    from: &dyn spacetime_commitlog::StorageFile,
-    to: &dyn spacetime_commitlog::StorageFile,
+fn copy_range(
+    from: &dyn StorageFile,
+    from_byte: u64,
+    to: &dyn StorageFile,
+    to_byte: u64,
     len: u64,
 ) -> Result<(), StorageError> {
     const PIECE_BYTES: u64 = 1 << 20;
@@ -497,8 +547,8 @@ fn copy_bytes(
     while at < len {
         let piece_len = (len - at).min(PIECE_BYTES);
         piece.resize(usize::try_from(piece_len).unwrap_or(0), 0);
-        from.read_exact_at(at, &mut piece)?;
-        to.write_all_at(at, &piece)?;
+        from.read_exact_at(from_byte + at, &mut piece)?;
+        to.write_all_at(to_byte + at, &piece)?;
         at += piece_len;
     }
     Ok(())

@@ -195,10 +195,18 @@ impl Scan {
         let opened = segment::open(&*self.storage, &self.dir.join(&file));
         let opened = opened.and_then(|opened| {
             let stored = (opened.stored_len, opened.is_compressed);
-            Ok((FileView::new(opened.file)?, stored))
+            Ok((FileView::new(opened.file)?, stored, opened.table_damage))
         });
         match opened {
-            Ok((view, stored)) => self.begin(start, file, view, stored),
+            Ok((view, stored, table_damage)) => {
+                if let Some(damage) = table_damage {
+                    let text = format!("{damage}; its frames were read one after another");
+                    let (level, kind) = (Severity::Warning, FindingKind::Compression);
+                    let finding = Finding::new(level, kind, &file, 0, start.0, text);
+                    self.tell(finding);
+                }
+                self.begin(start, file, view, stored);
+            }
             Err(error) => {
                 self.damaged = true;
                 self.tell(io_finding(&file, 0, start.0, &error));

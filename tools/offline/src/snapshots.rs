@@ -283,7 +283,7 @@ pub(crate) fn oldest_state(place: &Place, start: u64) -> Option<Datastore> {
 }
 
 /// Offsets of the snapshots that nothing speaks against, ascending.
-fn usable(place: &Place) -> Vec<u64> {
+pub(crate) fn usable(place: &Place) -> Vec<u64> {
     // Without the list there is simply no snapshot to begin with.
     let listed = list(place).map(|list| list.snapshots).unwrap_or_default();
     let good = listed.into_iter().filter(|entry| entry.problem.is_none());
@@ -300,7 +300,7 @@ pub(crate) fn ahead_of(place: &Place, end: u64) -> Result<Vec<(u64, Vec<PathBuf>
         .collect()
 }
 
-fn open_state(place: &Place, offset: u64) -> Result<Datastore, OfflineError> {
+pub(crate) fn open_state(place: &Place, offset: u64) -> Result<Datastore, OfflineError> {
     match find_foreign(place, offset)? {
         None => native_state(place, offset),
         Some(entry) => foreign_state(place, &entry),

@@ -170,3 +170,101 @@ fn a_repair_sets_snapshots_aside_that_the_log_no_longer_reaches() {
     assert!(!report.damaged, "{:?}", report.findings);
     sample::open_store(&disk).unwrap();
 }
+
+/// Flips a bit in the records of the commit that holds a transaction.
+fn flip(disk: &SimStorage, segment: u64, offset: u64) {
+    let at = position(&sample::content(disk, segment), offset) + 30;
+    assert!(disk.damage(segment_path(segment).as_ref(), |bytes| bytes[at] ^= 1));
+}
+
+fn check_begun_behind(disk: &SimStorage, begins: u64) {
+    let options = VerifyOptions { replay: true };
+    let report = verify(&place(disk), &options, &NoProgress).unwrap();
+    assert!(!report.damaged, "{:?}", report.findings);
+    assert_eq!((report.first, report.next), (Some(begins), Some(NEXT)));
+    let expected = state::after(&place(&sample::disk()), NEXT - 1, &NoProgress).unwrap();
+    let store = sample::open_store(disk).unwrap();
+    assert_eq!(store.last_offset(), Some(TxOffset(NEXT - 1)));
+    for table in ["player", "note"] {
+        let [found, expected] =
+            [store.datastore(), expected.datastore()].map(|rows| sample::rows(rows, table));
+        assert_eq!(found, expected, "{table}");
+    }
+}
+
+#[test]
+fn a_log_can_begin_behind_the_damage_if_a_snapshot_leads_there() {
+    // Damage in a segment, what is left of the log, and whether a snapshot has what is lost.
+    for (segment, damaged, begins) in [(0, 3, 4), (10, 14, 15), (10, 19, 20), (20, 20, 21)] {
+        let disk = disk_with_snapshots(&[9, 24]);
+        flip(&disk, segment, damaged);
+        let before = sample::content(&disk, segment);
+        let plan = repair::plan_behind_snapshot(&place(&disk), &NoProgress).unwrap();
+        let plan = plan.expect("a snapshot behind the damage");
+        let behind = plan.behind.unwrap();
+        let snapshot = if damaged < 10 { 9 } else { 24 };
+        assert_eq!((behind.snapshot, behind.log_begins), (snapshot, begins));
+        assert_eq!((plan.lost_readable, plan.lost_anyway), (0, 0));
+        assert_eq!((plan.new_end, plan.damage.len()), (NEXT, 1));
+        plan.apply().unwrap();
+        let kept = format!("{}.before-repair-1", segment_path(segment));
+        assert_eq!(disk.content(kept.as_ref()), Some(before));
+        check_begun_behind(&disk, begins);
+    }
+}
+
+#[test]
+fn a_log_does_not_begin_behind_damage_if_anything_would_be_lost() {
+    let plan_of = |disk: &SimStorage| {
+        let plan = repair::plan_behind_snapshot(&place(disk), &NoProgress);
+        plan.unwrap().map(|plan| plan.behind)
+    };
+    // Nothing is damaged.
+    assert_eq!(plan_of(&disk_with_snapshots(&[9, 24])), None);
+    // The damage is behind the last snapshot, or there is none.
+    let disk = disk_with_snapshots(&[9, 24]);
+    flip(&disk, 20, 26);
+    assert_eq!(plan_of(&disk), None);
+    let disk = disk_with_snapshots(&[]);
+    flip(&disk, 10, 14);
+    assert_eq!(plan_of(&disk), None);
+    // The snapshot is damaged as well.
+    let disk = disk_with_snapshots(&[24]);
+    flip(&disk, 10, 14);
+    assert!(plan_of(&disk).is_some());
+    let files = disk.files();
+    let pack = files
+        .iter()
+        .find(|file| file.extension().is_some_and(|end| end == "pack"));
+    assert!(disk.damage(pack.unwrap(), |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 8;
+    }));
+    assert_eq!(plan_of(&disk), None);
+    // The end is missing, too.
+    let disk = disk_with_snapshots(&[14]);
+    flip(&disk, 10, 12);
+    assert!(plan_of(&disk).is_some());
+    assert!(disk.lose(segment_path(20).as_ref()));
+    assert_eq!(plan_of(&disk), None);
+}
+
+#[test]
+fn a_power_cut_while_the_log_is_begun_anew_loses_nothing() {
+    for nth in 0..30 {
+        let disk = disk_with_snapshots(&[9, 24]);
+        flip(&disk, 10, 14);
+        let plan = repair::plan_behind_snapshot(&place(&disk), &NoProgress).unwrap();
+        disk.cut_power_before_change(nth);
+        let applied = plan.expect("a snapshot behind the damage").apply();
+        let after = disk.after_power_cut();
+        let report = verify(&place(&after), &VerifyOptions::default(), &NoProgress).unwrap();
+        assert!(applied.is_err() || !report.damaged, "change {nth}");
+        if report.damaged {
+            let plan = repair::plan_behind_snapshot(&place(&after), &NoProgress).unwrap();
+            let plan = plan.unwrap_or_else(|| panic!("change {nth}: no way is left"));
+            plan.apply().unwrap();
+        }
+        check_begun_behind(&after, 15);
+    }
+}

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use spacetime_offline::repair::{Plan, plan};
+use spacetime_offline::repair::{Plan, plan, plan_behind_snapshot};
 use spacetime_offline::verify::{VerifyOptions, verify};
 
 use super::LogPath;
@@ -14,9 +14,11 @@ Examples:
   spacetime commitlog repair data/replicas/1          shows what would be done
   spacetime commitlog repair data/replicas/1 --yes    does it
 
-Transactions behind the damage are lost to the database, as a log cannot have holes. Look at them
-first with `spacetime commitlog show --from N`. Nothing is deleted: every file that is changed is
-kept beside it as *.before-repair-N.";
+If a snapshot that is whole leads to the end of the log from behind the damage, the log is made to
+begin there: no row is lost, only the history before. Otherwise, and with --cut, the log ends where
+the damage begins, and transactions behind it are lost to the database, as a log cannot have holes.
+Look at them first with `spacetime commitlog show --from N`. Nothing is deleted: every file that is
+changed or taken away is kept beside it as *.before-repair-N.";
 
 /// The flags of `repair`.
 #[derive(Debug, Args)]
@@ -26,6 +28,9 @@ pub(crate) struct RepairArguments {
     /// Do it; without this nothing is changed
     #[arg(long, short = 'y')]
     yes: bool,
+    /// Cut the log where the damage begins, even if a snapshot behind it would save the rest
+    #[arg(long)]
+    cut: bool,
     /// Cut the log before this transaction, even if it is whole
     #[arg(long, value_name = "OFFSET")]
     keep_until: Option<u64>,
@@ -37,7 +42,14 @@ pub(crate) struct RepairArguments {
 pub(super) fn run(arguments: &RepairArguments) -> Result<()> {
     let place = arguments.log.open()?;
     let bar = Bar::new("looking");
-    let plan = plan(&place, arguments.keep_until, &bar)?;
+    let behind = match arguments.cut || arguments.keep_until.is_some() {
+        true => None,
+        false => plan_behind_snapshot(&place, &bar)?,
+    };
+    let plan = match behind {
+        Some(plan) => plan,
+        None => plan(&place, arguments.keep_until, &bar)?,
+    };
     bar.finish(0);
     if arguments.json {
         say(serde_json::to_string_pretty(&plan).context("the plan as JSON")?);
@@ -75,6 +87,21 @@ fn print(plan: &Plan) {
     }
     if plan.is_empty() {
         say("the log is whole: there is nothing to repair");
+        return;
+    }
+    if let Some(behind) = &plan.behind {
+        say(format_args!(
+            "\nno row is lost: the snapshot at transaction {} is whole, and so is the log from \
+             transaction {} to its end. The history is lost: transactions {} to {} will not be in \
+             the log, so states before that snapshot cannot be brought back any more",
+            behind.snapshot,
+            behind.log_begins,
+            behind.log_began,
+            behind.log_begins.saturating_sub(1)
+        ));
+        for action in &plan.actions {
+            say(format_args!("  {action}"));
+        }
         return;
     }
     say(format_args!(
