@@ -3,7 +3,7 @@
 //! The log on disk is the database: a backup is its segments up to the durable offset, and the
 //! snapshots that lie beside it. All files are opened at once, before anything is sent; from then
 //! on they can be compressed, replaced and removed without disturbing the backup. The writer is
-//! not involved.
+//! not involved, except that it begins a snapshot first if one is wanted.
 //!
 //! Invariants
 //!   * The files contain every transaction before the `end` that the backup names.
@@ -22,13 +22,45 @@ use spacetime_commitlog::commit::CHECKSUM_LEN;
 use spacetime_commitlog::storage::{OpenMode, Storage, StorageError, StorageFile};
 use spacetime_commitlog::{LogError, LogReader, segment};
 use spacetime_durability::CLOG_DIR;
-use spacetime_store::SNAPSHOTS_DIR;
+use spacetime_store::{LogBehind, SNAPSHOTS_DIR};
 use spacetime_types::{Identity, Timestamp, TxOffset};
 
 /// How often the files are listed again because one of them went meanwhile.
 const ATTEMPTS_MAX: usize = 8;
 /// Bytes handed out at once.
 const CHUNK_BYTES_MAX: usize = 256 << 10;
+
+/// Log behind the newest snapshot that is worth a snapshot before a backup: replaying it takes
+/// about a quarter of a second.
+const LOG_BEHIND_MAX: LogBehind = LogBehind {
+    bytes: 64 << 20,
+    transactions: 250_000,
+};
+
+/// Whether a snapshot is taken before a backup, so that restoring it is quick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BackupSnapshot {
+    /// If there is much log behind the newest one.
+    #[default]
+    Auto,
+    /// If anything was logged since the newest one.
+    Always,
+    Never,
+}
+
+impl BackupSnapshot {
+    /// How much log is needed for one.
+    pub(crate) fn least(self) -> Option<LogBehind> {
+        match self {
+            BackupSnapshot::Auto => Some(LOG_BEHIND_MAX),
+            BackupSnapshot::Always => Some(LogBehind {
+                bytes: 1,
+                transactions: 1,
+            }),
+            BackupSnapshot::Never => None,
+        }
+    }
+}
 
 /// Why a backup was not begun.
 #[derive(Debug, thiserror::Error)]

@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use spacetime_durability::storage::{OsStorage, Storage, open_backend, with_failpoint};
+use spacetime_durability::storage::{
+    BadFailpoint, OsStorage, Storage, open_backend, with_failpoint,
+};
 use spacetime_types::module_def::ModuleDef;
 use spacetime_types::{Identity, Timestamp, TxOffset};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::backup::{BackupError, BackupSource, Have, Subject};
+use crate::backup::{BackupError, BackupSnapshot, BackupSource, Have, Subject};
 use crate::limits::REQUEST_QUEUE_LEN_MAX;
 use crate::module::{LiveModule, prepare_module};
 use crate::module_log::{Level, ModuleLog, Record};
@@ -33,7 +35,7 @@ use crate::sql::{SqlError, SqlResult};
 use crate::wasm::{CallLimits, WasmEngine};
 use crate::worker::Worker;
 use spacetime_query as query;
-use spacetime_store::{Files, OpenStoreError, Store, StoreOptions};
+use spacetime_store::{Files, LogBehind, OpenStoreError, Store, StoreOptions};
 
 /// A database that fails this often within [`FAILURE_WINDOW`] is given up.
 const FAILURES_MAX: usize = 5;
@@ -125,6 +127,8 @@ pub enum StartError {
     Program(#[from] PublishError),
     #[error("io_uring, which the settings ask for, cannot be used: {0}")]
     Backend(#[source] std::io::Error),
+    #[error(transparent)]
+    Failpoint(#[from] BadFailpoint),
     #[error("its thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
     #[error("it failed while it was starting")]
@@ -243,7 +247,7 @@ impl DatabaseHandle {
     }
 
     /// Asks the state after a transaction of the past, which must be on disk. Does not disturb the
-    /// writer. Reads every table: only for the owner.
+    /// writer; the limits of any query hold. Reads every table: only for the owner.
     pub async fn sql_at(
         &self,
         caller: Identity,
@@ -258,19 +262,16 @@ impl DatabaseHandle {
             return Err(PastError::NotYet { asked: at, durable }.into());
         }
         let (shared, text) = (Arc::clone(&self.shared), text.to_owned());
-        let task = tokio::task::spawn_blocking(move || {
-            let storage: Arc<dyn Storage> = Arc::new(OsStorage);
-            let state = shared
-                .past
-                .after(at, &storage, &shared.directory, &shared.store)?;
-            let caller = query::Caller {
-                identity: caller,
-                is_owner: true,
-            };
-            past::select(&state, &caller, &text)
+        let room = self.shared.readers.reserve()?;
+        let (reply, answer) = oneshot::channel();
+        self.shared.readers.run(room, move || {
+            if !reply.is_closed() {
+                let result = ask_past(&shared, caller, &text, at, &|| !reply.is_closed());
+                let _ = reply.send(result);
+            }
         });
         let panicked = |_| SqlError::Execute("the query failed; see the server log".into());
-        task.await.map_err(panicked)?
+        answer.await.map_err(panicked)?
     }
 
     /// Opens the files for a backup, for the owner. `names` are recorded in it.
@@ -279,6 +280,7 @@ impl DatabaseHandle {
         caller: Identity,
         names: Vec<String>,
         have: Have,
+        snapshot: BackupSnapshot,
         now: Timestamp,
     ) -> Result<BackupSource, BackupError> {
         let (database, owner) = (self.shared.identity, self.shared.owner);
@@ -291,13 +293,34 @@ impl DatabaseHandle {
             names,
             now,
         };
-        let durable = self.shared.release.durable().ok_or(BackupError::Nothing)?;
+        let taken = match snapshot.least() {
+            Some(least) => self.snapshot(least).await,
+            None => None,
+        };
+        // What a snapshot was taken of is on disk, also if nobody was told yet.
+        let durable = self.shared.release.durable().max(taken);
+        let durable = durable.ok_or(BackupError::Nothing)?;
         let directory = self.shared.directory.clone();
         let task = tokio::task::spawn_blocking(move || {
             let storage: Arc<dyn Storage> = Arc::new(OsStorage);
             BackupSource::open(&storage, &directory, durable, &have, subject)
         });
         task.await.map_err(|_| BackupError::Panicked)?
+    }
+
+    /// Takes a snapshot if there is so much log. Without one a backup is as good, only slower to
+    /// restore.
+    async fn snapshot(&self, least: LogBehind) -> Option<TxOffset> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Snapshot { least, reply }).await.ok()?;
+        match answer.await {
+            Ok(Ok(taken)) => Some(taken),
+            Ok(Err(reason)) => {
+                tracing::info!(database = %self.identity().to_hex(), reason, "no snapshot");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     pub(crate) async fn update(&self, module: PreparedModule) -> Result<(), PublishError> {
@@ -347,6 +370,26 @@ pub(crate) async fn prepare(
     });
     let panicked = |_| PublishError::Failed("the module could not be compiled".into());
     task.await.map_err(panicked)?
+}
+
+/// Asks a state of the past on a reader thread.
+fn ask_past(
+    shared: &Shared,
+    caller: Identity,
+    text: &str,
+    at: TxOffset,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<SqlResult, SqlError> {
+    let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+    let state = shared
+        .past
+        .after(at, &storage, &shared.directory, &shared.store)?;
+    let caller = query::Caller {
+        identity: caller,
+        is_owner: true,
+    };
+    let mut allowance = shared.readers.allowance();
+    past::select(&state, &caller, text, &mut allowance, is_wanted)
 }
 
 type Ready = oneshot::Sender<Result<(), StartError>>;
@@ -399,7 +442,8 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
         Start::New(_) => Files::MayBeNew,
     };
     let on_durable = ReleaseQueue::follower(Arc::clone(&shared.release));
-    let storage = with_failpoint(open_backend(shared.store.backend).map_err(StartError::Backend)?);
+    let storage = open_backend(shared.store.backend).map_err(StartError::Backend)?;
+    let storage = with_failpoint(storage)?;
     let store = Store::open_with(
         &storage,
         &shared.directory,

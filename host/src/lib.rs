@@ -32,7 +32,7 @@ mod visibility;
 mod wasm;
 mod worker;
 
-pub use backup::{BackupError, BackupSource, Have};
+pub use backup::{BackupError, BackupSnapshot, BackupSource, Have};
 pub use control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
 pub use data_dir::DataDirError;
 pub use database::{DatabaseHandle, StartError};

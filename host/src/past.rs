@@ -3,7 +3,9 @@
 //!
 //! Invariants
 //!   * A state is asked for only once its transaction is durable: what was shown stays true.
-//!   * One state is rebuilt at a time, on the thread that asks. The writer is not involved.
+//!   * One state is rebuilt at a time, on the reader thread that asks. The writer is not involved.
+//!   * A question has the limits of any query. Rebuilding takes as long as it takes, as a state
+//!     that could not be had in time would never be had.
 //!   * At most [`STATES_MAX`] states are kept, fewer if they are large; the least recently used
 //!     one goes first.
 
@@ -14,11 +16,12 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use spacetime_durability::storage::Storage;
-use spacetime_query::{self as query, RowBuffer, Statement, execute_select};
+use spacetime_query::{self as query, Statement};
 use spacetime_store::{StoreOptions, open_at};
 use spacetime_table::ReadView;
 use spacetime_types::TxOffset;
 
+use crate::reads::Allowance;
 use crate::sql::{SqlError, SqlResult, SqlStats};
 
 /// States kept at most.
@@ -108,11 +111,13 @@ impl PastStates {
     }
 }
 
-/// Asks a state of the past.
+/// Asks a state of the past. `is_wanted` is asked now and then.
 pub(crate) fn select(
     state: &ReadView,
     caller: &query::Caller,
     text: &str,
+    allowance: &mut Allowance,
+    is_wanted: &dyn Fn() -> bool,
 ) -> Result<SqlResult, SqlError> {
     let started = Instant::now();
     let Statement::Select(select) = query::compile(text, state, caller)? else {
@@ -122,12 +127,10 @@ pub(crate) fn select(
     if tables.any(|table| table.view.is_some()) {
         return Err(PastError::View.into());
     }
-    let mut rows = RowBuffer::new(None);
-    execute_select(&select, state, &mut rows)
-        .map_err(|error| SqlError::Execute(error.to_string().into()))?;
+    let rows = allowance.select(&select, None, state, is_wanted)?;
     Ok(SqlResult {
         columns: select.result_type().clone(),
-        rows: rows.finish(),
+        rows,
         stats: SqlStats::default(),
         duration_micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
     })

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use spacetime_types::{ConnectionId, Identity};
+use spacetime_store::LogBehind;
+use spacetime_types::{ConnectionId, Identity, TxOffset};
 use tokio::sync::oneshot;
 
 use crate::outbox::{Outbox, QuerySetId, ReducerOutcome, RequestId, SetSerial};
@@ -143,6 +144,11 @@ pub enum Request {
         text: Box<str>,
         confirmed: bool,
         reply: oneshot::Sender<Result<Vec<SqlResult>, SqlError>>,
+    },
+    /// Takes a snapshot if there is so much log behind the last one, and tells when it is there.
+    Snapshot {
+        least: LogBehind,
+        reply: oneshot::Sender<Result<TxOffset, String>>,
     },
     /// Puts another module in place of the running one.
     Update {

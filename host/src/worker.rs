@@ -229,6 +229,10 @@ impl Worker {
             } => {
                 self.sql(&caller, &text, confirmed, reply);
             }
+            Request::Snapshot { least, reply } => {
+                let tell = move |result| drop(reply.send(result));
+                self.store.snapshot_if_behind(least, Box::new(tell));
+            }
             Request::Update { module, reply } => {
                 let _ = reply.send(self.update(&module));
             }

@@ -38,6 +38,13 @@ pub struct Removed {
 }
 
 impl SnapshotRepo {
+    /// The good snapshots that the policy keeps, oldest first.
+    #[must_use]
+    pub fn kept_by(&self, retention: &Retention) -> Vec<TxOffset> {
+        let state = &*self.shared.state();
+        to_keep(&good(state), retention).into_iter().collect()
+    }
+
     /// Removes all snapshots that the policy does not keep, and the packs that are of no use then.
     pub fn retain(&self, retention: &Retention) -> Result<Removed, SnapshotError> {
         let state = &mut *self.shared.state();
@@ -51,12 +58,15 @@ impl SnapshotRepo {
     }
 }
 
-fn to_remove(state: &State, retention: &Retention) -> Vec<TxOffset> {
-    let good: Vec<_> = state
-        .snapshots
-        .iter()
+fn good(state: &State) -> Vec<(&TxOffset, &Known)> {
+    let snapshots = state.snapshots.iter();
+    snapshots
         .filter(|(_, known)| state.is_good(known))
-        .collect();
+        .collect()
+}
+
+fn to_remove(state: &State, retention: &Retention) -> Vec<TxOffset> {
+    let good = good(state);
     let Some(&(&newest, _)) = good.last() else {
         return Vec::new();
     };

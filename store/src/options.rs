@@ -54,6 +54,13 @@ impl SnapshotSettings {
     }
 }
 
+/// Log behind the newest snapshot: how much of it makes another one worthwhile. Either is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBehind {
+    pub bytes: u64,
+    pub transactions: u64,
+}
+
 /// What becomes of the log that the oldest snapshot which is kept does not need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogRetention {

@@ -5,13 +5,15 @@
 //!     them is durable: the log behind a snapshot reaches it.
 //!   * The writer waits for none of it: it hands a view to a thread, one at a time.
 //!   * A snapshot that cannot be written costs nothing but the next recovery's time.
-//!   * Log is removed only after the snapshots that make it needless are on disk.
+//!   * Log is removed only after the snapshots that make it needless are on disk, and the oldest
+//!     of them was read back: without the log it is the only copy of what came before it.
 //!
 //! Not here: what is in a snapshot's files.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -24,7 +26,7 @@ use spacetime_snapshot::{
 use spacetime_table::ReadView;
 use spacetime_types::{Identity, Timestamp, TxOffset};
 
-use crate::options::{LogRetention, StoreOptions};
+use crate::options::{LogBehind, LogRetention, StoreOptions};
 use crate::planted::{self, Bug};
 
 /// Name of the snapshots' directory in a replica's directory.
@@ -58,6 +60,13 @@ pub enum TakeSnapshotError {
     Panicked,
 }
 
+/// Called when a snapshot was taken or not, with its last transaction or the reason.
+pub type OnTaken = Box<dyn FnOnce(Result<TxOffset, String>) + Send>;
+
+/// Who waits for the snapshot that is being written; `None` when it is done.
+#[derive(Clone, Default)]
+struct Waiting(Arc<Mutex<Option<Vec<OnTaken>>>>);
+
 /// A state that is to be written: what a thread needs for it.
 #[derive(Debug)]
 pub struct SnapshotJob {
@@ -90,7 +99,41 @@ pub(crate) struct Snapshots {
     log_bytes: u64,
     transactions: u64,
     running: Option<JoinHandle<Result<WriteReport, TakeSnapshotError>>>,
+    waiting: Waiting,
     pub cancel: Arc<AtomicBool>,
+}
+
+impl Waiting {
+    fn with<T>(&self, change: impl FnOnce(&mut Option<Vec<OnTaken>>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells everybody; whoever comes later is too late. Without a result they are forgotten.
+    fn end(&self, result: Option<&Result<WriteReport, TakeSnapshotError>>) {
+        for waiter in self.with(Option::take).into_iter().flatten() {
+            match result {
+                Some(Ok(report)) => waiter(Ok(report.info.tx_offset)),
+                Some(Err(error)) => waiter(Err(error.to_string())),
+                None => {}
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.with(|waiting| waiting.as_ref().map(Vec::len));
+        f.debug_tuple("Waiting").field(&count).finish()
+    }
+}
+
+/// Forgets who waits when the thread ends, also by a panic.
+struct EndOfWait(Waiting);
+
+impl Drop for EndOfWait {
+    fn drop(&mut self) {
+        self.0.end(None);
+    }
 }
 
 impl SnapshotFiles {
@@ -184,10 +227,16 @@ impl SnapshotJob {
     /// Removes snapshots, and the log, that the settings do not keep.
     pub fn tidy_up(&self) -> Result<(), TakeSnapshotError> {
         let files = &self.files;
-        let removed = files.repo.retain(&Retention {
+        let keep = Retention {
             newest: files.retain.max(1),
             restore_points: None,
-        })?;
+        };
+        // Before older ones go, too: one of them may be needed instead.
+        let log_begins = match files.log_retention {
+            LogRetention::Remove => self.oldest_read_back(&keep)?,
+            LogRetention::Keep | LogRetention::Compress => None,
+        };
+        let removed = files.repo.retain(&keep)?;
         if !removed.snapshots.is_empty() {
             tracing::info!(
                 directory = %files.directory.display(), snapshots = removed.snapshots.len(),
@@ -196,17 +245,12 @@ impl SnapshotJob {
         }
         let log_dir = files.directory.join(CLOG_DIR);
         let mut sealed = SealedSegments::new(Arc::clone(&files.storage), &log_dir);
-        let snapshots = files.repo.list();
-        // Without the log a damaged snapshot has nothing to fall back to but an older one.
-        if files.log_retention == LogRetention::Remove
-            && snapshots.len() >= files.retain
-            && let Some(oldest) = snapshots.first()
-        {
-            let removed = sealed.remove_before(TxOffset(oldest.tx_offset.0 + 1))?;
+        if let Some(oldest) = log_begins {
+            let removed = sealed.remove_before(TxOffset(oldest.0 + 1))?;
             if removed.segments > 0 {
                 tracing::info!(
                     directory = %files.directory.display(), segments = removed.segments,
-                    bytes = removed.bytes, before = %oldest.tx_offset, "old log removed"
+                    bytes = removed.bytes, before = %oldest, "old log removed"
                 );
             }
         }
@@ -217,6 +261,31 @@ impl SnapshotJob {
             }
         }
         Ok(())
+    }
+
+    /// The oldest of the snapshots that are kept, if there are as many as there should be, after
+    /// all of it was read back. One that is damaged does not count from then on.
+    fn oldest_read_back(&self, keep: &Retention) -> Result<Option<TxOffset>, TakeSnapshotError> {
+        let repo = &self.files.repo;
+        loop {
+            let kept = repo.kept_by(keep);
+            // Without the log a damaged snapshot has nothing to fall back to but an older one.
+            let Some(&oldest) = kept.first().filter(|_| kept.len() >= keep.newest) else {
+                return Ok(None);
+            };
+            self.check_wanted()?;
+            let verified = repo.verify(oldest)?;
+            if verified.is_good() {
+                return Ok(Some(oldest));
+            }
+            tracing::error!(
+                directory = %self.files.directory.display(), offset = %oldest,
+                damages = verified.damage_count,
+                first = verified.damages.first().map(tracing::field::display),
+                "a snapshot is damaged: the log before it is kept"
+            );
+            repo.distrust(oldest, "damage was found when it was read back");
+        }
     }
 
     fn check_wanted(&self) -> Result<(), TakeSnapshotError> {
@@ -242,6 +311,7 @@ impl Snapshots {
             log_bytes,
             transactions,
             running: None,
+            waiting: Waiting::default(),
             cancel: Arc::default(),
         }
     }
@@ -262,6 +332,23 @@ impl Snapshots {
         self.transactions > 0
     }
 
+    /// Whether so much was logged since the last snapshot.
+    pub fn has_logged(&self, least: LogBehind) -> bool {
+        let is_much = self.log_bytes >= least.bytes || self.transactions >= least.transactions;
+        self.is_behind() && is_much
+    }
+
+    /// Waits for the snapshot that is being written. Gives back who waits if there is none.
+    pub fn join(&self, on_taken: OnTaken) -> Option<OnTaken> {
+        self.waiting.with(|waiting| match waiting {
+            Some(waiting) => {
+                waiting.push(on_taken);
+                None
+            }
+            None => Some(on_taken),
+        })
+    }
+
     /// A snapshot is begun: the next is due only when as much was logged again, also if this one
     /// fails.
     pub fn note_begun(&mut self) {
@@ -269,8 +356,11 @@ impl Snapshots {
     }
 
     /// Writes a snapshot on a thread of its own. None may be running.
-    pub fn start(&mut self, job: SnapshotJob) {
+    pub fn start(&mut self, job: SnapshotJob, on_taken: Option<OnTaken>) {
         let _ = self.wait();
+        let waiters = on_taken.into_iter().collect();
+        self.waiting.with(|waiting| *waiting = Some(waiters));
+        let waiting = EndOfWait(self.waiting.clone());
         let directory = self.files.directory.display().to_string();
         let thread = std::thread::Builder::new().name("snapshot".to_owned());
         let started = thread.spawn(move || {
@@ -279,6 +369,7 @@ impl Snapshots {
                 Ok(_) | Err(TakeSnapshotError::Cancelled) => {}
                 Err(error) => tracing::error!(%directory, %error, "no snapshot was taken"),
             }
+            waiting.0.end(Some(&result));
             result
         });
         match started {

@@ -22,10 +22,10 @@ use spacetime_table::{Datastore, TxDelta};
 use spacetime_types::{Timestamp, TxOffset};
 
 use crate::open::{BroughtBack, OpenStoreError, Recovery, open_files};
-use crate::options::StoreOptions;
+use crate::options::{LogBehind, StoreOptions};
 use crate::record::{CommitInputs, TxRecord};
 use crate::restore::identity_of;
-use crate::snapshots::{SnapshotJob, Snapshots, TakeSnapshotError};
+use crate::snapshots::{OnTaken, SnapshotJob, Snapshots, TakeSnapshotError};
 
 /// Longest wait for the disk before whoever waits is told.
 const DURABLE_WAIT_MAX: Duration = Duration::from_secs(300);
@@ -191,6 +191,27 @@ impl Store {
         self.begin_snapshot(now())?.run()
     }
 
+    /// Takes a snapshot in the background if so much was logged since the last one; `on_taken` is
+    /// called when it is there, or at once if there is no need. One that is being written will do.
+    pub fn snapshot_if_behind(&mut self, least: LogBehind, on_taken: OnTaken) {
+        let Some(on_taken) = self.snapshots.join(on_taken) else {
+            return;
+        };
+        let newest = self
+            .snapshots()
+            .list()
+            .last()
+            .map(|newest| newest.tx_offset);
+        match (self.snapshots.has_logged(least), newest) {
+            (false, Some(newest)) => on_taken(Ok(newest)),
+            (false, None) => on_taken(Err("there is little log, and no snapshot".to_owned())),
+            (true, _) => match self.begin_snapshot(now()) {
+                Ok(job) => self.snapshots.start(job, Some(on_taken)),
+                Err(error) => on_taken(Err(error.to_string())),
+            },
+        }
+    }
+
     pub fn datastore(&self) -> &Datastore {
         self.datastore
             .as_deref()
@@ -256,7 +277,7 @@ impl Store {
 
     fn start_snapshot(&mut self) {
         match self.begin_snapshot(now()) {
-            Ok(job) => self.snapshots.start(job),
+            Ok(job) => self.snapshots.start(job, None),
             Err(error) => tracing::error!(%error, "no snapshot was taken"),
         }
     }

@@ -186,6 +186,77 @@ fn log_that_no_snapshot_needs_goes_and_the_rest_brings_the_state_back() {
     assert_eq!(tried.len(), 2);
 }
 
+/// The segments of the log.
+fn segments_of(disk: &SimStorage) -> Vec<PathBuf> {
+    let log = path("clog");
+    let files = disk.files().into_iter();
+    files
+        .filter(|file| file.starts_with(&log) && file.to_string_lossy().ends_with(".log"))
+        .collect()
+}
+
+#[test]
+fn log_stays_while_the_snapshot_that_would_replace_it_is_damaged() {
+    let mut load = Load::new(12, options(LogRetention::Remove));
+    let transact = |load: &mut Load| {
+        for _ in 0..40 {
+            load.transact();
+            load.write_log();
+        }
+    };
+    transact(&mut load);
+    load.snapshot();
+    let first = segments_of(&load.disk).remove(0);
+    for pack in files_of(&load.disk, ".pack") {
+        load.disk.damage(&pack, |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 4;
+        });
+    }
+    transact(&mut load);
+    // The second snapshot shares the damaged pack.
+    load.snapshot();
+    assert!(segments_of(&load.disk).contains(&first));
+    assert_eq!(load.store.snapshots().list(), []);
+    load.reopen();
+    load.check();
+    assert_eq!(load.store.recovery().snapshot, None);
+    // Two that are good make the log needless.
+    transact(&mut load);
+    load.snapshot();
+    assert!(segments_of(&load.disk).contains(&first));
+    transact(&mut load);
+    load.snapshot();
+    assert!(!segments_of(&load.disk).contains(&first));
+    load.reopen();
+    load.check();
+}
+
+#[test]
+fn an_older_snapshot_stays_if_the_one_after_it_is_damaged() {
+    let mut load = with_snapshots(13, LogRetention::Remove);
+    load.snapshot();
+    let [older, newer] = [0, 1].map(|nth| load.store.snapshots().list()[nth].tx_offset);
+    let manifest = files_of(&load.disk, ".manifest").remove(1);
+    load.disk.damage(&manifest, |bytes| bytes[50] ^= 4);
+    for _ in 0..12 {
+        load.transact();
+    }
+    let newest = load.snapshot();
+    let listed = load.store.snapshots().list();
+    let offsets: Vec<_> = listed.iter().map(|info| info.tx_offset).collect();
+    assert_eq!(offsets, [older, newest], "{newer} is damaged");
+    load.reopen();
+    load.check();
+    // The log behind the older one is there.
+    load.close();
+    let manifest = files_of(&load.disk, ".manifest").remove(1);
+    load.disk.damage(&manifest, |bytes| bytes[50] ^= 4);
+    load.open_again()
+        .expect("the older one and the log behind it");
+    load.check();
+}
+
 #[test]
 fn a_snapshot_without_its_log_is_no_database() {
     for files in [Files::Known, Files::MayBeNew] {

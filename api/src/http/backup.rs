@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use spacetime_host::{BackupError, BackupSource, Have};
+use serde::Deserialize;
+use spacetime_host::{BackupError, BackupSnapshot, BackupSource, Have};
 use tokio::sync::mpsc;
 
 use super::ApiState;
@@ -20,17 +21,50 @@ use crate::clock;
 /// Chunks that wait for the network.
 const CHUNKS_MAX: usize = 8;
 
+#[derive(Debug, Deserialize)]
+pub(super) struct BackupParams {
+    /// Whether a snapshot is taken first.
+    #[serde(default)]
+    snapshot: When,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<When> for BackupSnapshot {
+    fn from(when: When) -> Self {
+        match when {
+            When::Auto => BackupSnapshot::Auto,
+            When::Always => BackupSnapshot::Always,
+            When::Never => BackupSnapshot::Never,
+        }
+    }
+}
+
 /// Answers with the stream of a backup, without what the body says that the caller has.
 pub(super) async fn backup(
     State(state): State<ApiState>,
     Caller(session): Caller,
     Path(database): Path<String>,
+    Query(params): Query<BackupParams>,
     Json(have): Json<Have>,
 ) -> Result<Response, ApiError> {
     let database = open(&state, &database)?;
     let names = state.host.control().names_of(database.identity());
     let source = database
-        .open_backup(session.identity(), names, have, clock::now())
+        .open_backup(
+            session.identity(),
+            names,
+            have,
+            params.snapshot.into(),
+            clock::now(),
+        )
         .await
         .map_err(|error| refused(&error))?;
     let (sender, receiver) = mpsc::channel(CHUNKS_MAX);

@@ -382,3 +382,35 @@ fn time_text() -> String {
     let micros = i64::try_from(now.unwrap().as_micros()).unwrap();
     spacetime_types::Timestamp::from_micros(micros).to_string()
 }
+
+#[test]
+fn a_backup_takes_a_snapshot_first_if_that_is_wanted() {
+    let server = Server::start();
+    let owner = server.new_login();
+    server.publish(&owner, DATABASE, &module("ledger"));
+    login_cli(&server, &owner);
+    transfers(&server, &owner, 20);
+    settle(&server, &owner);
+    let entries = |server: &Server| {
+        let rows = server.rows(&owner, DATABASE, "SELECT * FROM entry");
+        let mut rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+        rows.sort_unstable();
+        rows
+    };
+    let content = entries(&server);
+    assert!(!content.is_empty());
+    for (when, expected) in [("never", 0), ("auto", 0), ("always", 1)] {
+        let place = server.scratch().join(when);
+        let to = place.to_str().unwrap();
+        server.cli_ok(&["backup", DATABASE, "--to", to, "--snapshot", when]);
+        let folder = tempfile::tempdir().unwrap();
+        let restored = restore(&place, &folder.path().join("data"), &[]);
+        let directory = Path::new(restored["directory"].as_str().unwrap());
+        let files = std::fs::read_dir(directory.join("snapshots")).into_iter();
+        let names = files.flatten().map(|file| file.unwrap().file_name());
+        let manifests = names.filter(|name| name.to_str().unwrap().ends_with(".manifest"));
+        assert_eq!(manifests.count(), expected, "{when}");
+        let elsewhere = serve(folder, &server);
+        assert_eq!(entries(&elsewhere), content, "{when}");
+    }
+}

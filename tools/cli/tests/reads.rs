@@ -439,3 +439,15 @@ fn a_v1_client_whose_shared_rows_cannot_be_read_is_told_and_let_go() {
         }
     });
 }
+
+#[test]
+fn the_past_has_the_limits_of_the_present() {
+    let (server, owner) = start(&["--query-time-limit", "0"]);
+    let route = server.v1(&format!("database/{DATABASE}/sql?at_tx=0"));
+    for _ in 0..3 {
+        let request = server.http().post(&route).bearer_auth(&owner.token);
+        let refused = server.send(request.body("SELECT COUNT(*) AS n FROM account"));
+        let refused = format!("{:?}", refused.unwrap_err());
+        assert!(refused.contains("took longer than 0ns"), "{refused}");
+    }
+}
