@@ -137,8 +137,8 @@ impl Plan {
     }
 }
 
-/// Looks at a log, and says what cutting it off would do. Holds the database's lock until the plan is
-/// dropped. With `keep_until`, the log is cut before that transaction even if it is whole.
+/// Looks at a log, and says what cutting it off would do. Holds the database's lock until the plan
+/// is dropped. With `keep_until`, the log is cut before that transaction even if it is whole.
 pub fn plan(
     place: &Place,
     keep_until: Option<u64>,
