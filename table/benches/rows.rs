@@ -149,6 +149,36 @@ fn benches(criterion: &mut Criterion) {
             };
             bencher.iter_batched(|| empty(has_text), replay, BatchSize::PerIteration);
         });
+        let updates: Vec<(Vec<u8>, Vec<u8>)> = (0..ROWS)
+            .map(|n| {
+                let key = scattered(n);
+                (row(key, key, has_text), row(key, key + 1, has_text))
+            })
+            .collect();
+        let distinct: std::collections::HashSet<u64> = (0..ROWS).map(scattered).collect();
+        assert!(distinct.len() > 50_000, "most keys are updated");
+        group.bench_function("replay of updates, one a record", |bencher| {
+            let replay = |(mut datastore, table, _): (Datastore, TableId, IndexId)| {
+                let mut is_done = vec![false; updates.len()];
+                for (nth, (old, new)) in updates.iter().enumerate() {
+                    let key = usize::try_from(scattered(nth as u64)).expect("a position");
+                    if std::mem::replace(&mut is_done[key], true) {
+                        continue;
+                    }
+                    datastore.replay_insert(table, new).expect("a row");
+                    datastore.replay_delete(table, old).expect("a row");
+                    datastore.replay_commit().expect("a record");
+                }
+                datastore.finish_replay().expect("a log");
+                datastore
+            };
+            let begun = || {
+                let mut filled = filled(has_text);
+                filled.0.replay_begin();
+                filled
+            };
+            bencher.iter_batched(begun, replay, BatchSize::PerIteration);
+        });
         group.finish();
     }
 }

@@ -27,6 +27,14 @@ impl Pending {
         self.len == 0
     }
 
+    /// Forgets all rows, and keeps the memory of a few.
+    pub fn clear(&mut self) {
+        const KEPT_MAX: usize = 1_024;
+        self.runs.clear();
+        self.runs.shrink_to(KEPT_MAX);
+        (self.len, self.earlier, self.record) = (0, 0, 0);
+    }
+
     /// Number of rows.
     pub fn len(&self) -> u64 {
         self.len
@@ -87,5 +95,10 @@ mod tests {
         assert_eq!(rows, [5, 6, 7, 8, 2]);
         assert_eq!(pending.runs.len(), 2);
         assert_eq!(pending.len(), 5);
+        pending.clear();
+        assert!(pending.is_empty());
+        assert_eq!(pending.iter().count(), 0);
+        pending.push(4, RowPtr(9), 1);
+        assert_eq!((pending.earlier_than(4), pending.earlier_than(5)), (0, 1));
     }
 }

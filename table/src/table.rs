@@ -85,11 +85,12 @@ pub(crate) enum TakeRowsError {
     NoRoom(InsertError),
 }
 
-/// Reused key buffers.
+/// Reused buffers of keys, and of a row.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     key: Key,
     other: Key,
+    row: Vec<u8>,
 }
 
 impl Table {

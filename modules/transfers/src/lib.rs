@@ -4,7 +4,8 @@
 //!   * `transfer` keeps the sum of all balances, and no balance falls below zero.
 //!   * `insert_many`, `find_many`, `update_many` touch the keys `start .. start + n`; each fails
 //!     (and so changes nothing) if a key is not in the state it expects, so a measured call
-//!     that answers "committed" has really done `n` operations.
+//!     that answers "committed" has really done `n` operations. The same with `_hash` and `_text`
+//!     work on tables of other kinds.
 
 use spacetimedb::{reducer, table, ReducerContext, Table};
 
@@ -25,6 +26,24 @@ pub struct Cell {
     #[primary_key]
     key: u32,
     value: i32,
+}
+
+/// A row that is found by the hash of its key.
+#[table(accessor = hash_cell, public)]
+pub struct HashCell {
+    #[primary_key]
+    #[index(hash)]
+    key: u32,
+    value: i64,
+}
+
+/// A row with a second, ordered index over text.
+#[table(accessor = text_cell, public)]
+pub struct TextCell {
+    #[primary_key]
+    key: u64,
+    #[index(btree)]
+    text: String,
 }
 
 /// Replaces all accounts by `n` fresh ones with the ids `0 .. n`.
@@ -91,75 +110,158 @@ pub fn check_total(ctx: &ReducerContext, expected: i64) -> Result<(), String> {
 #[reducer]
 pub fn empty(_ctx: &ReducerContext) {}
 
-/// Inserts `n` cells.
-#[reducer]
-pub fn insert_many(ctx: &ReducerContext, start: u32, n: u32) -> Result<(), String> {
-    let cells = ctx.db.cell();
-    for key in keys(start, n)? {
-        cells.try_insert(Cell {
+/// The plain operations on one table of cells.
+macro_rules! operations {
+    (
+        $table:ident, $row:ident, $key_type:ty,
+        $insert:ident, $find:ident, $update:ident, $iterate:ident, $delete:ident, $clear:ident
+    ) => {
+        /// Inserts `n` cells.
+        #[reducer]
+        pub fn $insert(ctx: &ReducerContext, start: u32, n: u32) -> Result<(), String> {
+            let cells = ctx.db.$table();
+            for key in keys(start, n)? {
+                cells.try_insert($row::new(key))?;
+            }
+            Ok(())
+        }
+
+        /// Looks `n` cells up by key.
+        #[reducer]
+        pub fn $find(ctx: &ReducerContext, start: u32, n: u32) -> Result<(), String> {
+            let cells = ctx.db.$table();
+            for key in keys(start, n)? {
+                if cells.key().find(<$key_type>::from(key)).is_none() {
+                    return Err(format!("no cell {key}"));
+                }
+            }
+            Ok(())
+        }
+
+        /// Reads and rewrites `n` cells.
+        #[reducer]
+        pub fn $update(ctx: &ReducerContext, start: u32, n: u32) -> Result<(), String> {
+            let cells = ctx.db.$table();
+            for key in keys(start, n)? {
+                let cell = cells
+                    .key()
+                    .find(<$key_type>::from(key))
+                    .ok_or_else(|| format!("no cell {key}"))?;
+                cells.key().update(cell.changed());
+            }
+            Ok(())
+        }
+
+        /// Reads every cell once.
+        #[reducer]
+        pub fn $iterate(ctx: &ReducerContext, expected_count: u32) -> Result<(), String> {
+            let count = ctx.db.$table().iter().count();
+            if count == expected_count as usize {
+                Ok(())
+            } else {
+                Err(format!("there are {count} cells, not {expected_count}"))
+            }
+        }
+
+        /// Deletes `n` cells, one by one.
+        #[reducer]
+        pub fn $delete(ctx: &ReducerContext, start: u32, n: u32) -> Result<(), String> {
+            let cells = ctx.db.$table();
+            for key in keys(start, n)? {
+                if !cells.key().delete(<$key_type>::from(key)) {
+                    return Err(format!("no cell {key}"));
+                }
+            }
+            Ok(())
+        }
+
+        /// Deletes every cell at once.
+        #[reducer]
+        pub fn $clear(ctx: &ReducerContext) {
+            ctx.db.$table().clear();
+        }
+    };
+}
+
+operations!(
+    cell,
+    Cell,
+    u32,
+    insert_many,
+    find_many,
+    update_many,
+    iterate_all,
+    delete_many,
+    delete_all
+);
+operations!(
+    hash_cell,
+    HashCell,
+    u32,
+    insert_many_hash,
+    find_many_hash,
+    update_many_hash,
+    iterate_all_hash,
+    delete_many_hash,
+    delete_all_hash
+);
+operations!(
+    text_cell,
+    TextCell,
+    u64,
+    insert_many_text,
+    find_many_text,
+    update_many_text,
+    iterate_all_text,
+    delete_many_text,
+    delete_all_text
+);
+
+impl Cell {
+    fn new(key: u32) -> Self {
+        Cell {
             key,
             value: value_of(key),
-        })?;
-    }
-    Ok(())
-}
-
-/// Looks `n` cells up by key.
-#[reducer]
-pub fn find_many(ctx: &ReducerContext, start: u32, n: u32) -> Result<(), String> {
-    let cells = ctx.db.cell();
-    for key in keys(start, n)? {
-        if cells.key().find(key).is_none() {
-            return Err(format!("no cell {key}"));
         }
     }
-    Ok(())
-}
 
-/// Reads and rewrites `n` cells.
-#[reducer]
-pub fn update_many(ctx: &ReducerContext, start: u32, n: u32) -> Result<(), String> {
-    let cells = ctx.db.cell();
-    for key in keys(start, n)? {
-        let cell = cells
-            .key()
-            .find(key)
-            .ok_or_else(|| format!("no cell {key}"))?;
-        cells.key().update(Cell {
-            value: cell.value.wrapping_add(1),
-            ..cell
-        });
-    }
-    Ok(())
-}
-
-/// Reads every cell once.
-#[reducer]
-pub fn iterate_all(ctx: &ReducerContext, expected_count: u32) -> Result<(), String> {
-    let count = ctx.db.cell().iter().count();
-    if count == expected_count as usize {
-        Ok(())
-    } else {
-        Err(format!("there are {count} cells, not {expected_count}"))
-    }
-}
-
-/// Deletes `n` cells, one by one.
-#[reducer]
-pub fn delete_many(ctx: &ReducerContext, start: u32, n: u32) -> Result<(), String> {
-    let cells = ctx.db.cell();
-    for key in keys(start, n)? {
-        if !cells.key().delete(key) {
-            return Err(format!("no cell {key}"));
+    fn changed(self) -> Self {
+        Cell {
+            value: self.value.wrapping_add(1),
+            ..self
         }
     }
-    Ok(())
 }
 
-/// Deletes every cell at once.
-#[reducer]
-pub fn delete_all(ctx: &ReducerContext) {
-    ctx.db.cell().clear();
+impl HashCell {
+    fn new(key: u32) -> Self {
+        HashCell {
+            key,
+            value: i64::from(value_of(key)),
+        }
+    }
+
+    fn changed(self) -> Self {
+        HashCell {
+            value: self.value.wrapping_add(1),
+            ..self
+        }
+    }
+}
+
+impl TextCell {
+    fn new(key: u32) -> Self {
+        TextCell {
+            key: u64::from(key),
+            // Twenty bytes, in another order than the keys.
+            text: format!("{:020}", key.wrapping_mul(2_654_435_761)),
+        }
+    }
+
+    fn changed(mut self) -> Self {
+        self.text.replace_range(..1, "1");
+        self
+    }
 }
 
 fn keys(start: u32, n: u32) -> Result<std::ops::Range<u32>, String> {

@@ -86,14 +86,20 @@ impl Finding<'_> {
                 done = count;
             }
         }
-        let mut row = Vec::new();
+        let mut buffer = std::mem::take(&mut keys.row);
         for (nth, ptr) in (0..).zip(pending.iter()).skip(done) {
-            row.clear();
-            rows.read(ptr, blobs, &mut row);
-            let Err(holder) = self.enter(ptr, &row, (rows, blobs), keys) else {
+            let row = match rows.row_bytes(ptr) {
+                Some(row) => row,
+                None => {
+                    buffer.clear();
+                    rows.read(ptr, blobs, &mut buffer);
+                    &buffer
+                }
+            };
+            let Err(holder) = self.enter(ptr, row, (rows, blobs), keys) else {
                 continue;
             };
-            if rows.row_eq(holder, &row, blobs) {
+            if rows.row_eq(holder, row, blobs) {
                 return Err(PendingError::Duplicate);
             }
             let Finding::Index(index) = self else {
@@ -106,6 +112,7 @@ impl Finding<'_> {
             assert!(exchanged, "who has the key is in the index");
             supersedes(ptr, holder);
         }
+        keys.row = buffer;
         Ok(())
     }
 }

@@ -131,9 +131,12 @@ impl Table {
         keys: &mut Keys,
         supersedes: impl FnMut(RowPtr, RowPtr),
     ) -> Result<(), PendingError> {
-        let pending = std::mem::take(&mut self.pending);
+        let mut pending = std::mem::take(&mut self.pending);
         let earlier = pending.earlier_than(record);
         let (mut finding, rows) = self.finding();
-        finding.enter_pending(&pending, earlier, (rows, blobs), keys, supersedes)
+        let entered = finding.enter_pending(&pending, earlier, (rows, blobs), keys, supersedes);
+        pending.clear();
+        self.pending = pending;
+        entered
     }
 }

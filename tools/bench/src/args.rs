@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::bulk::Cells;
 use crate::message::Protocol;
 
 /// Load generator and benchmarks for any server that speaks the protocol.
@@ -152,6 +153,9 @@ pub(crate) struct ReadsArgs {
 pub(crate) struct BulkArgs {
     #[command(flatten)]
     pub server: ServerArgs,
+    /// Which kind of table.
+    #[arg(long, value_enum, default_value_t = Cells::Ordered)]
+    pub table: Cells,
     #[command(flatten)]
     pub rows: RowArgs,
     #[command(flatten)]

@@ -11,10 +11,34 @@ use crate::report::{BulkFigures, BulkOperation};
 /// Rows touched by one call, so that a transaction stays of a usual size.
 const ROWS_PER_CALL_MAX: u32 = 100_000;
 
+/// A table of the module to work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Cells {
+    /// A u32 key with an ordered index, and an i32.
+    Ordered,
+    /// A u32 key with a hash index, and an i64.
+    Hash,
+    /// A u64 key with an ordered index, and a text of 20 bytes with another.
+    Text,
+}
+
+impl Cells {
+    /// The reducer that does something with this table.
+    pub(crate) fn reducer(self, name: &str) -> String {
+        match self {
+            Cells::Ordered => name.to_owned(),
+            Cells::Hash => format!("{name}_hash"),
+            Cells::Text => format!("{name}_text"),
+        }
+    }
+}
+
 /// Runs every operation over `rows` rows; the table must be empty and is left so.
 pub(crate) fn run(
     http: &Http,
     database: &str,
+    cells: Cells,
     rows: u32,
     server_pid: Option<u32>,
 ) -> Result<BulkFigures> {
@@ -23,10 +47,10 @@ pub(crate) fn run(
     let before = resident();
     let over = |name, start: u32, count: u32| {
         let operation = Operation {
-            reducer: name,
+            name,
             calls: pieces(start, count),
         };
-        operation.run(http, database)
+        operation.run(http, database, cells)
     };
     let insert = over("insert_many", 0, rows)?;
     let after = resident();
@@ -34,21 +58,22 @@ pub(crate) fn run(
     operations.push(over("find_many", 0, rows)?);
     operations.push(over("update_many", 0, rows)?);
     let iterate = Operation {
-        reducer: "iterate_all",
+        name: "iterate_all",
         calls: vec![(format!("[{rows}]"), rows)],
     };
-    operations.push(iterate.run(http, database)?);
+    operations.push(iterate.run(http, database, cells)?);
     let half = rows / 2;
     operations.push(over("delete_many", 0, half)?);
     let clear = Operation {
-        reducer: "delete_all",
+        name: "delete_all",
         calls: vec![("[]".to_owned(), rows - half)],
     };
-    operations.push(clear.run(http, database)?);
+    operations.push(clear.run(http, database, cells)?);
     let grown = after
         .zip(before)
         .map(|(after, before)| after.saturating_sub(before));
     Ok(BulkFigures {
+        cells,
         rows,
         operations,
         memory_bytes_per_row: grown.map(|bytes| bytes as f64 / f64::from(rows)),
@@ -57,18 +82,19 @@ pub(crate) fn run(
 
 /// One reducer, called until it has covered all rows.
 struct Operation {
-    reducer: &'static str,
+    name: &'static str,
     /// Arguments as JSON, and how many rows they are about.
     calls: Vec<(String, u32)>,
 }
 
 impl Operation {
-    fn run(self, http: &Http, database: &str) -> Result<BulkOperation> {
+    fn run(self, http: &Http, database: &str, cells: Cells) -> Result<BulkOperation> {
+        let reducer = cells.reducer(self.name);
         let mut rows = 0;
         let mut server_time = Some(Duration::ZERO);
         let mut total_time = Duration::ZERO;
         for (args, count) in self.calls {
-            let called = http.call(database, self.reducer, &args)?;
+            let called = http.call(database, &reducer, &args)?;
             rows += count;
             server_time = server_time
                 .zip(called.server_time)
@@ -77,7 +103,7 @@ impl Operation {
         }
         let nanos_per_row = |time: Duration| time.as_secs_f64() * 1e9 / f64::from(rows);
         Ok(BulkOperation {
-            name: self.reducer,
+            name: self.name,
             rows,
             server_nanos_per_row: server_time.map(nanos_per_row),
             total_nanos_per_row: nanos_per_row(total_time),

@@ -72,7 +72,7 @@ fn run() -> Result<()> {
         Command::Bulk(args) => {
             let report = with_session(&args.server, |session, report| {
                 say("bulk");
-                report.bulk = Some(session.bulk(args.rows.rows)?);
+                report.bulk = Some(session.bulk(args.table, args.rows.rows)?);
                 Ok(())
             })?;
             (report, args.output, false)
@@ -86,7 +86,7 @@ fn run() -> Result<()> {
             let report = with_session(&args.server, |session, report| {
                 // First, while the server's memory holds nothing that rows could be put in.
                 say("bulk");
-                report.bulk = Some(session.bulk(args.rows.rows)?);
+                report.bulk = Some(session.bulk(bulk::Cells::Ordered, args.rows.rows)?);
                 single(session, &args.pressure, &mut report.loads)?;
                 empty(session, &args.pressure, &mut report.loads)?;
                 transfers(session, &args.pressure, &mut report.loads)?;

@@ -5,6 +5,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
+use crate::bulk::Cells;
 use crate::commit::CommitFigures;
 use crate::histogram::Histogram;
 use crate::limit::LimitFigures;
@@ -79,6 +80,7 @@ pub(crate) struct BesideFigures {
 /// Operations inside reducers.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct BulkFigures {
+    pub cells: Cells,
     pub rows: u32,
     pub operations: Vec<BulkOperation>,
     /// Growth of the server's resident memory while the rows were inserted.
@@ -145,8 +147,8 @@ impl Report {
         if let Some(bulk) = &self.bulk {
             let memory = maybe(bulk.memory_bytes_per_row, 1);
             out += &format!(
-                "\nInside a reducer ({} rows, {memory} bytes a row)\n",
-                bulk.rows
+                "\nInside a reducer ({:?} index, {} rows, {memory} bytes a row)\n",
+                bulk.cells, bulk.rows
             );
             out += &format!("{}\n", bulk_table(bulk));
         }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use crate::args::{PressureArgs, ServerArgs};
-use crate::bulk;
+use crate::bulk::{self, Cells};
 use crate::connection::Target;
 use crate::http::Http;
 use crate::load::Pressure;
@@ -97,9 +97,10 @@ impl Session {
     }
 
     /// Runs the operations inside reducers.
-    pub(crate) fn bulk(&self, rows: u32) -> Result<BulkFigures> {
-        self.http.call(&self.database, "delete_all", "[]")?;
-        bulk::run(&self.http, &self.database, rows, self.server_pid)
+    pub(crate) fn bulk(&self, cells: Cells, rows: u32) -> Result<BulkFigures> {
+        let clear = cells.reducer("delete_all");
+        self.http.call(&self.database, &clear, "[]")?;
+        bulk::run(&self.http, &self.database, cells, rows, self.server_pid)
     }
 }
 

@@ -62,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tools/bench", &["types", "wasm-build"]),
+    ("tools/bench-rows", &["types", "table"]),
     (
         "tools/sim",
         &[
