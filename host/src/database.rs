@@ -25,6 +25,7 @@ use crate::module::{LiveModule, prepare_module};
 use crate::module_log::{Level, ModuleLog, Record};
 use crate::past::{self, PastError, PastStates};
 use crate::publish::{PreparedModule, PublishError};
+use crate::questions::QueryCounts;
 use crate::reads::Readers;
 use crate::release::ReleaseQueue;
 use crate::request::{
@@ -246,6 +247,12 @@ impl DatabaseHandle {
         answer.await.map_err(|_| self.shared.gone())?
     }
 
+    /// What one-off queries have cost since the database was opened.
+    #[must_use]
+    pub fn query_counts(&self) -> QueryCounts {
+        self.shared.readers.counts()
+    }
+
     /// Asks the state after a transaction of the past, which must be on disk. Does not disturb the
     /// writer; the limits of any query hold. Reads every table: only for the owner.
     pub async fn sql_at(
@@ -389,7 +396,14 @@ fn ask_past(
         is_owner: true,
     };
     let mut allowance = shared.readers.allowance();
-    past::select(&state, &caller, text, &mut allowance, is_wanted)
+    past::select(
+        &state,
+        &caller,
+        text,
+        &mut allowance,
+        is_wanted,
+        shared.identity,
+    )
 }
 
 type Ready = oneshot::Sender<Result<(), StartError>>;

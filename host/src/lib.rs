@@ -20,6 +20,7 @@ mod module_schema;
 mod outbox;
 mod past;
 mod publish;
+mod questions;
 mod reads;
 mod release;
 mod replay;
@@ -44,6 +45,7 @@ pub use outbox::{
 };
 pub use past::PastError;
 pub use publish::{Publish, PublishError, PublishTarget, Published};
+pub use questions::QueryCounts;
 pub use reads::{ReadError, ReadLimits};
 pub use replay::{
     Difference, ReplayCallsError, ReplayObserver, ReplayOptions, ReplayProgress, ReplaySummary,

@@ -29,6 +29,9 @@ pub(crate) const READS_WAITING_MAX: usize = 1024;
 /// Time that one query may take, from the question to the result.
 pub(crate) const QUERY_TIME_DEFAULT: Duration = Duration::from_secs(30);
 
+/// One-off queries that take longer are logged.
+pub(crate) const SLOW_QUERY_DEFAULT: Duration = Duration::from_secs(1);
+
 /// Rows of one result, or of the first rows of one query set.
 pub(crate) const RESULT_ROWS_DEFAULT: u64 = 64 * 1024 * 1024;
 

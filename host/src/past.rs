@@ -19,8 +19,9 @@ use spacetime_durability::storage::Storage;
 use spacetime_query::{self as query, Statement};
 use spacetime_store::{StoreOptions, open_at};
 use spacetime_table::ReadView;
-use spacetime_types::TxOffset;
+use spacetime_types::{Identity, TxOffset};
 
+use crate::questions::{Asked, Question};
 use crate::reads::Allowance;
 use crate::sql::{SqlError, SqlResult, SqlStats};
 
@@ -118,18 +119,22 @@ pub(crate) fn select(
     text: &str,
     allowance: &mut Allowance,
     is_wanted: &dyn Fn() -> bool,
+    database: Identity,
 ) -> Result<SqlResult, SqlError> {
     let started = Instant::now();
-    let Statement::Select(select) = query::compile(text, state, caller)? else {
-        return Err(PastError::Change.into());
+    let question = match query::compile(text, state, caller)? {
+        Statement::Select(select) => Question::Select(select),
+        Statement::Explain(explain) => Question::Explain(explain),
+        Statement::Change(_) => return Err(PastError::Change.into()),
     };
-    let mut tables = select.plan().tables().iter();
+    let mut tables = question.select().tables();
     if tables.any(|table| table.view.is_some()) {
         return Err(PastError::View.into());
     }
-    let rows = allowance.select(&select, None, state, is_wanted)?;
+    let asked = Asked::new(database, caller.identity, text, started);
+    let rows = allowance.answer(&asked, &question, state, is_wanted)?;
     Ok(SqlResult {
-        columns: select.result_type().clone(),
+        columns: question.columns(),
         rows,
         stats: SqlStats::default(),
         duration_micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),

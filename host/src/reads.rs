@@ -16,14 +16,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use spacetime_query::{self as query, Meter, RowBuffer, RowSink, SelectPlan, execute_metered};
+use spacetime_query::{
+    self as query, Meter, Profile, RowBuffer, RowSink, SelectPlan, execute_explain,
+    execute_metered, execute_profiled,
+};
 use spacetime_table::{Datastore, RowList};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::{
     QUERY_TIME_DEFAULT, READERS_MIN, READS_WAITING_MAX, RESULT_BYTES_DEFAULT, RESULT_ROWS_DEFAULT,
+    SLOW_QUERY_DEFAULT,
 };
+use crate::questions::{Asked, QueryCounters, QueryCounts, Question};
 
 /// What one query may cost.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +36,10 @@ pub struct ReadLimits {
     /// From the question to the result.
     pub time: Duration,
     pub rows: u64,
+    /// Of the result, and as many again of what is sorted, grouped or told apart.
     pub bytes: usize,
+    /// One-off queries that take longer are logged with their plans.
+    pub slow: Duration,
 }
 
 impl Default for ReadLimits {
@@ -40,6 +48,7 @@ impl Default for ReadLimits {
             time: QUERY_TIME_DEFAULT,
             rows: RESULT_ROWS_DEFAULT,
             bytes: RESULT_BYTES_DEFAULT,
+            slow: SLOW_QUERY_DEFAULT,
         }
     }
 }
@@ -95,6 +104,7 @@ pub(crate) struct Readers {
     /// Queries that wait or run.
     queries: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
+    counters: Arc<QueryCounters>,
 }
 
 /// Room for one query.
@@ -118,7 +128,13 @@ impl Readers {
             share,
             queries: Arc::default(),
             stopped: Arc::default(),
+            counters: Arc::default(),
         }
+    }
+
+    /// What one-off queries have cost.
+    pub(crate) fn counts(&self) -> QueryCounts {
+        self.counters.counts()
     }
 
     pub(crate) fn runtime(&self) -> Handle {
@@ -134,6 +150,7 @@ impl Readers {
             bytes_left: limits.bytes,
             deadline: Instant::now() + limits.time,
             stopped: Arc::clone(&self.stopped),
+            counters: Arc::clone(&self.counters),
         }
     }
 
@@ -200,9 +217,40 @@ pub(crate) struct Allowance {
     bytes_left: usize,
     deadline: Instant,
     stopped: Arc<AtomicBool>,
+    counters: Arc<QueryCounters>,
 }
 
 impl Allowance {
+    /// Answers a question that is asked once, within what is left; counts it, and logs it if it
+    /// was slow.
+    pub(crate) fn answer(
+        &mut self,
+        asked: &Asked,
+        question: &Question,
+        datastore: &Datastore,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<RowList, ReadError> {
+        let mut visited = 0;
+        let rows = self.run(None, is_wanted, &mut |sink, meter| match question {
+            Question::Select(select) => {
+                let mut profile = Profile::default();
+                let done = execute_profiled(select, datastore, sink, meter, &mut profile);
+                visited = profile.rows_visited();
+                done
+            }
+            Question::Explain(explain) => {
+                let micros = || micros_of(asked.started.elapsed());
+                execute_explain(explain, datastore, sink, meter, &micros)
+            }
+        });
+        let outcome = match &rows {
+            Ok(rows) => Ok(rows.len()),
+            Err(error) => Err(error as &dyn std::fmt::Display),
+        };
+        asked.answered(question, outcome, visited, self.limits.slow, &self.counters);
+        rows
+    }
+
     /// Runs one query within what is left. `is_wanted` is asked now and then.
     pub(crate) fn select(
         &mut self,
@@ -210,6 +258,17 @@ impl Allowance {
         fixed_row_len: Option<usize>,
         datastore: &Datastore,
         is_wanted: &dyn Fn() -> bool,
+    ) -> Result<RowList, ReadError> {
+        self.run(fixed_row_len, is_wanted, &mut |sink, meter| {
+            execute_metered(select, datastore, sink, meter)
+        })
+    }
+
+    fn run(
+        &mut self,
+        fixed_row_len: Option<usize>,
+        is_wanted: &dyn Fn() -> bool,
+        job: &mut dyn FnMut(&mut dyn RowSink, &Meter<'_>) -> Result<(), query::ExecuteError>,
     ) -> Result<RowList, ReadError> {
         let stop = Cell::new(None);
         let limits = self.limits;
@@ -231,9 +290,9 @@ impl Allowance {
             bytes_left: self.bytes_left,
             exceeded: None,
         };
-        let meter = Meter::new(&may_go_on);
+        let meter = Meter::new(&may_go_on).holding_at_most(limits.bytes);
         let result = match may_go_on() {
-            true => execute_metered(select, datastore, &mut rows, &meter),
+            true => job(&mut rows, &meter),
             false => Ok(()),
         };
         (self.rows_left, self.bytes_left) = (rows.rows_left, rows.bytes_left);
@@ -242,6 +301,10 @@ impl Allowance {
             None => Ok(result.map(|()| rows.rows.finish())?),
         }
     }
+}
+
+fn micros_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Collects rows up to a limit.

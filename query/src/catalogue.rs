@@ -45,24 +45,44 @@ pub(crate) fn find_table(
 
 /// A visible table whose name is close.
 fn hint(datastore: &Datastore, caller: &Caller, name: &str) -> String {
-    const NAME_MAX: usize = 64;
-    const TABLES_MAX: usize = 1_000;
-    if name.len() > NAME_MAX {
-        return String::new();
-    }
-    let visible = datastore
-        .tables()
-        .filter(|schema| caller.may_read(schema) && schema.name.len() <= NAME_MAX)
-        .take(TABLES_MAX);
-    let allowed = 1 + name.len() / 5;
-    let best = visible
-        .map(|schema| (distance(name, &schema.name), &schema.name))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min();
-    match best {
-        Some((_, close)) => format!(" Did you mean `{close}`?"),
+    let visible = datastore.tables().filter(|schema| caller.may_read(schema));
+    match closest(name, visible.map(|schema| &*schema.name)) {
+        Some(close) => format!(" Did you mean `{close}`?"),
         None => String::new(),
     }
+}
+
+/// A sentence with a column of the tables whose name is close, to come after another one.
+pub(crate) fn column_hint<'a>(
+    name: &str,
+    schemas: impl Iterator<Item = &'a Arc<TableSchema>>,
+) -> String {
+    let columns = schemas.flat_map(|schema| schema.columns.iter().skip(hidden_columns(schema)));
+    match closest(name, columns.map(|column| &*column.name)) {
+        Some(close) => format!(". Did you mean `{close}`?"),
+        None => String::new(),
+    }
+}
+
+/// The name that is most like `name`, if one is.
+pub(crate) fn closest<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    const NAME_MAX: usize = 64;
+    const CANDIDATES_MAX: usize = 1_000;
+    if name.len() > NAME_MAX {
+        return None;
+    }
+    let allowed = 1 + name.len() / 5;
+    let best = candidates
+        .filter(|candidate| candidate.len() <= NAME_MAX)
+        .take(CANDIDATES_MAX)
+        .map(|candidate| (distance(name, candidate), candidate))
+        // Names of one or two letters are like everything.
+        .filter(|(distance, _)| *distance <= allowed && *distance < name.chars().count())
+        .min();
+    best.map(|(_, candidate)| candidate)
 }
 
 /// Edits between two names, ignoring the case of ASCII letters.

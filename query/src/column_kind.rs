@@ -124,6 +124,42 @@ impl Order {
         }
     }
 
+    /// Appends bytes that compare, as bytes, like the values: no value's bytes are a prefix of
+    /// another's.
+    pub(crate) fn write_sortable(self, bytes: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Order::Unsigned(_) => out.extend(bytes.iter().rev()),
+            Order::Signed(_) => {
+                let start = out.len();
+                out.extend(bytes.iter().rev());
+                if let Some(first) = out.get_mut(start) {
+                    *first ^= 0x80;
+                }
+            }
+            Order::F32 | Order::F64 => {
+                let start = out.len();
+                out.extend(self.canonical(bytes).iter().rev());
+                let is_negative = out.get(start).is_some_and(|first| first & 0x80 != 0);
+                for (position, byte) in out[start..].iter_mut().enumerate() {
+                    *byte ^= match (is_negative, position) {
+                        (true, _) => 0xff,
+                        (false, 0) => 0x80,
+                        (false, _) => 0,
+                    };
+                }
+            }
+            Order::Prefixed => {
+                for byte in payload(bytes) {
+                    out.push(*byte);
+                    if *byte == 0 {
+                        out.push(0xff);
+                    }
+                }
+                out.extend([0, 0]);
+            }
+        }
+    }
+
     /// Whether equal values always have equal bytes, and only they.
     pub(crate) fn equal_means_same_bytes(self) -> bool {
         !matches!(self, Order::F32 | Order::F64)

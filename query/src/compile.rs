@@ -1,26 +1,30 @@
 //! A parsed statement to a plan: names, types, rights, then the planner.
+//!
+//! Not here: what a SELECT makes of the combinations of rows (see `shape`).
 
 use std::sync::Arc;
 
+use spacetime_table::system::{ROW_LIMIT, StVar, VarValue};
 use spacetime_table::{Datastore, TableSchema};
-use spacetime_types::{AlgebraicType, ProductType, ProductTypeElement};
+use spacetime_types::AlgebraicType;
 
 use crate::ast::{
-    ColumnRef, Comparison, Delete, Expr, Insert, Items, Literal, Parsed, Select, TableRef, Update,
+    At, ColumnRef, Comparison, Delete, Expr, Insert, Items, JoinOn, Literal, Parsed, Select,
+    TableRef, Update,
 };
-use crate::catalogue::{Caller, find_column, find_table, hidden_columns};
+use crate::catalogue::{Caller, column_hint, find_column, find_table};
 use crate::error::SqlError;
+use crate::explain::ExplainPlan;
 use crate::literal::{Place, literal_bsatn, parse_u64};
 use crate::parser::{Language, parse};
 use crate::plan::{Change, ChangePlan, Output, Plan, SelectPlan};
-use crate::planner::plan_tables;
-use crate::predicate::{Predicate, Slot};
+use crate::planner::{Sizes, plan_joins, plan_tables};
+use crate::predicate::Predicate;
 use crate::rls;
 use crate::typing::Scope;
 use crate::view::instance_condition;
 
-/// The one variable that can be set, and the table of variables.
-const ROW_LIMIT: &str = "row_limit";
+/// The table of variables.
 const VARIABLES: &str = "st_var";
 /// `U64` among the variants of a variable's value.
 const VARIABLE_U64: u8 = 8;
@@ -32,6 +36,8 @@ pub enum Statement {
     Select(SelectPlan),
     /// Rows are changed; run it inside an open transaction.
     Change(ChangePlan),
+    /// The plan of a SELECT is shown.
+    Explain(ExplainPlan),
 }
 
 impl Statement {
@@ -39,19 +45,34 @@ impl Statement {
     #[must_use]
     pub fn is_current(&self, datastore: &Datastore) -> bool {
         match self {
-            Statement::Select(select) => select.plan.is_current(datastore),
+            Statement::Select(select) | Statement::Explain(ExplainPlan { select, .. }) => {
+                select.is_current(datastore)
+            }
             Statement::Change(change) => crate::plan::is_current(&change.schema, datastore),
         }
     }
 }
 
-/// Compiles one statement of the full language as the caller sees the database.
+/// Compiles one statement of the full language as the caller sees the database. Errors show their
+/// place in the text.
 pub fn compile(sql: &str, datastore: &Datastore, caller: &Caller) -> Result<Statement, SqlError> {
+    compile_statement(sql, datastore, caller).map_err(|error| error.shown_in(sql))
+}
+
+fn compile_statement(
+    sql: &str,
+    datastore: &Datastore,
+    caller: &Caller,
+) -> Result<Statement, SqlError> {
     let compiler = Compiler { datastore, caller };
     match parse(sql, Language::Full)? {
         Parsed::Select(select) => {
             let (plan, _) = compiler.select(&select)?;
             Ok(Statement::Select(plan))
+        }
+        Parsed::Explain { select, analyze } => {
+            let (select, _) = compiler.select(&select)?;
+            Ok(Statement::Explain(ExplainPlan { select, analyze }))
         }
         Parsed::Insert(insert) => compiler.insert(&insert).map(Statement::Change),
         Parsed::Update(update) => compiler.update(&update).map(Statement::Change),
@@ -70,9 +91,21 @@ pub(crate) struct Branch {
     pub schemas: Vec<Arc<TableSchema>>,
     /// Simplified.
     pub condition: Predicate,
+    /// For tables that a LEFT JOIN joins, its condition. May end before the tables do.
+    pub lefts: Vec<Option<Predicate>>,
 }
 
-/// A query of the subscription language: whole rows of one table.
+impl Branch {
+    fn plan(&self, datastore: &Datastore) -> Plan {
+        let mut lefts = self.lefts.clone();
+        lefts.resize(self.schemas.len(), None);
+        let sizes = Sizes::of(datastore, &self.schemas);
+        let (schemas, condition) = (self.schemas.clone(), self.condition.clone());
+        plan_joins(schemas, condition, lefts, None, &sizes)
+    }
+}
+
+/// A query that is kept current: whole rows of one table.
 #[derive(Debug)]
 pub(crate) struct Query {
     pub select: SelectPlan,
@@ -82,45 +115,106 @@ pub(crate) struct Query {
     pub tables: usize,
 }
 
-/// Compiles a query of the subscription language.
+/// Compiles a query that is kept current.
 pub(crate) fn compile_query(
     sql: &str,
     datastore: &Datastore,
     caller: &Caller,
 ) -> Result<Query, SqlError> {
-    let select = parse_query(sql)?;
+    let select = live_query(sql)?;
     let tables = 1 + select.joins.len();
-    let (select, branches) = Compiler { datastore, caller }.select(&select)?;
+    let compiler = Compiler { datastore, caller };
+    let (plan, branches) = compiler.select(&select).map_err(SqlError::without_place)?;
+    assert!(plan.is_plain(), "every other clause was refused");
+    for branch in &branches {
+        assert!(!branch.condition.can_fail(), "there is no arithmetic here");
+        assert!(branch.lefts.iter().all(Option::is_none), "nor a LEFT JOIN");
+    }
     Ok(Query {
-        select,
+        select: plan,
         branches,
         tables,
     })
 }
 
-/// Resolves a query of the subscription language, with all tables as they are stored: no rule
+/// Resolves a query that could be kept current, with all tables as they are stored: no rule
 /// restricts them. Says which table is returned.
 pub(crate) fn resolve_query(
     sql: &str,
     datastore: &Datastore,
     caller: &Caller,
 ) -> Result<(Branch, usize), SqlError> {
-    let select = parse_query(sql)?;
-    let (scope, branch) = Compiler { datastore, caller }.resolve(&select)?;
-    match output(&scope, &select.items)?.0 {
-        Output::Table(returned) => Ok((branch, returned)),
-        Output::Columns(_) | Output::Count => Err(SqlError::SubscriptionProjection),
+    let select = live_query(sql)?;
+    let compiler = Compiler { datastore, caller };
+    let resolved = compiler.resolve(&select).and_then(|(scope, branch)| {
+        let shape = crate::shape::shape(&scope, &select)?;
+        Ok((branch, shape.output))
+    });
+    match resolved.map_err(SqlError::without_place)? {
+        (branch, Output::Table(returned)) => Ok((branch, returned)),
+        _ => Err(SqlError::SubscriptionProjection),
     }
 }
 
-fn parse_query(sql: &str) -> Result<Select, SqlError> {
-    let Parsed::Select(select) = parse(sql, Language::Subscription)? else {
-        return Err(SqlError::Unsupported("Non-SELECT queries".to_owned()));
-    };
-    if matches!(select.items, Items::Columns(_) | Items::Count { .. }) {
-        return Err(SqlError::SubscriptionProjection);
+/// A SELECT of whole rows without clauses that are not kept current.
+fn live_query(sql: &str) -> Result<Select, SqlError> {
+    let select = parse_query(sql, Language::Subscription)?;
+    if let Some(what) = not_live(&select) {
+        let text = format!(
+            "{}: {what} is not live, ask for it in a one-off query",
+            select.text
+        );
+        return Err(match what {
+            "LIMIT" => SqlError::Unsupported(text),
+            _ => SqlError::UnsupportedSelect(text),
+        });
     }
     Ok(select)
+}
+
+/// Compiles a query that a connected client asks once: whole rows of one table, in an order and
+/// within limits if it asks for that.
+pub(crate) fn compile_one_off(
+    sql: &str,
+    datastore: &Datastore,
+    caller: &Caller,
+) -> Result<SelectPlan, SqlError> {
+    let select = parse_query(sql, Language::OneOff)?;
+    if select.distinct || !select.group_by.is_empty() || select.having.is_some() {
+        return Err(SqlError::UnsupportedSelect(select.text));
+    }
+    let compiler = Compiler { datastore, caller };
+    let (plan, _) = compiler.select(&select).map_err(SqlError::without_place)?;
+    match plan.returned_table() {
+        Some(_) => Ok(plan),
+        // The right side of a LEFT JOIN has rows without values.
+        None => Err(SqlError::NonInnerJoin),
+    }
+}
+
+/// A SELECT of whole rows.
+fn parse_query(sql: &str, language: Language) -> Result<Select, SqlError> {
+    match parse(sql, language)? {
+        Parsed::Select(select) if matches!(select.items, Items::List(_)) => {
+            Err(SqlError::SubscriptionProjection)
+        }
+        Parsed::Select(select) => Ok(select),
+        _ => Err(SqlError::Unsupported("Non-SELECT queries".to_owned())),
+    }
+}
+
+/// The first clause of a query that is not kept current.
+fn not_live(select: &Select) -> Option<&'static str> {
+    let clauses = [
+        (select.distinct, "DISTINCT"),
+        (!select.group_by.is_empty(), "GROUP BY"),
+        (select.having.is_some(), "HAVING"),
+        (!select.order_by.is_empty(), "ORDER BY"),
+        (select.offset.is_some(), "OFFSET"),
+        (select.limit.is_some(), "LIMIT"),
+    ];
+    let found = clauses.into_iter().find(|(present, _)| *present);
+    found.map(|(_, name)| name)
 }
 
 struct Compiler<'a> {
@@ -129,20 +223,32 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn table(&self, name: &str) -> Result<Arc<TableSchema>, SqlError> {
-        find_table(self.datastore, self.caller, name)
+    fn table(&self, name: &str, at: At) -> Result<Arc<TableSchema>, SqlError> {
+        find_table(self.datastore, self.caller, name).map_err(|error| error.at(at))
     }
 
     /// Names and conditions of a SELECT.
     fn resolve(&self, select: &Select) -> Result<(Scope<'a>, Branch), SqlError> {
         let mut scope = Scope::new(self.caller);
         scope.needs_qualifiers = !select.joins.is_empty();
-        scope.add(&select.from, self.table(&select.from.name)?)?;
+        let from = &select.from;
+        scope.add(from, self.table(&from.name, from.at)?)?;
         let mut conditions = Vec::new();
+        // Per table, the condition of its LEFT JOIN.
+        let mut lefts: Vec<Option<Predicate>> = vec![None];
         for (position, join) in select.joins.iter().enumerate() {
-            scope.add(&join.table, self.table(&join.table.name)?)?;
-            if let Some((left, right)) = &join.on {
-                conditions.push(join_condition(&scope, position + 1, left, right)?);
+            let table = &join.table;
+            scope.add(table, self.table(&table.name, table.at)?)?;
+            lefts.push(None);
+            match &join.on {
+                JoinOn::Cross => {}
+                JoinOn::Equal(left, right) => {
+                    conditions.push(join_condition(&scope, position + 1, left, right)?);
+                }
+                JoinOn::Left(on) => {
+                    lefts[position + 1] = Some(scope.predicate(on)?);
+                    scope.last_may_be_absent();
+                }
             }
         }
         if let Some(filter) = &select.filter {
@@ -150,68 +256,104 @@ impl<'a> Compiler<'a> {
         }
         let schemas: Vec<_> = scope.schemas().cloned().collect();
         for (table, schema) in schemas.iter().enumerate() {
-            conditions.extend(instance_condition(
-                self.datastore,
-                schema,
-                self.caller,
-                table,
-            ));
+            let instance = instance_condition(self.datastore, schema, self.caller, table);
+            match (instance, &mut lefts[table]) {
+                (None, _) => {}
+                (Some(instance), None) => conditions.push(instance),
+                (Some(instance), Some(on)) => {
+                    let rest = std::mem::replace(on, Predicate::Always(true));
+                    *on = Predicate::And(vec![rest, instance]);
+                }
+            }
         }
         let condition = Predicate::And(conditions).simplify();
-        Ok((scope, Branch { schemas, condition }))
+        let lefts = lefts.into_iter();
+        let branch = Branch {
+            schemas,
+            condition,
+            lefts: lefts.map(|on| on.map(Predicate::simplify)).collect(),
+        };
+        Ok((scope, branch))
     }
 
     /// The plan, and the branches that it was made of.
     fn select(&self, select: &Select) -> Result<(SelectPlan, Vec<Branch>), SqlError> {
         let (scope, branch) = self.resolve(select)?;
-        let limit = select.limit.as_deref().map(limit_value).transpose()?;
-        let (output, result_type) = output(&scope, &select.items)?;
+        let shape = crate::shape::shape(&scope, select)?;
+        let limit = select.limit.as_deref().map(number_u64).transpose()?;
+        let offset = select.offset.as_deref().map_or(Ok(0), number_u64)?;
         let branches = rls::restrict(self.datastore, self.caller, branch)?;
-        let mut plans = branches.iter().map(|branch| {
-            let schemas = branch.schemas.clone();
-            plan_tables(schemas, branch.condition.clone(), None)
-        });
+        let mut plans = branches.iter().map(|branch| branch.plan(self.datastore));
         let plan = plans.next();
         let others = plans.collect();
         let plan = SelectPlan {
             plan: plan.ok_or(SqlError::NoFrom)?,
             others,
-            output,
+            output: shape.output,
+            grouping: shape.grouping,
+            distinct: select.distinct,
+            order: shape.order,
             limit,
-            result_type,
+            offset,
+            result_type: shape.result_type,
         };
+        self.check_row_limit(&plan)?;
         Ok((plan, branches))
+    }
+
+    /// Refuses what would read more than the owner lets others read.
+    fn check_row_limit(&self, plan: &SelectPlan) -> Result<(), SqlError> {
+        if self.caller.is_owner {
+            return Ok(());
+        }
+        let mut variables = self.datastore.system_rows::<StVar>();
+        let limit = variables.find_map(|(_, row)| match row.value {
+            VarValue::U64(limit) if &*row.name == ROW_LIMIT => Some(limit),
+            _ => None,
+        });
+        let Some(limit) = limit else {
+            return Ok(());
+        };
+        let expected = plan.rows_expected(self.datastore);
+        match expected > limit {
+            true => Err(SqlError::RowLimit { expected, limit }),
+            false => Ok(()),
+        }
     }
 
     fn show_variable(&self, name: &str) -> Result<SelectPlan, SqlError> {
         if name != ROW_LIMIT {
             return Err(SqlError::InvalidVariable(name.to_owned()));
         }
-        let column = |name: &str| ColumnRef {
-            qualifier: None,
-            name: name.to_owned(),
-        };
         let (plan, _) = self.select(&Select {
-            items: Items::Columns(vec![crate::ast::Item {
-                column: column("value"),
+            distinct: false,
+            items: Items::List(vec![crate::ast::Item {
+                expr: Expr::Column(column_ref("value")),
                 alias: None,
+                text: "value".to_owned(),
+                at: At::default(),
             }]),
-            from: table_ref(VARIABLES),
+            from: table_ref(VARIABLES, At::default()),
             joins: Vec::new(),
             filter: Some(variable_filter()),
+            group_by: Vec::new(),
+            having: None,
+            order_by: Vec::new(),
             limit: None,
+            offset: None,
+            text: String::new(),
         })?;
         Ok(plan)
     }
 
     /// The table of a change, in scope under the name as written.
-    fn target(&self, name: &str) -> Result<(Scope<'a>, Arc<TableSchema>), SqlError> {
-        let schema = self.table(name)?;
+    fn target(&self, name: &str, at: At) -> Result<(Scope<'a>, Arc<TableSchema>), SqlError> {
+        let schema = self.table(name, at)?;
         if schema.view.is_some() {
-            return Err(SqlError::ViewChange(name.to_owned()));
+            return Err(SqlError::ViewChange(name.to_owned()).at(at));
         }
         let mut scope = Scope::new(self.caller);
-        scope.add(&table_ref(name), Arc::clone(&schema))?;
+        scope.add(&table_ref(name, at), Arc::clone(&schema))?;
         Ok((scope, schema))
     }
 
@@ -226,22 +368,25 @@ impl<'a> Compiler<'a> {
     }
 
     fn insert(&self, insert: &Insert) -> Result<ChangePlan, SqlError> {
-        let (_, schema) = self.target(&insert.table)?;
+        let (_, schema) = self.target(&insert.table, insert.at)?;
         let columns = insert_columns(insert, &schema)?;
         let mut rows = Vec::with_capacity(insert.rows.len());
         for values in &insert.rows {
             if values.len() != schema.columns.len() {
-                return Err(SqlError::ValueCount {
+                let error = SqlError::ValueCount {
                     values: values.len(),
                     table: insert.table.clone(),
                     columns: schema.columns.len(),
-                });
+                };
+                let at = values.first().map_or(At::default(), |(_, at)| *at);
+                return Err(error.at(at));
             }
             // Values are typed in the order of the text, rows are made in that of the table.
             let mut cells = vec![Vec::new(); columns.len()];
-            for (value, column) in values.iter().zip(&columns) {
+            for ((value, at), column) in values.iter().zip(&columns) {
                 let ty = &schema.columns[*column].column_type;
-                cells[*column] = literal_bsatn(value, ty, Place::Value)?;
+                cells[*column] =
+                    literal_bsatn(value, ty, Place::Value).map_err(|error| error.at(*at))?;
             }
             rows.push(cells.concat());
         }
@@ -249,12 +394,13 @@ impl<'a> Compiler<'a> {
     }
 
     fn update(&self, update: &Update) -> Result<ChangePlan, SqlError> {
-        let (scope, schema) = self.target(&update.table)?;
+        let (scope, schema) = self.target(&update.table, update.at)?;
         let mut assignments: Vec<(usize, Vec<u8>)> = Vec::new();
-        for (name, value) in &update.assignments {
-            let column = find_column(&schema, name).ok_or_else(|| no_such_field(update, name))?;
+        for (name, value, at) in &update.assignments {
+            let column = find_column(&schema, name)
+                .ok_or_else(|| no_such_field(&update.table, name, &schema).at(*at))?;
             let ty = &schema.columns[column].column_type;
-            let value = literal_bsatn(value, ty, Place::Value)?;
+            let value = literal_bsatn(value, ty, Place::Value).map_err(|error| error.at(*at))?;
             // The first assignment of a column wins.
             if assignments.iter().all(|(known, _)| *known != column) {
                 assignments.push((column, value));
@@ -266,7 +412,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn delete(&self, delete: &Delete) -> Result<ChangePlan, SqlError> {
-        let (scope, schema) = self.target(&delete.table)?;
+        let (scope, schema) = self.target(&delete.table, delete.at)?;
         let plan = filtered(&scope, &schema, delete.filter.as_ref())?;
         self.authorise(schema, Change::Delete(plan))
     }
@@ -285,7 +431,7 @@ impl<'a> Compiler<'a> {
             Literal::Str(_) => return Err(wrong_kind("String")),
             Literal::Hex(_) => return Err(wrong_kind("Array<U8>")),
         };
-        let (scope, schema) = self.target(VARIABLES)?;
+        let (scope, schema) = self.target(VARIABLES, At::default())?;
         let plan = filtered(&scope, &schema, Some(&variable_filter()))?;
         let name = Literal::Str(ROW_LIMIT.to_owned());
         let mut row = literal_bsatn(&name, &AlgebraicType::String, Place::Value)?;
@@ -295,29 +441,37 @@ impl<'a> Compiler<'a> {
     }
 }
 
-fn table_ref(name: &str) -> TableRef {
+fn table_ref(name: &str, at: At) -> TableRef {
     TableRef {
         name: name.to_owned(),
         alias: None,
+        at,
+    }
+}
+
+fn column_ref(name: &str) -> ColumnRef {
+    ColumnRef {
+        qualifier: None,
+        name: name.to_owned(),
+        at: At::default(),
     }
 }
 
 fn variable_filter() -> Expr {
-    let name = ColumnRef {
-        qualifier: None,
-        name: "name".to_owned(),
-    };
+    let name = Literal::Str(ROW_LIMIT.to_owned());
     Expr::Compare(
         Comparison::Eq,
-        Box::new(Expr::Column(name)),
-        Box::new(Expr::Literal(Literal::Str(ROW_LIMIT.to_owned()))),
+        Box::new(Expr::Column(column_ref("name"))),
+        Box::new(Expr::Literal(name, At::default())),
+        At::default(),
     )
 }
 
-fn no_such_field(update: &Update, name: &str) -> SqlError {
+fn no_such_field(table: &str, name: &str, schema: &Arc<TableSchema>) -> SqlError {
     SqlError::NoSuchField {
-        table: update.table.clone(),
+        table: table.to_owned(),
         field: name.to_owned(),
+        hint: column_hint(name, std::iter::once(schema)),
     }
 }
 
@@ -326,10 +480,6 @@ fn number_u64(text: &str) -> Result<u64, SqlError> {
         text: text.chars().take(200).collect(),
         type_name: AlgebraicType::U64.to_string(),
     })
-}
-
-fn limit_value(text: &str) -> Result<u64, SqlError> {
-    number_u64(text)
 }
 
 fn join_condition(
@@ -342,10 +492,11 @@ fn join_condition(
         Comparison::Eq,
         Box::new(Expr::Column(left.clone())),
         Box::new(Expr::Column(right.clone())),
+        left.at,
     ))?;
     let tables = [scope.column(left)?.0.table, scope.column(right)?.0.table];
     match tables == [joined, joined] {
-        true => Err(SqlError::JoinOnOneTable),
+        true => Err(SqlError::JoinOnOneTable.at(left.at)),
         false => Ok(predicate),
     }
 }
@@ -368,7 +519,7 @@ fn filtered(
 }
 
 /// For each value of a row, the column it is for.
-fn insert_columns(insert: &Insert, schema: &TableSchema) -> Result<Vec<usize>, SqlError> {
+fn insert_columns(insert: &Insert, schema: &Arc<TableSchema>) -> Result<Vec<usize>, SqlError> {
     let Some(names) = &insert.columns else {
         return Ok((0..schema.columns.len()).collect());
     };
@@ -380,63 +531,13 @@ fn insert_columns(insert: &Insert, schema: &TableSchema) -> Result<Vec<usize>, S
         });
     }
     let mut columns = Vec::with_capacity(names.len());
-    for name in names {
-        let column = find_column(schema, name).ok_or_else(|| SqlError::NoSuchField {
-            table: insert.table.clone(),
-            field: name.clone(),
-        })?;
+    for (name, at) in names {
+        let column = find_column(schema, name)
+            .ok_or_else(|| no_such_field(&insert.table, name, schema).at(*at))?;
         if columns.contains(&column) {
-            return Err(SqlError::DuplicateName(name.clone()));
+            return Err(SqlError::DuplicateName(name.clone()).at(*at));
         }
         columns.push(column);
     }
     Ok(columns)
-}
-
-fn element(name: &str, ty: &AlgebraicType) -> ProductTypeElement {
-    ProductTypeElement {
-        name: Some(name.into()),
-        algebraic_type: ty.clone(),
-    }
-}
-
-/// What the select list returns, and its columns.
-fn output(scope: &Scope<'_>, items: &Items) -> Result<(Output, ProductType), SqlError> {
-    match items {
-        Items::Star => match scope.schemas().next() {
-            Some(schema) => Ok((Output::Table(0), whole_row(schema))),
-            None => Err(SqlError::NoFrom),
-        },
-        Items::TableStar(name) => {
-            let (table, schema) = scope.table(name)?;
-            Ok((Output::Table(table), whole_row(schema)))
-        }
-        Items::Count { alias } => {
-            let elements = vec![element(alias, &AlgebraicType::U64)];
-            Ok((Output::Count, ProductType { elements }))
-        }
-        Items::Columns(items) => {
-            let mut slots: Vec<Slot> = Vec::with_capacity(items.len());
-            let mut elements: Vec<ProductTypeElement> = Vec::with_capacity(items.len());
-            let mut names = std::collections::BTreeSet::new();
-            for item in items {
-                let (slot, ty) = scope.column(&item.column)?;
-                let name = item.alias.as_ref().unwrap_or(&item.column.name);
-                if !names.insert(name) {
-                    return Err(SqlError::DuplicateName(name.clone()));
-                }
-                slots.push(slot);
-                elements.push(element(name, ty));
-            }
-            Ok((Output::Columns(slots), ProductType { elements }))
-        }
-    }
-}
-
-pub(crate) fn whole_row(schema: &TableSchema) -> ProductType {
-    let columns = schema.columns.iter().skip(hidden_columns(schema));
-    let elements = columns.map(|column| element(&column.name, &column.column_type));
-    ProductType {
-        elements: elements.collect(),
-    }
 }

@@ -4,6 +4,9 @@
 use spacetime_table::error::{ReadError, WriteError};
 use spacetime_types::TableId;
 
+use crate::arithmetic::EvalError;
+use crate::ast::At;
+
 /// A statement that cannot be compiled. Nothing was executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
@@ -56,13 +59,18 @@ pub enum SqlError {
     NonInnerJoin,
     #[error("Could not compute positional arguments during query planning")]
     JoinOnOneTable,
-    #[error("`{0}` is not in scope")]
-    NotInScope(String),
+    /// `hint` is empty or a sentence with a name that is in scope.
+    #[error("`{name}` is not in scope{hint}")]
+    NotInScope { name: String, hint: String },
     /// Missing, or invisible to the caller. `hint` is empty or a sentence naming a visible table.
     #[error("no such table: `{table}`. If the table exists, it may be marked private.{hint}")]
     NoSuchTable { table: String, hint: String },
-    #[error("`{table}` does not have a field `{field}`")]
-    NoSuchField { table: String, field: String },
+    #[error("`{table}` does not have a field `{field}`{hint}")]
+    NoSuchField {
+        table: String,
+        field: String,
+        hint: String,
+    },
     #[error("Duplicate name `{0}`")]
     DuplicateName(String),
     #[error("Names must be qualified when using joins")]
@@ -108,6 +116,12 @@ pub enum SqlError {
     SubscriptionProjection,
     #[error("Invalid number of tables in subscription: {0}")]
     SubscriptionTables(usize),
+    /// The owner lets others read so many rows, and no more.
+    #[error("Estimated cardinality ({expected} rows) exceeds limit ({limit} rows)")]
+    RowLimit { expected: u64, limit: u64 },
+    /// Put the table with the rules first, or ask as the owner.
+    #[error("Unsupported expression: LEFT JOIN of a table with visibility rules")]
+    RestrictedLeftJoin,
     #[error("Subscriptions require indexes on join columns")]
     SubscriptionIndex,
     /// The module's visibility rules depend on each other in a circle. Change the rules.
@@ -119,6 +133,128 @@ pub enum SqlError {
     /// The module's visibility rule must select rows of the table it is for.
     #[error("the visibility rule `{sql}` does not return rows of table id `{table}`")]
     RuleTable { table: TableId, sql: String },
+    #[error(
+        "Unsupported projection expression: a column that is neither in GROUP BY nor inside an \
+         aggregate function"
+    )]
+    NotGrouped,
+    #[error(
+        "Unsupported expression: an aggregate function outside of the select list, HAVING and \
+         ORDER BY"
+    )]
+    MisplacedAggregate,
+    #[error("Unsupported expression: with DISTINCT, ORDER BY takes only what is selected")]
+    OrderNotSelected,
+    #[error("Unsupported expression: ORDER BY {position} of a select list with {columns} columns")]
+    OrderPosition { position: String, columns: usize },
+    #[error("Unsupported {what} for type `{type_name}`")]
+    UnsupportedType {
+        what: &'static str,
+        type_name: String,
+    },
+    #[error("Unsupported expression: {0}")]
+    Pattern(&'static str),
+    /// Another error, with its place.
+    #[error("{error}{excerpt}")]
+    Located {
+        error: Box<SqlError>,
+        at: Place,
+        excerpt: String,
+    },
+}
+
+/// A place in a statement, both counted from one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub line: u32,
+    pub column: u32,
+}
+
+/// Most characters of a line that are shown.
+const EXCERPT_CHARS: usize = 76;
+
+impl SqlError {
+    /// The error with its place, unless it has one or there is none.
+    pub(crate) fn at(self, at: At) -> SqlError {
+        match self {
+            SqlError::Located { .. } => self,
+            error if at == At::default() => error,
+            error => SqlError::Located {
+                error: Box::new(error),
+                at: Place {
+                    line: at.line,
+                    column: at.column,
+                },
+                excerpt: String::new(),
+            },
+        }
+    }
+
+    /// Shows the place in `sql`, if there is one: the line with a mark below.
+    pub(crate) fn shown_in(self, sql: &str) -> SqlError {
+        match self {
+            SqlError::Located { error, at, .. } => SqlError::Located {
+                excerpt: excerpt(sql, at),
+                error,
+                at,
+            },
+            error => error,
+        }
+    }
+
+    /// The error itself, without its place.
+    #[must_use]
+    pub fn kind(&self) -> &SqlError {
+        match self {
+            SqlError::Located { error, .. } => error,
+            error => error,
+        }
+    }
+
+    /// Where in the text it is, if that is known.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            SqlError::Located { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn without_place(self) -> SqlError {
+        match self {
+            SqlError::Located { error, .. } => *error,
+            error => error,
+        }
+    }
+}
+
+fn excerpt(sql: &str, at: Place) -> String {
+    let position = |number: u32| usize::try_from(number).unwrap_or(0).saturating_sub(1);
+    let Some(line) = sql.lines().nth(position(at.line)) else {
+        return String::new();
+    };
+    let column = position(at.column);
+    let skipped = column.saturating_sub(EXCERPT_CHARS / 2);
+    let visible = |ch: char| if ch.is_control() { ' ' } else { ch };
+    let shown: String = line
+        .chars()
+        .skip(skipped)
+        .take(EXCERPT_CHARS)
+        .map(visible)
+        .collect();
+    let (before, after) = (
+        if skipped > 0 { "..." } else { "" },
+        if line.chars().count() > skipped + EXCERPT_CHARS {
+            "..."
+        } else {
+            ""
+        },
+    );
+    let blanks = " ".repeat(before.len() + column - skipped);
+    format!(
+        "\n at line {}, column {}:\n  {before}{shown}{after}\n  {blanks}^",
+        at.line, at.column
+    )
 }
 
 /// Why a compiled statement could not be run to its end. Nothing was changed.
@@ -130,6 +266,11 @@ pub enum ExecuteError {
     /// Its meter stopped it. Ask for less: narrow the conditions, or use an index.
     #[error("the query was stopped before its end")]
     Interrupted,
+    /// Its meter stopped it. Group, sort or select less, or set a LIMIT.
+    #[error("the query has to hold more than {0} bytes at once")]
+    HoldsTooMuch(usize),
+    #[error(transparent)]
+    Eval(#[from] EvalError),
     /// Another row has the key.
     #[error(
         "IndexError: Unique constraint violation '{index}' in table '{table}': \

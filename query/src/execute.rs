@@ -18,6 +18,7 @@ use crate::catalogue::hidden_columns;
 use crate::column_kind::ColumnKind;
 use crate::error::ExecuteError;
 use crate::meter::Meter;
+use crate::pipeline::Pipeline;
 use crate::plan::{KeyPart, Output, Plan, SelectPlan, Source};
 use crate::predicate::{OneRow, Predicate, Rows, Slot};
 
@@ -56,6 +57,9 @@ impl RowSink for RowBuffer {
     }
 }
 
+/// What one row of a hash table holds beside its key, about.
+const HASHED_ROW_BYTES: usize = 48;
+
 /// Goes on, or stops because the consumer has enough.
 pub(crate) type Flow = Result<ControlFlow<()>, ExecuteError>;
 
@@ -77,37 +81,80 @@ pub fn execute_metered(
     sink: &mut dyn RowSink,
     meter: &Meter<'_>,
 ) -> Result<(), ExecuteError> {
+    execute_profiled(select, datastore, sink, meter, &mut Profile::default())
+}
+
+/// The same, and tells what was done.
+pub fn execute_profiled(
+    select: &SelectPlan,
+    datastore: &Datastore,
+    sink: &mut dyn RowSink,
+    meter: &Meter<'_>,
+    profile: &mut Profile,
+) -> Result<(), ExecuteError> {
     for plan in select.plans() {
         check_current(plan, datastore)?;
     }
-    let limit = select.limit.unwrap_or(u64::MAX);
-    if limit == 0 {
+    if select.limit == Some(0) {
         return Ok(());
     }
     if select.output == Output::Count {
         let mut total = 0;
         for plan in select.plans() {
-            total += count(plan, datastore, meter)?;
+            total += count(plan, datastore, meter, profile)?;
         }
-        let _ = sink.row(&total.to_le_bytes());
+        if select.offset == 0 {
+            let _ = sink.row(&total.to_le_bytes());
+            profile.rows += 1;
+        }
         return Ok(());
     }
-    let mut left = limit;
-    let mut buffer = Vec::new();
+    let mut pipeline = Pipeline::new(select, sink, meter);
     for plan in select.plans() {
-        let flow = run_metered(plan, datastore, &[], meter, &mut |rows| {
-            let row = output_row(select, rows, &mut buffer);
-            left -= 1;
-            match sink.row(row) {
-                ControlFlow::Continue(()) if left > 0 => ControlFlow::Continue(()),
-                _ => ControlFlow::Break(()),
-            }
+        let mut failure = None;
+        let steps = run_profiled(plan, datastore, meter, &mut |rows| {
+            pipeline.combination(rows).unwrap_or_else(|error| {
+                failure = Some(error);
+                ControlFlow::Break(())
+            })
         })?;
-        if flow.is_break() {
+        profile.plans.push(steps);
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        if pipeline.is_full() {
             break;
         }
     }
+    pipeline.finish()?;
+    profile.rows += pipeline.emitted();
     Ok(())
+}
+
+/// What the execution of a SELECT did.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// Per plan, per step.
+    pub(crate) plans: Vec<Vec<StepProfile>>,
+    /// Result rows.
+    pub(crate) rows: u64,
+}
+
+impl Profile {
+    /// Stored rows that were read.
+    #[must_use]
+    pub fn rows_visited(&self) -> u64 {
+        self.plans.iter().flatten().map(|step| step.visited).sum()
+    }
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StepProfile {
+    /// Stored rows read.
+    pub visited: u64,
+    /// Combinations that passed.
+    pub kept: u64,
 }
 
 fn check_current(plan: &Plan, datastore: &Datastore) -> Result<(), ExecuteError> {
@@ -121,13 +168,19 @@ fn check_current(plan: &Plan, datastore: &Datastore) -> Result<(), ExecuteError>
     }
 }
 
-fn count(plan: &Plan, datastore: &Datastore, meter: &Meter<'_>) -> Result<u64, ExecuteError> {
+fn count(
+    plan: &Plan,
+    datastore: &Datastore,
+    meter: &Meter<'_>,
+    profile: &mut Profile,
+) -> Result<u64, ExecuteError> {
     if let ([schema], [step]) = (plan.schemas.as_slice(), plan.steps.as_slice())
         && step.filter == Predicate::Always(true)
         && !schema.is_event
         && let Source::Stored(access) = &step.source
     {
         if *access == Access::Scan {
+            profile.plans.push(vec![StepProfile::default()]);
             return Ok(datastore.row_count(schema.id).unwrap_or(0));
         }
         let mut count = 0;
@@ -135,32 +188,17 @@ fn count(plan: &Plan, datastore: &Datastore, meter: &Meter<'_>) -> Result<u64, E
             count += 1;
             GO_ON
         })?;
+        let (visited, kept) = (count, count);
+        profile.plans.push(vec![StepProfile { visited, kept }]);
         return Ok(count);
     }
     let mut count = 0;
-    let _ = run_metered(plan, datastore, &[], meter, &mut |_| {
+    let steps = run_profiled(plan, datastore, meter, &mut |_| {
         count += 1;
         ControlFlow::Continue(())
     })?;
+    profile.plans.push(steps);
     Ok(count)
-}
-
-fn output_row<'a>(
-    select: &SelectPlan,
-    rows: &'a JoinedRows<'_>,
-    buffer: &'a mut Vec<u8>,
-) -> &'a [u8] {
-    match &select.output {
-        Output::Table(table) => rows.visible_row(*table),
-        Output::Columns(slots) => {
-            buffer.clear();
-            for slot in slots {
-                buffer.extend_from_slice(rows.column(*slot));
-            }
-            buffer
-        }
-        Output::Count => &[],
-    }
 }
 
 /// The row without the columns that nobody sees.
@@ -253,7 +291,7 @@ pub(crate) fn find_rows(
                 bytes: &row,
                 schema,
             };
-            if step.filter.holds(&one) {
+            if step.filter.test(&one)? {
                 visit(ptr, &row);
             }
             GO_ON
@@ -262,19 +300,13 @@ pub(crate) fn find_rows(
     Ok(())
 }
 
-/// Rows that stand in for a table's stored ones.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stand<'a> {
-    /// Position in the FROM clause.
-    pub table: usize,
-    pub rows: &'a RowList,
-}
-
 /// One current row per table.
 #[derive(Debug)]
 pub(crate) struct JoinedRows<'a> {
     schemas: &'a [Arc<TableSchema>],
     rows: Vec<Vec<u8>>,
+    /// Tables of which a LEFT JOIN found no row.
+    absent: Vec<bool>,
 }
 
 impl Rows for JoinedRows<'_> {
@@ -283,6 +315,10 @@ impl Rows for JoinedRows<'_> {
         &row[self.schemas[slot.table]
             .layout
             .column_range(row, slot.column)]
+    }
+
+    fn is_absent(&self, table: usize) -> bool {
+        self.absent[table]
     }
 }
 
@@ -293,48 +329,46 @@ impl JoinedRows<'_> {
     }
 }
 
-/// Calls `emit` with every combination that the plan finds. Tables named in `stands` are replaced
-/// by the given rows.
-fn run_metered(
+/// Calls `emit` with every combination that the plan finds; tells what each step did.
+fn run_profiled(
     plan: &Plan,
     datastore: &Datastore,
-    stands: &[Stand<'_>],
     meter: &Meter<'_>,
     emit: &mut dyn FnMut(&JoinedRows<'_>) -> ControlFlow<()>,
-) -> Flow {
+) -> Result<Vec<StepProfile>, ExecuteError> {
+    let tables = plan.schemas.len();
     let mut run = Run {
         plan,
         datastore,
-        stands,
         meter,
         rows: JoinedRows {
             schemas: &plan.schemas,
-            rows: vec![Vec::new(); plan.schemas.len()],
+            rows: vec![Vec::new(); tables],
+            absent: vec![false; tables],
         },
         hashes: plan.steps.iter().map(|_| None).collect(),
+        done: vec![StepProfile::default(); plan.steps.len()],
+        partnered: vec![false; plan.steps.len()],
         key: Vec::new(),
         emit,
     };
-    run.step(0)
+    let _ = run.step(0)?;
+    Ok(run.done)
 }
 
-/// Places of rows by the canonical bytes of one column. A place is a pointer or, for rows that
-/// stand in, a position.
-type Places<P> = HashMap<Box<[u8]>, Vec<P>, FxBuildHasher>;
-
-enum Hashed {
-    Stored(Places<RowPtr>),
-    Given(Places<usize>),
-}
+/// Places of rows by the canonical bytes of one column.
+type Places = HashMap<Box<[u8]>, Vec<RowPtr>, FxBuildHasher>;
 
 struct Run<'a, 'e> {
     plan: &'a Plan,
     datastore: &'a Datastore,
-    stands: &'a [Stand<'a>],
     meter: &'a Meter<'a>,
     rows: JoinedRows<'a>,
     /// Per step, made when first needed.
-    hashes: Vec<Option<Arc<Hashed>>>,
+    hashes: Vec<Option<Arc<Places>>>,
+    done: Vec<StepProfile>,
+    /// Per step of a LEFT JOIN, whether the present combination has found a partner.
+    partnered: Vec<bool>,
     key: Vec<u8>,
     emit: &'e mut dyn FnMut(&JoinedRows<'_>) -> ControlFlow<()>,
 }
@@ -345,9 +379,32 @@ impl Run<'_, '_> {
         let Some(step) = plan.steps.get(depth) else {
             return Ok((self.emit)(&self.rows));
         };
-        if let Some(stand) = self.stands.iter().find(|stand| stand.table == step.table) {
-            return self.given(depth, stand.rows);
+        let Some(left) = &step.left else {
+            return self.partners(depth);
+        };
+        self.partnered[depth] = false;
+        if self.partners(depth)?.is_break() {
+            return Ok(ControlFlow::Break(()));
         }
+        if self.partnered[depth] {
+            return GO_ON;
+        }
+        self.rows.absent[step.table] = true;
+        let flow = match left.after.test(&self.rows)? {
+            true => {
+                self.done[depth].kept += 1;
+                self.step(depth + 1)
+            }
+            false => GO_ON,
+        };
+        self.rows.absent[step.table] = false;
+        flow
+    }
+
+    /// Every row of the step's table that goes with the rows before.
+    fn partners(&mut self, depth: usize) -> Flow {
+        let plan = self.plan;
+        let step = &plan.steps[depth];
         let (datastore, meter) = (self.datastore, self.meter);
         let schema = &plan.schemas[step.table];
         match &step.source {
@@ -357,19 +414,26 @@ impl Run<'_, '_> {
             Source::Probe { index, key } => {
                 let mut bytes = std::mem::take(&mut self.key);
                 bytes.clear();
+                let mut has_null = false;
                 for part in key {
-                    bytes.extend_from_slice(match part {
-                        KeyPart::Column(slot) => self.rows.column(*slot),
-                        KeyPart::Value(value) => value,
-                    });
+                    match part {
+                        KeyPart::Column(slot) if self.rows.absent[slot.table] => has_null = true,
+                        KeyPart::Column(slot) => bytes.extend_from_slice(self.rows.column(*slot)),
+                        KeyPart::Value(value) => bytes.extend_from_slice(value),
+                    }
                 }
-                let found = datastore.index_point(*index, &bytes);
+                let found = match has_null || schema.is_event {
+                    true => None,
+                    false => Some(datastore.index_point(*index, &bytes)),
+                };
                 self.key = bytes;
-                let (_, rows) = found?;
-                if schema.is_event {
-                    return GO_ON;
+                match found {
+                    None => GO_ON,
+                    Some(found) => {
+                        let (_, rows) = found?;
+                        visit_all(rows, meter, &mut |ptr| self.stored_row(depth, ptr))
+                    }
                 }
-                visit_all(rows, meter, &mut |ptr| self.stored_row(depth, ptr))
             }
             Source::Hash => self.hashed(depth),
         }
@@ -381,54 +445,23 @@ impl Run<'_, '_> {
         row.clear();
         self.datastore
             .read_row(self.plan.schemas[step.table].id, ptr, row);
-        match step.filter.holds(&self.rows) {
-            true => self.step(depth + 1),
-            false => GO_ON,
-        }
+        self.done[depth].visited += 1;
+        self.passed(depth, &step.filter)
     }
 
-    fn given_row(&mut self, depth: usize, bytes: &[u8]) -> Flow {
-        let step = &self.plan.steps[depth];
-        let row = &mut self.rows.rows[step.table];
-        row.clear();
-        row.extend_from_slice(bytes);
-        match step.whole_filter.holds(&self.rows) {
-            true => self.step(depth + 1),
-            false => GO_ON,
-        }
-    }
-
-    /// Rows that stand in for the stored ones; through a hash table where there is an equality.
-    fn given(&mut self, depth: usize, list: &RowList) -> Flow {
-        let step = &self.plan.steps[depth];
-        let Some((own, other)) = step.equality else {
-            for row in list.iter() {
-                if self.given_row(depth, row)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
+    /// Goes on with the present row of the step's table, if it passes.
+    fn passed(&mut self, depth: usize, filter: &Predicate) -> Flow {
+        if !filter.test(&self.rows)? {
             return GO_ON;
-        };
-        if self.hashes[depth].is_none() {
-            let schema = &self.plan.schemas[step.table];
-            let mut places = Places::<usize>::default();
-            for (position, bytes) in list.iter().enumerate() {
-                let key = OneRow { bytes, schema }.canonical(own);
-                places.entry(key).or_default().push(position);
-            }
-            self.hashes[depth] = Some(Arc::new(Hashed::Given(places)));
         }
-        let hashed = self.hashes[depth].clone();
-        let key = self.canonical(other);
-        if let Some(Hashed::Given(places)) = hashed.as_deref() {
-            for position in places.get(&key).into_iter().flatten() {
-                let row = list.row(*position).unwrap_or_default();
-                if self.given_row(depth, row)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
+        if let Some(left) = &self.plan.steps[depth].left {
+            self.partnered[depth] = true;
+            if !left.after.test(&self.rows)? {
+                return GO_ON;
             }
         }
-        GO_ON
+        self.done[depth].kept += 1;
+        self.step(depth + 1)
     }
 
     /// Stored rows through a hash table of the whole table.
@@ -439,7 +472,7 @@ impl Run<'_, '_> {
         };
         if self.hashes[depth].is_none() {
             let schema = &self.plan.schemas[step.table];
-            let mut places = Places::<RowPtr>::default();
+            let mut places = Places::default();
             let mut row = Vec::new();
             let (datastore, meter) = (self.datastore, self.meter);
             let _ = pointers(datastore, schema, &Access::Scan, meter, &mut |ptr| {
@@ -450,14 +483,18 @@ impl Run<'_, '_> {
                     schema,
                 }
                 .canonical(own);
+                meter.hold(key.len() + HASHED_ROW_BYTES)?;
                 places.entry(key).or_default().push(ptr);
                 GO_ON
             })?;
-            self.hashes[depth] = Some(Arc::new(Hashed::Stored(places)));
+            self.hashes[depth] = Some(Arc::new(places));
+        }
+        if self.rows.absent[other.table] {
+            return GO_ON;
         }
         let hashed = self.hashes[depth].clone();
         let key = self.canonical(other);
-        if let Some(Hashed::Stored(places)) = hashed.as_deref() {
+        if let Some(places) = hashed.as_deref() {
             for ptr in places.get(&key).into_iter().flatten() {
                 self.meter.tick()?;
                 if self.stored_row(depth, *ptr)?.is_break() {

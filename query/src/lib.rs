@@ -9,6 +9,8 @@
 //! Not here: transactions (the caller opens and commits them), sockets.
 
 mod access;
+mod aggregate;
+mod arithmetic;
 mod ast;
 mod catalogue;
 mod change;
@@ -17,26 +19,34 @@ mod compile;
 mod cost;
 mod error;
 mod execute;
+mod explain;
+mod group;
 mod lexer;
+mod like;
 mod literal;
 mod meter;
 mod number;
 mod parser;
+mod pipeline;
 mod plan;
 mod planner;
 pub mod planted;
 mod predicate;
 mod rls;
+mod scalar;
+mod shape;
 mod subscription;
 mod typing;
 mod view;
 
 pub use access::Access;
+pub use arithmetic::EvalError;
 pub use catalogue::Caller;
 pub use change::{ChangeStats, execute_change};
 pub use compile::{Statement, compile};
-pub use error::{ExecuteError, SqlError};
-pub use execute::{RowBuffer, RowSink, execute_metered, execute_select};
+pub use error::{ExecuteError, Place, SqlError};
+pub use execute::{Profile, RowBuffer, RowSink, execute_metered, execute_profiled, execute_select};
+pub use explain::{ExplainPlan, execute_explain, explain};
 pub use lexer::SQL_BYTES_MAX;
 pub use meter::{Meter, ROWS_BETWEEN_CHECKS};
 pub use plan::{ChangePlan, Plan, SelectPlan};

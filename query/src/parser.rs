@@ -12,7 +12,7 @@ mod select;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::ast::{Literal, Parsed};
+use crate::ast::{At, Literal, Parsed};
 use crate::error::SqlError;
 use crate::lexer::{render, tokenize};
 
@@ -21,7 +21,9 @@ use crate::lexer::{render, tokenize};
 pub(crate) enum Language {
     /// Everything.
     Full,
-    /// `SELECT` of one table's whole rows.
+    /// `SELECT` of whole rows, asked once.
+    OneOff,
+    /// `SELECT` that is kept current.
     Subscription,
 }
 
@@ -75,12 +77,26 @@ impl<'a> Parser<'a> {
             Some(Keyword::DELETE) if full => self.delete(),
             Some(Keyword::SET) if full => self.set_variable(),
             Some(Keyword::SHOW) if full => self.show_variable(),
+            Some(Keyword::EXPLAIN) if full => self.explain(),
             _ if self.starts_other_sql(first) => Err(if full {
                 self.unsupported()
             } else {
                 SqlError::Unsupported("Non-SELECT queries".to_owned())
             }),
             _ => Err(self.expected("an SQL statement")),
+        }
+    }
+
+    /// `EXPLAIN [ANALYZE] SELECT ...`
+    fn explain(&mut self) -> Result<Parsed, SqlError> {
+        self.expect_keyword(Keyword::EXPLAIN)?;
+        let analyze = self.eat_keyword(Keyword::ANALYZE);
+        match self.keyword() {
+            Some(Keyword::SELECT) => {
+                let select = self.select()?;
+                Ok(Parsed::Explain { select, analyze })
+            }
+            _ => Err(self.unsupported()),
         }
     }
 
@@ -230,6 +246,15 @@ impl<'a> Parser<'a> {
         Some(literal)
     }
 
+    /// Where the next token stands.
+    fn place(&self) -> At {
+        let start = self.tokens.get(self.at).map(|token| token.span.start);
+        start.map_or(At::default(), |start| At {
+            line: u32::try_from(start.line).unwrap_or(0),
+            column: u32::try_from(start.column).unwrap_or(0),
+        })
+    }
+
     // --- errors ---
 
     fn expected(&self, what: &str) -> SqlError {
@@ -288,7 +313,7 @@ impl<'a> Parser<'a> {
         let text = self.text_from(self.start);
         match self.language {
             Language::Full => SqlError::Unsupported(text),
-            Language::Subscription => SqlError::UnsupportedSelect(text),
+            Language::OneOff | Language::Subscription => SqlError::UnsupportedSelect(text),
         }
     }
 }

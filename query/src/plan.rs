@@ -6,15 +6,17 @@
 //!   * `Plan::steps` is in execution order; a step's filter mentions only its own table and tables
 //!     of earlier steps.
 
-use std::fmt;
 use std::sync::Arc;
 
 use spacetime_table::{Datastore, TableSchema};
 use spacetime_types::{IndexId, ProductType};
 
 use crate::access::Access;
-use crate::compile::whole_row;
+use crate::column_kind::Order;
+use crate::group::Grouping;
 use crate::predicate::{Predicate, Slot};
+use crate::scalar::Scalar;
+use crate::shape::whole_row;
 
 /// Where the rows of one table of a plan come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,15 @@ pub(crate) struct Step {
     pub whole_filter: Predicate,
     /// An equality with an earlier row: own column, earlier column.
     pub equality: Option<(usize, Slot)>,
+    /// For LEFT JOIN: earlier rows without a partner that passes `filter` go on without one.
+    pub left: Option<LeftJoin>,
+}
+
+/// What is particular to the step of a LEFT JOIN.
+#[derive(Clone, Debug)]
+pub(crate) struct LeftJoin {
+    /// Conditions of WHERE on this table: tested with and without a partner.
+    pub after: Predicate,
 }
 
 /// Combinations of rows, one per table, that satisfy the conditions.
@@ -63,10 +74,24 @@ pub(crate) enum Output {
     /// The whole row of one table.
     Table(usize),
     Columns(Vec<Slot>),
+    /// How many there are.
     Count,
+    /// Over groups, if the query groups.
+    Values(Vec<Scalar>),
 }
 
-/// A compiled SELECT.
+/// A key of ORDER BY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OrderKey {
+    /// Over groups, if the query groups.
+    pub value: Scalar,
+    pub order: Order,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+/// A compiled SELECT: combinations of rows are found, grouped, made into result rows, of which each
+/// is kept once if it is DISTINCT, ordered, and cut by OFFSET and LIMIT.
 #[derive(Clone, Debug)]
 pub struct SelectPlan {
     pub(crate) plan: Plan,
@@ -74,7 +99,11 @@ pub struct SelectPlan {
     /// Tables of the statement have the same positions in all plans; a rule's come after them.
     pub(crate) others: Vec<Plan>,
     pub(crate) output: Output,
+    pub(crate) grouping: Option<Grouping>,
+    pub(crate) distinct: bool,
+    pub(crate) order: Vec<OrderKey>,
     pub(crate) limit: Option<u64>,
+    pub(crate) offset: u64,
     pub(crate) result_type: ProductType,
 }
 
@@ -127,7 +156,11 @@ impl SelectPlan {
             plan,
             others: plans,
             output: Output::Table(returned),
+            grouping: None,
+            distinct: false,
+            order: Vec::new(),
             limit: None,
+            offset: 0,
             result_type,
         }
     }
@@ -144,9 +177,30 @@ impl SelectPlan {
         &self.plan
     }
 
-    /// Where the rows come from, all of them.
+    /// Whether every table still has the schema that the plan was compiled against.
+    #[must_use]
+    pub fn is_current(&self, datastore: &Datastore) -> bool {
+        self.plans().all(|plan| plan.is_current(datastore))
+    }
+
+    /// Every table that is read.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<TableSchema>> {
+        self.plans().flat_map(|plan| &plan.schemas)
+    }
+
+    /// All plans: the results of one after the other.
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {
         std::iter::once(&self.plan).chain(&self.others)
+    }
+
+    /// Whether it is nothing but combinations of rows: no order, no groups, no limits.
+    #[must_use]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.grouping.is_none()
+            && !self.distinct
+            && self.order.is_empty()
+            && self.limit.is_none()
+            && self.offset == 0
     }
 
     /// The table whose whole rows are returned, if that is what is returned.
@@ -154,7 +208,7 @@ impl SelectPlan {
     pub fn returned_table(&self) -> Option<&Arc<TableSchema>> {
         match self.output {
             Output::Table(table) => self.plan.schemas.get(table),
-            Output::Columns(_) | Output::Count => None,
+            Output::Columns(_) | Output::Count | Output::Values(_) => None,
         }
     }
 }
@@ -164,42 +218,5 @@ impl ChangePlan {
     #[must_use]
     pub fn table(&self) -> &Arc<TableSchema> {
         &self.schema
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, step) in self.steps.iter().enumerate() {
-            if position > 0 {
-                f.write_str(" -> ")?;
-            }
-            let name = self
-                .schemas
-                .get(step.table)
-                .map_or("?", |schema| &schema.name);
-            match &step.source {
-                Source::Stored(Access::Empty) => write!(f, "nothing of {name}")?,
-                Source::Stored(Access::Scan) => write!(f, "scan {name}")?,
-                Source::Stored(Access::Points { index, keys }) => {
-                    write!(f, "lookup {} keys of {name} by index {index}", keys.len())?;
-                }
-                Source::Stored(Access::Range {
-                    index,
-                    prefix_columns,
-                    ..
-                }) => write!(
-                    f,
-                    "range of {name} by index {index} after {prefix_columns} columns"
-                )?,
-                Source::Probe { index, .. } => write!(f, "probe {name} by index {index}")?,
-                Source::Hash => write!(f, "hash {name}")?,
-            }
-            if step.filter != Predicate::Always(true) {
-                let mut text = String::new();
-                step.filter.write_normal(&mut text);
-                write!(f, " where {text}")?;
-            }
-        }
-        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use spacetime_table::TableSchema;
 
 use crate::ast::Comparison;
 use crate::column_kind::Order;
+use crate::scalar::{EvalError, Node, Scalar};
 
 /// A column of one of the tables of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +43,24 @@ pub(crate) enum Predicate {
     And(Vec<Predicate>),
     Or(Vec<Predicate>),
     Not(Box<Predicate>),
+    /// What comparisons of columns cannot say. Null does not satisfy it.
+    Test(Box<Scalar>),
 }
 
 /// One row per table of a plan.
 pub(crate) trait Rows {
     /// The BSATN of a column. The row is valid, so it has the column.
     fn column(&self, slot: Slot) -> &[u8];
+
+    /// Whether a LEFT JOIN found no row of the table. Its columns must not be asked for then.
+    fn is_absent(&self, _table: usize) -> bool {
+        false
+    }
+
+    /// A key or an aggregate of a group; `None` is null.
+    fn group(&self, _position: usize) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// The only row of a plan with one table.
@@ -64,18 +77,49 @@ impl Rows for OneRow<'_> {
 }
 
 impl Predicate {
-    /// Whether the combination of one row per table satisfies the predicate.
+    /// Whether the combination of one row per table satisfies a predicate that cannot fail.
     pub(crate) fn holds<R: Rows>(&self, rows: &R) -> bool {
-        match self {
+        matches!(self.test(rows), Ok(true))
+    }
+
+    /// Whether the combination of one row per table satisfies the predicate.
+    pub(crate) fn test<R: Rows>(&self, rows: &R) -> Result<bool, EvalError> {
+        Ok(match self {
             Predicate::Always(value) => *value,
             Predicate::Column(slot) => rows.column(*slot).first().is_some_and(|byte| *byte != 0),
             Predicate::Compare(compare) => compare.holds(rows),
             Predicate::CompareBool(operator, left, right) => {
-                operator.holds(left.holds(rows).cmp(&right.holds(rows)))
+                operator.holds(left.test(rows)?.cmp(&right.test(rows)?))
             }
-            Predicate::And(terms) => terms.iter().all(|term| term.holds(rows)),
-            Predicate::Or(terms) => terms.iter().any(|term| term.holds(rows)),
-            Predicate::Not(inner) => !inner.holds(rows),
+            Predicate::And(terms) => {
+                for term in terms {
+                    if !term.test(rows)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            Predicate::Or(terms) => {
+                for term in terms {
+                    if term.test(rows)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            Predicate::Not(inner) => !inner.test(rows)?,
+            Predicate::Test(scalar) => scalar.is_true(rows)?,
+        })
+    }
+
+    /// Whether testing a row can end in an error instead of an answer.
+    pub(crate) fn can_fail(&self) -> bool {
+        match self {
+            Predicate::Always(_) | Predicate::Column(_) | Predicate::Compare(_) => false,
+            Predicate::CompareBool(_, left, right) => left.can_fail() || right.can_fail(),
+            Predicate::And(terms) | Predicate::Or(terms) => terms.iter().any(Self::can_fail),
+            Predicate::Not(inner) => inner.can_fail(),
+            Predicate::Test(scalar) => scalar.can_fail(),
         }
     }
 
@@ -83,7 +127,7 @@ impl Predicate {
     /// Bool columns into comparisons, so that the planner has one form to look for.
     pub(crate) fn simplify(self) -> Predicate {
         match self {
-            Predicate::Always(_) => self,
+            Predicate::Always(_) | Predicate::Test(_) => self,
             Predicate::Column(slot) => bool_column(slot, true),
             Predicate::Compare(compare) => compare.simplify(),
             Predicate::CompareBool(operator, left, right) => {
@@ -113,6 +157,7 @@ impl Predicate {
                 terms.iter().all(|term| term.all_slots(test))
             }
             Predicate::Not(inner) => inner.all_slots(test),
+            Predicate::Test(scalar) => scalar.all_slots(test),
         }
     }
 
@@ -143,6 +188,10 @@ impl Predicate {
             Predicate::And(terms) => Predicate::And(all(terms)),
             Predicate::Or(terms) => Predicate::Or(all(terms)),
             Predicate::Not(inner) => Predicate::Not(Box::new(inner.moved(place))),
+            Predicate::Test(mut scalar) => {
+                scalar.move_slots(place);
+                Predicate::Test(scalar)
+            }
         }
     }
 
@@ -193,6 +242,8 @@ impl Predicate {
                 out.push('!');
                 inner.write_normal(out);
             }
+            // Every part of an expression is in its debug text.
+            Predicate::Test(scalar) => push(out, format_args!("{:?}", scalar.node)),
         }
     }
 }
@@ -235,6 +286,11 @@ fn negate(predicate: Predicate) -> Predicate {
             operator: compare.operator.negated(),
             ..compare
         }),
+        // Inside, the opposite of null is null.
+        Predicate::Test(scalar) => {
+            let nullable = scalar.nullable;
+            Predicate::Test(Box::new(Scalar::bool(Node::Not(scalar), nullable)))
+        }
         other => Predicate::Not(Box::new(other)),
     }
 }

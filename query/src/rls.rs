@@ -120,6 +120,13 @@ impl<'a> Rules<'a> {
             let Some(choices) = self.choices(table.id, path)? else {
                 continue;
             };
+            let is_left = |branch: &Branch| {
+                let left = branch.lefts.get(position);
+                left.is_some_and(Option::is_some)
+            };
+            if branches.iter().any(is_left) {
+                return Err(SqlError::RestrictedLeftJoin);
+            }
             if branches.len() * choices.len() > BRANCHES_MAX {
                 return Err(SqlError::TooManyRules(BRANCHES_MAX));
             }
@@ -199,5 +206,9 @@ fn graft(
     }
     let rule = rule.condition.clone().moved(&|table| places[table]);
     let condition = Predicate::And(vec![branch.condition.clone(), rule]).simplify();
-    Ok(Branch { schemas, condition })
+    Ok(Branch {
+        schemas,
+        condition,
+        lefts: branch.lefts.clone(),
+    })
 }

@@ -238,5 +238,5 @@ fn a_view_shows_the_rows_of_its_callers_instance() {
         "`arg_hash` is not in scope"
     );
     let refused = change(&mut datastore, "DELETE FROM mine").expect_err("refused");
-    assert_eq!(refused, "`mine` is a view; DML on views is not supported");
+    assert!(refused.starts_with("`mine` is a view; DML on views is not supported"));
 }

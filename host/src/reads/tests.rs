@@ -13,6 +13,7 @@ fn limits() -> ReadLimits {
         time: Duration::from_secs(60),
         rows: 1000,
         bytes: 4000,
+        slow: Duration::from_secs(60),
     }
 }
 

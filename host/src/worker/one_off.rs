@@ -9,10 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use spacetime_query::{
-    self as query, RowBuffer, SelectPlan, Statement, SubscriptionPlan, execute_change,
-    execute_select,
-};
+use spacetime_query::{self as query, SelectPlan, Statement, SubscriptionPlan, execute_change};
 use spacetime_store::{DurableWaiter, StoreError};
 use spacetime_table::{Datastore, RowList, TableSchema};
 use spacetime_types::{ConnectionId, ProductType, TxOffset};
@@ -22,7 +19,8 @@ use super::Worker;
 use super::calls::{StepError, Transaction};
 use super::queries::micros_since;
 use crate::outbox::{About, OutboxMessage, Outgoing, ReducerOutcome, TableChange};
-use crate::reads::Room;
+use crate::questions::{Asked, Question};
+use crate::reads::{ReadError, Room};
 use crate::request::{Caller, ClientId};
 use crate::sql::{SqlError, SqlResult, SqlStats};
 
@@ -32,7 +30,7 @@ type SqlReply = oneshot::Sender<Result<Vec<SqlResult>, SqlError>>;
 enum Sql {
     Done(SqlResult),
     /// Rows for a reader thread to find.
-    Read(SelectPlan, Room),
+    Read(Question, Room),
 }
 
 impl Worker {
@@ -57,8 +55,12 @@ impl Worker {
         if let Err(failure) = self.materialise([&select], caller.identity) {
             return self.send(client, answer(Err(failure.to_string().into())));
         }
-        if self.is_small([&select]) {
-            let rows = self.select_here(&select).map_err(|error| error.to_string());
+        let question = Question::Select(select);
+        let database = self.shared.identity;
+        let asked = Asked::new(database, caller.identity, sql, started);
+        if self.is_small([question.select()]) {
+            let rows = self.answer_here(&asked, &question);
+            let rows = rows.map_err(|error| error.to_string());
             let result = rows.map(|rows| changed(&table, rows));
             return self.send(client, answer(result.map_err(Into::into)));
         }
@@ -76,7 +78,8 @@ impl Worker {
         let view = self.read_view();
         let mut allowance = self.shared.readers.allowance();
         self.shared.readers.run(room, move || {
-            let rows = allowance.select(&select, None, &view, &|| !slot.is_abandoned());
+            let is_wanted = || !slot.is_abandoned();
+            let rows = allowance.answer(&asked, &question, &view, &is_wanted);
             // Before the answer: the writer pays as long as the view is alive.
             drop(view);
             let result = rows.map(|rows| changed(&table, rows));
@@ -99,10 +102,9 @@ impl Worker {
     }
 
     /// Reads few rows on this thread.
-    fn select_here(&self, select: &SelectPlan) -> Result<RowList, query::ExecuteError> {
-        let mut rows = RowBuffer::new(None);
-        execute_select(select, self.store.datastore(), &mut rows)?;
-        Ok(rows.finish())
+    fn answer_here(&self, asked: &Asked, question: &Question) -> Result<RowList, ReadError> {
+        let mut allowance = self.shared.readers.allowance();
+        allowance.answer(asked, question, self.store.datastore(), &|| true)
     }
 
     /// A statement over HTTP: a client of its own, connected for as long as its turn takes. The
@@ -122,16 +124,17 @@ impl Worker {
             reply,
         };
         match result {
-            Ok(Sql::Read(select, room)) => {
+            Ok(Sql::Read(question, room)) => {
                 // The caller sees itself in the state that it reads.
                 let view = self.read_view();
                 let mut allowance = self.shared.readers.allowance();
+                let asked = Asked::new(self.shared.identity, caller.identity, text, started);
                 self.shared.readers.run(room, move || {
                     let is_wanted = || !release.reply.is_closed();
-                    let rows = allowance.select(&select, None, &view, &is_wanted);
+                    let rows = allowance.answer(&asked, &question, &view, &is_wanted);
                     drop(view);
                     release.send(match rows {
-                        Ok(rows) => Ok(selected(&select, rows, started)),
+                        Ok(rows) => Ok(selected(&question, rows, started)),
                         Err(error) => Err(error.into()),
                     });
                 });
@@ -147,16 +150,10 @@ impl Worker {
         let statement = query::compile(text, self.store.datastore(), &query_caller)?;
         match statement {
             Statement::Select(select) => {
-                let made = self.materialise([&select], caller.identity);
-                made.map_err(|failure| SqlError::Execute(failure.to_string().into()))?;
-                if !self.is_small([&select]) {
-                    let room = self.shared.readers.reserve()?;
-                    return Ok(Sql::Read(select, room));
-                }
-                let rows = self
-                    .select_here(&select)
-                    .map_err(|error| SqlError::Execute(error.to_string().into()))?;
-                Ok(Sql::Done(selected(&select, rows, started)))
+                self.run_question(caller, text, Question::Select(select), started)
+            }
+            Statement::Explain(explain) => {
+                self.run_question(caller, text, Question::Explain(explain), started)
             }
             Statement::Change(change) => {
                 if caller.identity != self.shared.owner {
@@ -171,6 +168,24 @@ impl Worker {
                 }))
             }
         }
+    }
+
+    fn run_question(
+        &mut self,
+        caller: &Caller,
+        text: &str,
+        question: Question,
+        started: Instant,
+    ) -> Result<Sql, SqlError> {
+        let made = self.materialise([question.select()], caller.identity);
+        made.map_err(|failure| SqlError::Execute(failure.to_string().into()))?;
+        if question.reads() && !self.is_small([question.select()]) {
+            let room = self.shared.readers.reserve()?;
+            return Ok(Sql::Read(question, room));
+        }
+        let asked = Asked::new(self.shared.identity, caller.identity, text, started);
+        let rows = self.answer_here(&asked, &question)?;
+        Ok(Sql::Done(selected(&question, rows, started)))
     }
 
     fn run_change(
@@ -219,9 +234,9 @@ fn changed(table: &TableSchema, rows: RowList) -> Arc<TableChange> {
     ))
 }
 
-fn selected(select: &SelectPlan, rows: RowList, started: Instant) -> SqlResult {
+fn selected(question: &Question, rows: RowList, started: Instant) -> SqlResult {
     SqlResult {
-        columns: select.result_type().clone(),
+        columns: question.columns(),
         rows,
         stats: SqlStats::default(),
         duration_micros: micros_since(started),

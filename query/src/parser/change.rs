@@ -4,13 +4,14 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
 use super::{Parser, keyword_of};
-use crate::ast::{Delete, Expr, Insert, Literal, Parsed, Update};
+use crate::ast::{At, Delete, Expr, Insert, Literal, Parsed, Update};
 use crate::error::SqlError;
 
 impl Parser<'_> {
     pub(super) fn insert(&mut self) -> Result<Parsed, SqlError> {
         self.expect_keyword(Keyword::INSERT)?;
         self.eat_keyword(Keyword::INTO);
+        let at = self.place();
         let table = self.dotted_name("identifier")?;
         let columns = self.insert_columns()?;
         match self.keyword() {
@@ -33,35 +34,40 @@ impl Parser<'_> {
         }
         Ok(Parsed::Insert(Insert {
             table,
+            at,
             columns,
             rows,
         }))
     }
 
-    fn insert_columns(&mut self) -> Result<Option<Vec<String>>, SqlError> {
+    fn insert_columns(&mut self) -> Result<Option<Vec<(String, At)>>, SqlError> {
         if !self.eat(&Token::LParen) {
             return Ok(None);
         }
-        let mut columns = vec![self.word("a column name")?];
-        while self.eat(&Token::Comma) {
-            columns.push(self.word("a column name")?);
+        let mut columns = Vec::new();
+        loop {
+            let at = self.place();
+            columns.push((self.word("a column name")?, at));
+            if !self.eat(&Token::Comma) {
+                break;
+            }
         }
         self.expect(&Token::RParen)?;
         Ok(Some(columns))
     }
 
-    fn insert_row(&mut self) -> Result<Vec<Literal>, SqlError> {
+    fn insert_row(&mut self) -> Result<Vec<(Literal, At)>, SqlError> {
         self.expect(&Token::LParen)?;
         let mut row = Vec::new();
         loop {
-            let from = self.at;
+            let (from, at) = (self.at, self.place());
             let literal = self.literal();
             match (literal, self.peek()) {
                 (_, None) => return Err(self.expected("a value")),
-                (Some(literal), Some(Token::Comma)) => row.push(literal),
+                (Some(literal), Some(Token::Comma)) => row.push((literal, at)),
                 (Some(literal), Some(Token::RParen)) => {
                     self.advance();
-                    row.push(literal);
+                    row.push((literal, at));
                     return Ok(row);
                 }
                 (None, Some(Token::Comma | Token::RParen | Token::SemiColon)) => {
@@ -78,6 +84,7 @@ impl Parser<'_> {
 
     pub(super) fn update(&mut self) -> Result<Parsed, SqlError> {
         self.expect_keyword(Keyword::UPDATE)?;
+        let at = self.place();
         let table = self.dotted_name("identifier")?;
         if matches!(self.peek(), Some(Token::Word(_) | Token::Comma))
             && self.keyword() != Some(Keyword::SET)
@@ -95,13 +102,14 @@ impl Parser<'_> {
         let filter = self.change_filter()?;
         Ok(Parsed::Update(Update {
             table,
+            at,
             assignments,
             filter,
         }))
     }
 
-    fn assignment(&mut self) -> Result<(String, Literal), SqlError> {
-        let from = self.at;
+    fn assignment(&mut self) -> Result<(String, Literal, At), SqlError> {
+        let (from, at) = (self.at, self.place());
         if self.peek() == Some(&Token::LParen) {
             return Err(self.unsupported());
         }
@@ -118,7 +126,7 @@ impl Parser<'_> {
                 Some(Keyword::WHERE | Keyword::FROM | Keyword::RETURNING)
             );
         match literal {
-            Some(literal) if ends => Ok((column, literal)),
+            Some(literal) if ends => Ok((column, literal, at)),
             _ => Err(SqlError::UnsupportedAssignment(self.short_text_from(from))),
         }
     }
@@ -126,7 +134,7 @@ impl Parser<'_> {
     pub(super) fn delete(&mut self) -> Result<Parsed, SqlError> {
         self.expect_keyword(Keyword::DELETE)?;
         self.expect_keyword(Keyword::FROM)?;
-        let from = self.at;
+        let (from, at) = (self.at, self.place());
         let table = self.dotted_name("identifier")?;
         match self.peek() {
             Some(Token::Comma) => return Err(SqlError::MultiTableDelete),
@@ -138,7 +146,7 @@ impl Parser<'_> {
             _ => {}
         }
         let filter = self.change_filter()?;
-        Ok(Parsed::Delete(Delete { table, filter }))
+        Ok(Parsed::Delete(Delete { table, at, filter }))
     }
 
     fn change_filter(&mut self) -> Result<Option<Expr>, SqlError> {

@@ -1,10 +1,12 @@
-//! WHERE expressions.
+//! Expressions: conditions, and values made of columns.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
-use super::{Parser, keyword_of};
-use crate::ast::{ColumnRef, Comparison, DEPTH_MAX, Expr};
+use super::{Language, Parser, keyword_of};
+use crate::ast::{
+    AggregateCall, AggregateFunction, Arithmetic, At, ColumnRef, Comparison, DEPTH_MAX, Expr, Like,
+};
 use crate::error::SqlError;
 
 impl Parser<'_> {
@@ -23,7 +25,7 @@ impl Parser<'_> {
         }
     }
 
-    fn or_expr(&mut self) -> Result<Expr, SqlError> {
+    pub(super) fn or_expr(&mut self) -> Result<Expr, SqlError> {
         let first = self.and_expr()?;
         if self.keyword() != Some(Keyword::OR) {
             return Ok(first);
@@ -60,26 +62,181 @@ impl Parser<'_> {
     /// Left associative: `a = b = c` is `(a = b) = c`.
     fn comparison(&mut self) -> Result<Expr, SqlError> {
         let depth = self.depth;
-        let mut left = self.primary()?;
-        while let Some(operator) = self.peek().and_then(comparison_of) {
+        let mut left = self.sum()?;
+        loop {
+            let at = self.place();
+            if let Some(operator) = self.peek().and_then(comparison_of) {
+                self.advance();
+                self.enter()?;
+                let right = self.sum()?;
+                left = Expr::Compare(operator, Box::new(left), Box::new(right), at);
+                continue;
+            }
+            let negated = self.keyword() == Some(Keyword::NOT);
+            let word = keyword_of(self.peek_ahead(usize::from(negated)));
+            let from = self.at;
+            if !matches!(
+                word,
+                Some(Keyword::IN | Keyword::BETWEEN | Keyword::LIKE | Keyword::ILIKE)
+            ) && (negated || word != Some(Keyword::IS))
+            {
+                break;
+            }
+            self.at += 1 + usize::from(negated);
+            self.enter()?;
+            left = match word {
+                Some(Keyword::IN) => self.in_list(left, from, at)?,
+                Some(Keyword::BETWEEN) => self.between(left, at)?,
+                Some(Keyword::IS) => self.is_null(left, from, at)?,
+                other => self.like(left, other == Some(Keyword::ILIKE), at)?,
+            };
+            if negated {
+                left = Expr::Not(Box::new(left));
+            }
+        }
+        self.depth = depth;
+        Ok(left)
+    }
+
+    /// `x IN (a, b)` is `x = a OR x = b`.
+    fn in_list(&mut self, value: Expr, from: usize, at: At) -> Result<Expr, SqlError> {
+        self.expect(&Token::LParen)?;
+        if matches!(
+            self.keyword(),
+            Some(Keyword::SELECT | Keyword::WITH | Keyword::VALUES)
+        ) {
+            let text = self.short_text_from(from);
+            return Err(SqlError::UnsupportedExpression(text));
+        }
+        let mut terms = Vec::new();
+        loop {
+            let element = self.sum()?;
+            let value = Box::new(value.clone());
+            terms.push(Expr::Compare(Comparison::Eq, value, Box::new(element), at));
+            if !self.eat(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect(&Token::RParen)?;
+        Ok(match terms.len() {
+            1 => terms.swap_remove(0),
+            _ => Expr::Or(terms),
+        })
+    }
+
+    /// `x BETWEEN a AND b` is `x >= a AND x <= b`.
+    fn between(&mut self, value: Expr, at: At) -> Result<Expr, SqlError> {
+        let low = self.sum()?;
+        self.expect_keyword(Keyword::AND)?;
+        let high = self.sum()?;
+        let other = Box::new(value.clone());
+        Ok(Expr::And(vec![
+            Expr::Compare(Comparison::Ge, Box::new(value), Box::new(low), at),
+            Expr::Compare(Comparison::Le, other, Box::new(high), at),
+        ]))
+    }
+
+    fn is_null(&mut self, value: Expr, from: usize, at: At) -> Result<Expr, SqlError> {
+        let negated = self.eat_keyword(Keyword::NOT);
+        if !self.eat_keyword(Keyword::NULL) {
+            let text = self.text_from(from.saturating_sub(1));
+            return Err(SqlError::UnsupportedExpression(text));
+        }
+        let test = Expr::IsNull(Box::new(value), at);
+        Ok(match negated {
+            true => Expr::Not(Box::new(test)),
+            false => test,
+        })
+    }
+
+    fn like(&mut self, value: Expr, ignore_case: bool, at: At) -> Result<Expr, SqlError> {
+        let pattern = self.string("a pattern in quotes")?;
+        let escape = match self.eat_keyword(Keyword::ESCAPE) {
+            false => None,
+            true => {
+                let place = self.at;
+                let text = self.string("a character in quotes")?;
+                let mut chars = text.chars();
+                let (first, second) = (chars.next(), chars.next());
+                if first.is_none() || second.is_some() {
+                    let text = self.short_text_from(place);
+                    return Err(SqlError::UnsupportedExpression(text));
+                }
+                first
+            }
+        };
+        let like = Like {
+            pattern,
+            escape,
+            ignore_case,
+        };
+        Ok(Expr::Like(Box::new(value), like, at))
+    }
+
+    fn string(&mut self, what: &str) -> Result<String, SqlError> {
+        match self.peek() {
+            Some(Token::SingleQuotedString(text)) => {
+                self.advance();
+                Ok(text.clone())
+            }
+            _ => Err(self.expected(what)),
+        }
+    }
+
+    fn sum(&mut self) -> Result<Expr, SqlError> {
+        self.arithmetic(Self::product, |token| match token {
+            Token::Plus => Some(Arithmetic::Add),
+            Token::Minus => Some(Arithmetic::Subtract),
+            _ => None,
+        })
+    }
+
+    fn product(&mut self) -> Result<Expr, SqlError> {
+        self.arithmetic(Self::primary, |token| match token {
+            Token::Mul => Some(Arithmetic::Multiply),
+            Token::Div => Some(Arithmetic::Divide),
+            Token::Mod => Some(Arithmetic::Remainder),
+            _ => None,
+        })
+    }
+
+    /// A chain of operators of one rank. It can fail on a row, so a subscription has none.
+    fn arithmetic(
+        &mut self,
+        operand: fn(&mut Self) -> Result<Expr, SqlError>,
+        operator: fn(&Token) -> Option<Arithmetic>,
+    ) -> Result<Expr, SqlError> {
+        let depth = self.depth;
+        let mut left = operand(self)?;
+        while self.language != Language::Subscription
+            && let Some(operator) = self.peek().and_then(operator)
+        {
+            let at = self.place();
             self.advance();
             self.enter()?;
-            let right = self.primary()?;
-            left = Expr::Compare(operator, Box::new(left), Box::new(right));
+            let right = operand(self)?;
+            left = Expr::Arithmetic(operator, Box::new(left), Box::new(right), at);
         }
         self.depth = depth;
         Ok(left)
     }
 
     fn primary(&mut self) -> Result<Expr, SqlError> {
-        let from = self.at;
+        let (from, at) = (self.at, self.place());
         if let Some(literal) = self.literal() {
-            return Ok(Expr::Literal(literal));
+            return Ok(Expr::Literal(literal, at));
         }
         match self.peek() {
             None => Err(self.expected("an expression")),
             Some(Token::LParen) => self.parenthesised(),
             Some(Token::Colon) => self.parameter(),
+            Some(Token::Word(word))
+                if self.peek_ahead(1) == Some(&Token::LParen)
+                    && word.quote_style.is_none()
+                    && AggregateFunction::of(&word.value).is_some() =>
+            {
+                self.aggregate()
+            }
             Some(Token::Word(_)) => {
                 if starts_other_expression(self.keyword(), self.peek_ahead(1)) {
                     let text = self.short_text_from(from);
@@ -128,14 +285,43 @@ impl Parser<'_> {
         }
     }
 
+    /// `COUNT(*)`, `SUM(x)`, `COUNT(DISTINCT x)`; the cursor is at the name.
+    pub(super) fn aggregate(&mut self) -> Result<Expr, SqlError> {
+        let (from, at) = (self.at, self.place());
+        let name = self.word("a function")?;
+        let Some(function) = AggregateFunction::of(&name) else {
+            self.at = from;
+            return Err(SqlError::UnsupportedAggregate(self.short_text_from(from)));
+        };
+        self.expect(&Token::LParen)?;
+        self.enter()?;
+        let is_count = function == AggregateFunction::Count;
+        let distinct = self.eat_keyword(Keyword::DISTINCT);
+        let argument = match is_count && !distinct && self.eat(&Token::Mul) {
+            true => None,
+            false => Some(self.or_expr()?),
+        };
+        self.depth -= 1;
+        if !self.eat(&Token::RParen) || self.keyword() == Some(Keyword::OVER) {
+            self.at = from;
+            return Err(SqlError::UnsupportedAggregate(self.short_text_from(from)));
+        }
+        Ok(Expr::Aggregate(Box::new(AggregateCall {
+            function,
+            distinct,
+            argument,
+            at,
+        })))
+    }
+
     /// `:sender`, the only parameter.
     fn parameter(&mut self) -> Result<Expr, SqlError> {
-        let from = self.at;
+        let (from, at) = (self.at, self.place());
         self.advance();
         match self.peek() {
             Some(Token::Word(word)) if word.quote_style.is_none() && word.value == "sender" => {
                 self.advance();
-                Ok(Expr::Sender)
+                Ok(Expr::Sender(at))
             }
             Some(_) => Err(SqlError::UnsupportedExpression(self.short_text_from(from))),
             None => Err(self.expected("the name of a parameter")),
@@ -144,6 +330,7 @@ impl Parser<'_> {
 
     /// `name { "." name }`: the last part is the column, the rest the table.
     pub(super) fn column(&mut self) -> Result<ColumnRef, SqlError> {
+        let at = self.place();
         let mut name = self.word("a column")?;
         let mut qualifier: Option<String> = None;
         while self.eat(&Token::Period) {
@@ -154,7 +341,11 @@ impl Parser<'_> {
                 None => table,
             });
         }
-        Ok(ColumnRef { qualifier, name })
+        Ok(ColumnRef {
+            qualifier,
+            name,
+            at,
+        })
     }
 
     fn enter(&mut self) -> Result<(), SqlError> {

@@ -4,24 +4,32 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
 use super::{Language, Parser, keyword_of};
-use crate::ast::{Item, Items, Join, Select, TableRef};
+use crate::ast::{
+    AggregateFunction, At, Expr, Item, Items, Join, JoinOn, OrderItem, Select, TableRef,
+};
 use crate::error::SqlError;
 
 /// One entry of a select list.
 enum Entry {
     Star,
-    TableStar(String),
-    Count(Option<String>),
-    Column(Item),
+    TableStar(String, At),
+    Item(Item),
 }
 
 impl Parser<'_> {
     pub(super) fn select(&mut self) -> Result<Select, SqlError> {
+        let from_token = self.at;
         self.expect_keyword(Keyword::SELECT)?;
-        if matches!(self.keyword(), Some(Keyword::DISTINCT | Keyword::TOP)) {
+        if self.keyword() == Some(Keyword::TOP) {
             return Err(self.unsupported_select());
         }
-        self.eat_keyword(Keyword::ALL);
+        let distinct = self.eat_keyword(Keyword::DISTINCT);
+        if distinct && self.keyword() == Some(Keyword::ON) {
+            return Err(self.unsupported_select());
+        }
+        if !distinct {
+            self.eat_keyword(Keyword::ALL);
+        }
         let items = self.items()?;
         match self.keyword() {
             Some(Keyword::FROM) => self.advance(),
@@ -38,18 +46,29 @@ impl Parser<'_> {
             true => Some(self.filter()?),
             false => None,
         };
-        self.refuse_other_clauses()?;
-        let limit = self.limit()?;
+        let group_by = self.group_by()?;
+        let having = match self.eat_keyword(Keyword::HAVING) {
+            true => Some(self.filter()?),
+            false => None,
+        };
+        let order_by = self.order_by()?;
+        let (limit, offset) = self.limit_and_offset()?;
         self.refuse_other_clauses()?;
         if matches!(items, Items::Star) && !joins.is_empty() {
             return Err(SqlError::WildcardJoin);
         }
         Ok(Select {
+            distinct,
             items,
             from,
             joins,
             filter,
+            group_by,
+            having,
+            order_by,
             limit,
+            offset,
+            text: self.text_from(from_token),
         })
     }
 
@@ -77,12 +96,87 @@ impl Parser<'_> {
         }
     }
 
+    fn group_by(&mut self) -> Result<Vec<Expr>, SqlError> {
+        let mut keys = Vec::new();
+        if !self.eat_keyword(Keyword::GROUP) {
+            return Ok(keys);
+        }
+        self.expect_keyword(Keyword::BY)?;
+        if self.keyword() == Some(Keyword::ALL) {
+            return Err(self.unsupported_select());
+        }
+        loop {
+            keys.push(self.filter()?);
+            if !self.eat(&Token::Comma) {
+                return Ok(keys);
+            }
+        }
+    }
+
+    fn order_by(&mut self) -> Result<Vec<OrderItem>, SqlError> {
+        let mut keys = Vec::new();
+        if !self.eat_keyword(Keyword::ORDER) {
+            return Ok(keys);
+        }
+        self.expect_keyword(Keyword::BY)?;
+        loop {
+            let at = self.place();
+            let expr = self.filter()?;
+            let descending = self.eat_keyword(Keyword::DESC);
+            if !descending {
+                self.eat_keyword(Keyword::ASC);
+            }
+            let nulls_first = match self.eat_keyword(Keyword::NULLS) {
+                false => None,
+                true if self.eat_keyword(Keyword::FIRST) => Some(true),
+                true => {
+                    self.expect_keyword(Keyword::LAST)?;
+                    Some(false)
+                }
+            };
+            keys.push(OrderItem {
+                expr,
+                descending,
+                nulls_first,
+                at,
+            });
+            if !self.eat(&Token::Comma) {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// Both clauses, in either order.
+    fn limit_and_offset(&mut self) -> Result<(Option<String>, Option<String>), SqlError> {
+        let early = self.offset()?;
+        let limit = self.limit()?;
+        let offset = match early {
+            None => self.offset()?,
+            some => some,
+        };
+        Ok((limit, offset))
+    }
+
+    fn offset(&mut self) -> Result<Option<String>, SqlError> {
+        if !self.eat_keyword(Keyword::OFFSET) {
+            return Ok(None);
+        }
+        let Some(Token::Number(digits, _)) = self.peek() else {
+            return Err(match self.peek() {
+                None => self.expected("a number"),
+                Some(_) => self.unsupported_select(),
+            });
+        };
+        self.advance();
+        if matches!(self.keyword(), Some(Keyword::ROW | Keyword::ROWS)) {
+            self.advance();
+        }
+        Ok(Some(digits.clone()))
+    }
+
     fn limit(&mut self) -> Result<Option<String>, SqlError> {
         if !self.eat_keyword(Keyword::LIMIT) {
             return Ok(None);
-        }
-        if self.language == Language::Subscription {
-            return Err(self.unsupported());
         }
         match self.peek() {
             None => Err(self.expected("a number")),
@@ -99,7 +193,6 @@ impl Parser<'_> {
     }
 
     fn items(&mut self) -> Result<Items, SqlError> {
-        let from = self.at;
         let mut entries = Vec::new();
         loop {
             if self.keyword() == Some(Keyword::FROM) {
@@ -110,79 +203,72 @@ impl Parser<'_> {
                 break;
             }
         }
-        let is_star = |entry: &Entry| matches!(entry, Entry::Star | Entry::TableStar(_));
+        let is_star = |entry: &Entry| matches!(entry, Entry::Star | Entry::TableStar(..));
         if entries.len() > 1 && entries.iter().any(is_star) {
             return Err(SqlError::MixedWildcard);
         }
-        if entries.len() > 1 && entries.iter().any(|e| matches!(e, Entry::Count(_))) {
-            return Err(SqlError::UnsupportedProjection(self.items_text(from)));
-        }
-        let mut columns = Vec::with_capacity(entries.len());
+        let mut items = Vec::with_capacity(entries.len());
         for entry in entries {
             match entry {
                 Entry::Star => return Ok(Items::Star),
-                Entry::TableStar(table) => return Ok(Items::TableStar(table)),
-                Entry::Count(None) => return Err(SqlError::AggregateWithoutAlias),
-                Entry::Count(Some(alias)) => return Ok(Items::Count { alias }),
-                Entry::Column(item) => columns.push(item),
+                Entry::TableStar(table, at) => return Ok(Items::TableStar(table, at)),
+                Entry::Item(item) => items.push(item),
             }
         }
-        Ok(Items::Columns(columns))
-    }
-
-    fn items_text(&self, from: usize) -> String {
-        crate::lexer::render(&self.tokens[from..self.at])
+        Ok(Items::List(items))
     }
 
     fn entry(&mut self) -> Result<Entry, SqlError> {
-        let from = self.at;
+        let (from, at) = (self.at, self.place());
         match self.peek() {
             None => return Err(self.expected("an expression")),
             Some(Token::Mul) => {
                 self.advance();
                 return Ok(Entry::Star);
             }
-            Some(Token::Word(_)) if self.peek_ahead(1) == Some(&Token::LParen) => {
-                return self.aggregate();
+            Some(Token::Word(word)) if self.peek_ahead(1) == Some(&Token::LParen) => {
+                if AggregateFunction::of(&word.value).is_none() {
+                    return Err(SqlError::UnsupportedAggregate(self.short_text_from(from)));
+                }
             }
-            Some(Token::Word(_)) => {}
             Some(Token::Comma | Token::RParen | Token::Char(_) | Token::SemiColon) => {
                 return Err(self.expected("an expression"));
             }
-            Some(_) => {
-                return Err(SqlError::UnsupportedProjection(self.short_text_from(from)));
-            }
+            Some(_) => {}
         }
         if let Some(table) = self.table_star() {
-            return Ok(Entry::TableStar(table));
+            return Ok(Entry::TableStar(table, at));
         }
-        let reserved = matches!(
-            self.keyword(),
-            Some(
-                Keyword::NULL
-                    | Keyword::TRUE
-                    | Keyword::FALSE
-                    | Keyword::NOT
-                    | Keyword::CASE
-                    | Keyword::CAST
-                    | Keyword::INTERVAL
-                    | Keyword::USER
-                    | Keyword::CURRENT_USER
-                    | Keyword::SESSION_USER
-                    | Keyword::CURRENT_DATE
-                    | Keyword::CURRENT_TIME
-                    | Keyword::CURRENT_TIMESTAMP
-            )
-        );
-        if reserved {
-            return Err(SqlError::UnsupportedProjection(self.short_text_from(from)));
+        let not_ours = |parser: &Self| {
+            Err(SqlError::UnsupportedProjection(
+                parser.short_text_from(from),
+            ))
+        };
+        if starts_other_item(self.keyword()) {
+            return not_ours(self);
         }
-        let column = self.column()?;
-        if self.continues_item() {
-            return Err(SqlError::UnsupportedProjection(self.short_text_from(from)));
+        let expr = match self.or_expr() {
+            Err(SqlError::UnsupportedExpression(_) | SqlError::UnsupportedLiteral(_)) => {
+                return not_ours(self);
+            }
+            other => other?,
+        };
+        // What depends on no row has no type here.
+        let uses_rows = expr.any(&|e| matches!(e, Expr::Column(_) | Expr::Aggregate(_)));
+        if self.continues_item() || !uses_rows {
+            return not_ours(self);
         }
+        let text = crate::lexer::render(&self.tokens[from..self.at]);
         let alias = self.column_alias()?;
-        Ok(Entry::Column(Item { column, alias }))
+        if alias.is_none() && expr.has_aggregate() {
+            return Err(SqlError::AggregateWithoutAlias);
+        }
+        Ok(Entry::Item(Item {
+            expr,
+            alias,
+            text,
+            at,
+        }))
     }
 
     fn continues_item(&self) -> bool {
@@ -213,22 +299,6 @@ impl Parser<'_> {
         Some(name)
     }
 
-    fn aggregate(&mut self) -> Result<Entry, SqlError> {
-        let from = self.at;
-        let function = self.word("a function")?;
-        let is_count = function.eq_ignore_ascii_case("count");
-        let is_star =
-            self.peek_ahead(1) == Some(&Token::Mul) && self.peek_ahead(2) == Some(&Token::RParen);
-        if !is_count || !is_star {
-            return Err(SqlError::UnsupportedAggregate(self.short_text_from(from)));
-        }
-        self.at += 3;
-        if self.continues_item() {
-            return Err(SqlError::UnsupportedProjection(self.short_text_from(from)));
-        }
-        Ok(Entry::Count(self.column_alias()?))
-    }
-
     fn column_alias(&mut self) -> Result<Option<String>, SqlError> {
         if self.eat_keyword(Keyword::AS) {
             if let Some(Token::SingleQuotedString(text)) = self.peek() {
@@ -252,7 +322,7 @@ impl Parser<'_> {
 
     /// A table with its optional alias.
     pub(super) fn table_ref(&mut self) -> Result<TableRef, SqlError> {
-        let from = self.at;
+        let (from, at) = (self.at, self.place());
         if self.peek() == Some(&Token::LParen) {
             return Err(SqlError::UnsupportedFrom(self.text_from(from)));
         }
@@ -269,7 +339,7 @@ impl Parser<'_> {
         if self.peek() == Some(&Token::LParen) {
             return Err(SqlError::UnsupportedFrom(self.text_from(from)));
         }
-        Ok(TableRef { name, alias })
+        Ok(TableRef { name, alias, at })
     }
 
     fn joins(&mut self) -> Result<Vec<Join>, SqlError> {
@@ -292,7 +362,14 @@ impl Parser<'_> {
                     }
                     self.expect_keyword(K::JOIN)?;
                     let table = self.table_ref()?;
-                    joins.push(Join { table, on: None });
+                    joins.push(Join {
+                        table,
+                        on: JoinOn::Cross,
+                    });
+                    continue;
+                }
+                Some(K::LEFT) if self.language != Language::Subscription => {
+                    joins.push(self.left_join()?);
                     continue;
                 }
                 Some(K::LEFT | K::RIGHT | K::FULL | K::NATURAL | K::OUTER | K::SEMI | K::ANTI) => {
@@ -306,14 +383,28 @@ impl Parser<'_> {
         }
     }
 
-    fn join_condition(
-        &mut self,
-    ) -> Result<Option<(crate::ast::ColumnRef, crate::ast::ColumnRef)>, SqlError> {
+    /// `LEFT [OUTER] JOIN table ON condition`
+    fn left_join(&mut self) -> Result<Join, SqlError> {
+        self.advance();
+        self.eat_keyword(Keyword::OUTER);
+        if !self.eat_keyword(Keyword::JOIN) {
+            return Err(SqlError::NonInnerJoin);
+        }
+        let table = self.table_ref()?;
+        if self.keyword() == Some(Keyword::USING) {
+            return Err(SqlError::NonInnerJoin);
+        }
+        self.expect_keyword(Keyword::ON)?;
+        let on = JoinOn::Left(self.filter()?);
+        Ok(Join { table, on })
+    }
+
+    fn join_condition(&mut self) -> Result<JoinOn, SqlError> {
         if self.keyword() == Some(Keyword::USING) {
             return Err(SqlError::NonInnerJoin);
         }
         if !self.eat_keyword(Keyword::ON) {
-            return Ok(None);
+            return Ok(JoinOn::Cross);
         }
         if self.peek().is_none() {
             return Err(self.expected("an expression"));
@@ -337,8 +428,30 @@ impl Parser<'_> {
         if goes_on {
             return Err(SqlError::NonInnerJoin);
         }
-        Ok(Some((left, right)))
+        Ok(JoinOn::Equal(left, right))
     }
+}
+
+/// Words that start something else than a column when they come first in a select list.
+fn starts_other_item(keyword: Option<Keyword>) -> bool {
+    use Keyword as K;
+    matches!(
+        keyword,
+        Some(
+            K::NULL
+                | K::TRUE
+                | K::FALSE
+                | K::CASE
+                | K::CAST
+                | K::INTERVAL
+                | K::USER
+                | K::CURRENT_USER
+                | K::SESSION_USER
+                | K::CURRENT_DATE
+                | K::CURRENT_TIME
+                | K::CURRENT_TIMESTAMP
+        )
+    )
 }
 
 /// Words that cannot be a column's alias without AS.

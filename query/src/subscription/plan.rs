@@ -7,7 +7,7 @@ use spacetime_table::{Datastore, RowList, TableSchema, TxDelta};
 use super::maintain;
 use super::shape::{Fragment, TABLES_MAX};
 use crate::catalogue::Caller;
-use crate::compile::compile_query;
+use crate::compile::{self, compile_query};
 use crate::error::{ExecuteError, SqlError};
 use crate::execute::{RowBuffer, execute_select};
 use crate::plan::{Output, SelectPlan};
@@ -67,7 +67,7 @@ impl SubscriptionPlan {
         datastore: &Datastore,
         caller: &Caller,
     ) -> Result<SelectPlan, SqlError> {
-        compile_query(sql, datastore, caller).map(|query| query.select)
+        compile::compile_one_off(sql, datastore, caller)
     }
 
     /// The same query for keeping: it shares what it can with others, and does without the plan

@@ -33,8 +33,14 @@ pub(crate) struct SqlArguments {
     /// Ask the state after this transaction (owner only; queries only)
     #[arg(long, value_name = "OFFSET")]
     at_tx: Option<u64>,
-    /// Read statements from a prompt
+    /// Show how the query would be run: its plan, and how many rows are expected
     #[arg(long)]
+    explain: bool,
+    /// Run the query and show its plan with the rows and the time that it took
+    #[arg(long, conflicts_with = "explain")]
+    analyze: bool,
+    /// Read statements from a prompt
+    #[arg(long, conflicts_with_all = ["explain", "analyze"])]
     interactive: bool,
     #[command(flatten)]
     server: ServerFlags,
@@ -92,9 +98,21 @@ pub(crate) async fn run(paths: &Paths, arguments: &SqlArguments) -> Result<()> {
     let [query] = rest.as_slice() else {
         return Err(missing("sql", "<QUERY>", "[OPTIONS] <DATABASE> <QUERY>"));
     };
-    let body = ask(&session, &route, query).await?;
+    let query = match (arguments.explain, arguments.analyze) {
+        (true, _) => format!("EXPLAIN {query}"),
+        (_, true) => format!("EXPLAIN ANALYZE {query}"),
+        _ => query.clone(),
+    };
+    let is_explained = arguments.explain || arguments.analyze;
+    let body = ask(&session, &route, &query).await?;
     match arguments.format {
         Format::Json => say(body),
+        Format::Text if is_explained => {
+            let results = read_results(&body)?;
+            let rows = results.iter().flat_map(|result| &result.rows).flatten();
+            let lines: Vec<&str> = rows.filter_map(Value::as_str).collect();
+            say(lines.join("\n"));
+        }
         Format::Text => {
             let results = read_results(&body)?;
             let tables: Vec<String> = results.iter().map(StatementResult::table).collect();

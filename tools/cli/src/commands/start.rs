@@ -71,6 +71,9 @@ pub(crate) struct StartArguments {
     /// Longest time that a query may take, in seconds
     #[arg(long, default_value_t = 30.0, value_name = "SECONDS")]
     query_time_limit: f64,
+    /// Queries that take longer are logged with their plans, in seconds
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    slow_query_log: f64,
     /// Do not ask for another port when this one is taken
     #[arg(long)]
     non_interactive: bool,
@@ -285,8 +288,11 @@ fn call_limits(arguments: &StartArguments) -> Result<CallLimits> {
 fn read_limits(arguments: &StartArguments) -> Result<ReadLimits> {
     let time = Duration::try_from_secs_f64(arguments.query_time_limit)
         .context("--query-time-limit is not a number of seconds")?;
+    let slow = Duration::try_from_secs_f64(arguments.slow_query_log)
+        .context("--slow-query-log is not a number of seconds")?;
     Ok(ReadLimits {
         time,
+        slow,
         ..ReadLimits::default()
     })
 }
