@@ -1,6 +1,7 @@
 //! Groups of rows and their aggregates.
 //!
-//! Sums are exact or an error; those of floats depend on the order of the rows in their last digits.
+//! Sums are exact or an error; those of floats depend on the order of the rows, in their last
+//! digits.
 
 use hashbrown::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;

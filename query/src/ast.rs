@@ -177,6 +177,19 @@ impl Expr {
             }
     }
 
+    /// How many parts the expression has.
+    pub(crate) fn size(&self) -> usize {
+        1 + match self {
+            Expr::Literal(..) | Expr::Column(_) | Expr::Sender(_) => 0,
+            Expr::Compare(_, left, right, _) | Expr::Arithmetic(_, left, right, _) => {
+                left.size() + right.size()
+            }
+            Expr::And(terms) | Expr::Or(terms) => terms.iter().map(Expr::size).sum(),
+            Expr::Not(inner) | Expr::Like(inner, ..) | Expr::IsNull(inner, _) => inner.size(),
+            Expr::Aggregate(call) => call.argument.iter().map(Expr::size).sum(),
+        }
+    }
+
     pub(crate) fn has_aggregate(&self) -> bool {
         self.any(&|expr| matches!(expr, Expr::Aggregate(_)))
     }

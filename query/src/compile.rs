@@ -101,7 +101,7 @@ impl Branch {
         lefts.resize(self.schemas.len(), None);
         let sizes = Sizes::of(datastore, &self.schemas);
         let (schemas, condition) = (self.schemas.clone(), self.condition.clone());
-        plan_joins(schemas, condition, lefts, None, &sizes)
+        plan_joins(schemas, condition, &lefts, None, &sizes)
     }
 }
 

@@ -123,7 +123,7 @@ pub fn explain(
     let rows = profile.map(|profile| format!(" (actual {})", count(profile.rows, "row")));
     let mut rows = rows.unwrap_or_default();
     let mut node = |lines: &mut Lines, text: String| {
-        lines.push(depth, text + &std::mem::take(&mut rows));
+        lines.push(depth, &(text + &std::mem::take(&mut rows)));
         depth += 1;
     };
     if select.limit.is_some() || select.offset > 0 {
@@ -191,9 +191,9 @@ fn count(number: u64, what: &str) -> String {
 struct Lines(Vec<String>, usize);
 
 impl Lines {
-    fn push(&mut self, depth: usize, text: String) {
+    fn push(&mut self, depth: usize, text: &str) {
         let mark = if depth == 0 { "" } else { "-> " };
-        self.0.push("  ".repeat(depth) + mark + &text);
+        self.0.push("  ".repeat(depth) + mark + text);
     }
 
     fn plan(
@@ -224,7 +224,7 @@ impl Lines {
                     done.kept
                 ));
             }
-            self.push(base + position, text);
+            self.push(base + position, &text);
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn plan_tables(
     first: Option<usize>,
 ) -> Plan {
     let lefts = vec![None; schemas.len()];
-    plan_joins(schemas, condition, lefts, first, &Sizes::unknown())
+    plan_joins(schemas, condition, &lefts, first, &Sizes::unknown())
 }
 
 /// The same, with tables that are joined by LEFT JOIN under the given conditions, and with what is
@@ -36,7 +36,7 @@ pub(crate) fn plan_tables(
 pub(crate) fn plan_joins(
     schemas: Vec<Arc<TableSchema>>,
     condition: Predicate,
-    lefts: Vec<Option<Predicate>>,
+    lefts: &[Option<Predicate>],
     first: Option<usize>,
     sizes: &Sizes<'_>,
 ) -> Plan {
@@ -52,7 +52,7 @@ pub(crate) fn plan_joins(
         None => 0..1,
     };
     let orders = starts.map(|start| {
-        let mut order = Order::new(&schemas, &lefts, sizes, &conjuncts);
+        let mut order = Order::new(&schemas, lefts, sizes, &conjuncts);
         order.fill(start, free);
         order
     });

@@ -223,16 +223,7 @@ impl<'a> Scope<'a> {
             }
             Expr::IsNull(value, at) => {
                 bool_wanted()?;
-                let value = self.scalar(value)?;
-                if !value.nullable {
-                    let error = SqlError::UnsupportedType {
-                        what: "IS NULL, which needs an option,",
-                        type_name: value.ty.to_string(),
-                    };
-                    return Err(error.at(*at));
-                }
-                let test = Node::IsNull(Box::new(value));
-                Ok(Typed::Scalar(Scalar::bool(test, false)))
+                self.is_null(value).map_err(|e| e.at(*at))
             }
             Expr::Aggregate(call) => {
                 let aggregate = self.aggregate(call, form).map_err(|e| e.at(call.at))?;
@@ -381,6 +372,18 @@ impl<'a> Scope<'a> {
         let (ty, nullable) = (left.ty.clone(), left.nullable || right.nullable);
         let node = Node::Arithmetic(operator, number, Box::new(left), Box::new(right));
         Ok(Typed::Scalar(Scalar::new(node, ty, nullable)))
+    }
+
+    fn is_null(&self, value: &Expr) -> Result<Typed, SqlError> {
+        let value = self.scalar(value)?;
+        if !value.nullable {
+            return Err(SqlError::UnsupportedType {
+                what: "IS NULL, which needs an option,",
+                type_name: value.ty.to_string(),
+            });
+        }
+        let test = Node::IsNull(Box::new(value));
+        Ok(Typed::Scalar(Scalar::bool(test, false)))
     }
 
     fn like(&self, value: &Expr, like: &Like, form: Form) -> Result<Typed, SqlError> {

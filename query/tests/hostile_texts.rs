@@ -99,6 +99,21 @@ fn limits_are_refused_with_their_names() {
 }
 
 #[test]
+fn copies_of_what_stands_before_a_list_do_not_double_for_ever() {
+    let datastore = named("main");
+    for nested in [" IN (true, false))", " BETWEEN false AND true)"] {
+        let depth = 60;
+        let sql = format!(
+            "SELECT id FROM item WHERE {}active{}",
+            "(".repeat(depth),
+            nested.repeat(depth)
+        );
+        let text = answer(&datastore, &sql).expect_err("refused");
+        assert!(text.contains("recursion limit exceeded"), "{text:.200}");
+    }
+}
+
+#[test]
 fn many_joins_compile() {
     let datastore = named("main");
     let joins: String = (1..200)

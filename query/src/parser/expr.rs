@@ -9,6 +9,10 @@ use crate::ast::{
 };
 use crate::error::SqlError;
 
+/// Most parts that the copies of what stands before IN or BETWEEN may have together: they could
+/// double at each level otherwise.
+const COPIES_MAX: usize = 100_000;
+
 impl Parser<'_> {
     /// An expression; what follows it must not be an operator that we do not know.
     pub(super) fn filter(&mut self) -> Result<Expr, SqlError> {
@@ -85,7 +89,7 @@ impl Parser<'_> {
             self.at += 1 + usize::from(negated);
             self.enter()?;
             left = match word {
-                Some(Keyword::IN) => self.in_list(left, from, at)?,
+                Some(Keyword::IN) => self.in_list(&left, from, at)?,
                 Some(Keyword::BETWEEN) => self.between(left, at)?,
                 Some(Keyword::IS) => self.is_null(left, from, at)?,
                 other => self.like(left, other == Some(Keyword::ILIKE), at)?,
@@ -99,7 +103,7 @@ impl Parser<'_> {
     }
 
     /// `x IN (a, b)` is `x = a OR x = b`.
-    fn in_list(&mut self, value: Expr, from: usize, at: At) -> Result<Expr, SqlError> {
+    fn in_list(&mut self, value: &Expr, from: usize, at: At) -> Result<Expr, SqlError> {
         self.expect(&Token::LParen)?;
         if matches!(
             self.keyword(),
@@ -108,9 +112,13 @@ impl Parser<'_> {
             let text = self.short_text_from(from);
             return Err(SqlError::UnsupportedExpression(text));
         }
+        let size = value.size();
         let mut terms = Vec::new();
         loop {
             let element = self.sum()?;
+            if (terms.len() + 1).saturating_mul(size) > COPIES_MAX {
+                return Err(self.too_deep());
+            }
             let value = Box::new(value.clone());
             terms.push(Expr::Compare(Comparison::Eq, value, Box::new(element), at));
             if !self.eat(&Token::Comma) {
@@ -129,6 +137,9 @@ impl Parser<'_> {
         let low = self.sum()?;
         self.expect_keyword(Keyword::AND)?;
         let high = self.sum()?;
+        if value.size() > COPIES_MAX / 2 {
+            return Err(self.too_deep());
+        }
         let other = Box::new(value.clone());
         Ok(Expr::And(vec![
             Expr::Compare(Comparison::Ge, Box::new(value), Box::new(low), at),
