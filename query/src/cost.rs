@@ -12,7 +12,7 @@ use crate::ast::Comparison;
 use crate::execute::borrowed;
 use crate::plan::{Output, Plan, SelectPlan, Source};
 use crate::predicate::{OneRow, Predicate, Rows, Slot};
-use crate::scalar::Node;
+use crate::scalar::{Node, Scalar};
 
 /// Rows of a table of which nothing is known.
 const ROWS_UNKNOWN: f64 = 1_000.0;
@@ -265,10 +265,19 @@ impl SelectPlan {
     }
 
     /// The number of stored rows that the query visits, if that is at most `rows_max`; otherwise
-    /// `None`. Joins count as every combination of their tables' rows.
+    /// `None`. Joins count as every combination of their tables' rows. A search for patterns is
+    /// never few rows: it takes time in the length of the texts.
     #[must_use]
     pub fn rows_visited(&self, datastore: &Datastore, rows_max: u64) -> Option<u64> {
         let mut visited: u64 = 0;
+        let mut steps = self.plans().flat_map(|plan| &plan.steps);
+        let searches = |step: &crate::plan::Step| {
+            let left = step.left.as_ref();
+            step.whole_filter.searches() || left.is_some_and(|left| left.after.searches())
+        };
+        if steps.any(searches) || self.output_searches() {
+            return None;
+        }
         for plan in self.plans() {
             let is_count = self.output == Output::Count;
             let left = rows_max - visited;
@@ -278,6 +287,27 @@ impl SelectPlan {
             }
         }
         Some(visited)
+    }
+}
+
+impl SelectPlan {
+    fn output_searches(&self) -> bool {
+        let values = match &self.output {
+            Output::Values(values) => values.as_slice(),
+            _ => &[],
+        };
+        let keys = self.order.iter().map(|key| &key.value);
+        let grouping = self.grouping.iter();
+        let grouped = grouping.flat_map(|grouping| {
+            let arguments = grouping.aggregates.iter().flat_map(|a| &a.argument);
+            grouping
+                .keys
+                .iter()
+                .chain(arguments)
+                .chain(&grouping.having)
+        });
+        let mut all = values.iter().chain(keys).chain(grouped);
+        all.any(Scalar::searches)
     }
 }
 

@@ -123,6 +123,17 @@ impl Predicate {
         }
     }
 
+    /// Whether testing a row takes time in the length of its texts.
+    pub(crate) fn searches(&self) -> bool {
+        match self {
+            Predicate::Always(_) | Predicate::Column(_) | Predicate::Compare(_) => false,
+            Predicate::CompareBool(_, left, right) => left.searches() || right.searches(),
+            Predicate::And(terms) | Predicate::Or(terms) => terms.iter().any(Self::searches),
+            Predicate::Not(inner) => inner.searches(),
+            Predicate::Test(scalar) => scalar.searches(),
+        }
+    }
+
     /// Folds constants, flattens nested chains, puts columns left of constants, and turns tests of
     /// Bool columns into comparisons, so that the planner has one form to look for.
     pub(crate) fn simplify(self) -> Predicate {

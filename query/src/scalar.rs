@@ -261,6 +261,19 @@ impl Scalar {
         }
     }
 
+    /// Whether a text is searched for a pattern, which takes time in its length.
+    pub(crate) fn searches(&self) -> bool {
+        match &self.node {
+            Node::Like(..) => true,
+            Node::Holds(predicate) => predicate.searches(),
+            Node::Aggregate(aggregate) => aggregate.argument.iter().any(Scalar::searches),
+            _ => {
+                self.parts().iter().any(Scalar::searches)
+                    || self.pair().into_iter().flatten().any(Scalar::searches)
+            }
+        }
+    }
+
     /// Whether evaluation can end in an error.
     pub(crate) fn can_fail(&self) -> bool {
         match &self.node {

@@ -13,6 +13,9 @@ use crate::error::SqlError;
 /// double at each level otherwise.
 const COPIES_MAX: usize = 100_000;
 
+/// Longest pattern of a subscription, which is matched in each transaction.
+const LIVE_PATTERN_BYTES_MAX: usize = 64;
+
 impl Parser<'_> {
     /// An expression; what follows it must not be an operator that we do not know.
     pub(super) fn filter(&mut self) -> Result<Expr, SqlError> {
@@ -161,7 +164,12 @@ impl Parser<'_> {
     }
 
     fn like(&mut self, value: Expr, ignore_case: bool, at: At) -> Result<Expr, SqlError> {
+        let from = self.at;
         let pattern = self.string("a pattern in quotes")?;
+        if self.language == Language::Subscription && pattern.len() > LIVE_PATTERN_BYTES_MAX {
+            let text = format!("{} is too long a pattern", self.short_text_from(from));
+            return Err(SqlError::UnsupportedExpression(text));
+        }
         let escape = match self.eat_keyword(Keyword::ESCAPE) {
             false => None,
             true => {

@@ -192,8 +192,8 @@ fn definition(tables: &[Table]) -> Vec<u8> {
 
 const I32: u8 = 0x7f;
 const I64: u8 = 0x7e;
-/// Where a call stores and finds numbers in memory.
-const SCRATCH: i64 = 0;
+/// Where a call stores and finds numbers in memory; zero would be no place.
+const SCRATCH: i64 = 4;
 const DATA: usize = 16;
 
 /// The program that defines the tables and inserts their rows once.
