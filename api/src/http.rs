@@ -131,6 +131,7 @@ fn database_routes(state: &ApiState) -> Router<ApiState> {
     let publishing = Router::new()
         .route("/", post(publish::create))
         .route("/{database}", put(publish::publish))
+        .route("/{database}/pre_publish", post(publish::pre_publish))
         .route("/{database}/reset", put(publish::reset))
         .layer(large);
     Router::new()

@@ -24,7 +24,7 @@ use crate::limits::REQUEST_QUEUE_LEN_MAX;
 use crate::module::{LiveModule, prepare_module};
 use crate::module_log::{Level, ModuleLog, Record};
 use crate::past::{self, PastError, PastStates};
-use crate::publish::{PreparedModule, PublishError};
+use crate::publish::{ModuleUpdate, PrePublished, PreparedModule, PublishError};
 use crate::questions::QueryCounts;
 use crate::reads::Readers;
 use crate::release::ReleaseQueue;
@@ -37,6 +37,7 @@ use crate::wasm::{CallLimits, WasmEngine};
 use crate::worker::Worker;
 use spacetime_query as query;
 use spacetime_store::{Files, LogBehind, OpenStoreError, Store, StoreOptions};
+use spacetime_table::migrate::Style;
 
 /// A database that fails this often within [`FAILURE_WINDOW`] is given up.
 const FAILURES_MAX: usize = 5;
@@ -330,14 +331,38 @@ impl DatabaseHandle {
         }
     }
 
-    pub(crate) async fn update(&self, module: PreparedModule) -> Result<(), PublishError> {
+    pub(crate) async fn update(
+        &self,
+        update: ModuleUpdate,
+    ) -> Result<Option<TxOffset>, PublishError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Update {
-            module: Box::new(module),
-            reply,
-        })
-        .await?;
+        let update = Box::new(update);
+        self.send(Request::Update { update, reply }).await?;
         answer.await.map_err(|_| self.shared.gone())?
+    }
+
+    /// What an update would do.
+    pub(crate) async fn preview_update(
+        &self,
+        update: ModuleUpdate,
+        style: Style,
+    ) -> Result<PrePublished, PublishError> {
+        let (reply, answer) = oneshot::channel();
+        let preview = Request::PreviewUpdate {
+            update: Box::new(update),
+            style,
+            reply,
+        };
+        self.send(preview).await?;
+        answer.await.map_err(|_| self.shared.gone())?
+    }
+
+    /// The program in place.
+    pub(crate) async fn program(&self) -> Result<Bytes, PublishError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Program { reply }).await?;
+        let program = answer.await.map_err(|_| self.shared.gone())?;
+        program.ok_or(PublishError::NoProgram)
     }
 
     /// Compiles a module for this database, off its thread.

@@ -11,7 +11,10 @@ use spacetime_types::{Hash, Identity};
 use crate::control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{DatabaseHandle, Shared, Start, StartError, prepare};
-use crate::publish::{Publish, PublishError, PublishTarget, Published};
+use crate::publish::{
+    MigrationPolicy, ModuleUpdate, PrePublish, PrePublished, Publish, PublishError, PublishTarget,
+    Published,
+};
 use crate::reads::{ReadLimits, ReaderPool, Readers};
 use crate::request::DatabaseGone;
 use crate::wasm::{CallLimits, WasmEngine};
@@ -183,6 +186,7 @@ impl Host {
         Ok(Published {
             database: identity,
             created: true,
+            restore_point: None,
         })
     }
 
@@ -200,7 +204,8 @@ impl Host {
         }
         let created = async {
             let shared = Arc::new(self.shared(identity, owner, replica));
-            let prepared = prepare(shared, publish.program.clone()).await?;
+            let program = publish.program.clone().ok_or(PublishError::NoProgram)?;
+            let prepared = prepare(shared, program).await?;
             let record = DatabaseRecord {
                 identity,
                 replica,
@@ -235,18 +240,55 @@ impl Host {
         if record.locked && publish.clear {
             return Err(PublishError::Locked);
         }
-        if publish.clear {
-            self.replace(record, publish).await?;
-        } else {
+        let handle = || {
             let handle = self.database(database);
-            let handle = handle.unwrap_or_else(|| Err(not_running()))?;
-            let prepared = handle.prepare(publish.program.clone()).await?;
-            handle.update(prepared).await?;
+            handle.unwrap_or_else(|| Err(not_running()))
+        };
+        let program = match &publish.program {
+            Some(program) => program.clone(),
+            None => handle()?.program().await?,
+        };
+        let mut restore_point = None;
+        if publish.clear {
+            let publish = Publish {
+                program: Some(program),
+                ..publish.clone()
+            };
+            self.replace(record, &publish).await?;
+        } else {
+            let handle = handle()?;
+            let update = ModuleUpdate {
+                module: handle.prepare(program).await?,
+                mode: publish.mode.clone(),
+                policy: publish.policy,
+            };
+            restore_point = handle.update(update).await?;
         }
         Ok(Published {
             database,
             created: false,
+            restore_point,
         })
+    }
+
+    /// What publishing a module to an existing database would do. Nothing is changed.
+    pub async fn pre_publish(&self, question: PrePublish) -> Result<PrePublished, PublishError> {
+        let PrePublish {
+            database, caller, ..
+        } = &question;
+        let (caller, database) = (caller.identity, *database);
+        let record = self.control.database(database).ok_or_else(not_running)?;
+        if caller != record.owner {
+            return Err(PublishError::NotOwner { caller, database });
+        }
+        let handle = self.database(database);
+        let handle = handle.unwrap_or_else(|| Err(not_running()))?;
+        let update = ModuleUpdate {
+            module: handle.prepare(question.program).await?,
+            mode: question.mode,
+            policy: MigrationPolicy::Compatible,
+        };
+        handle.preview_update(update, question.style).await
     }
 
     /// A new, empty replica in place of the old one. The old one goes only when the new one is

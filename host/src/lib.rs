@@ -44,7 +44,10 @@ pub use outbox::{
     QuerySetId, ReducerOutcome, RequestId, TableChange, outbox,
 };
 pub use past::PastError;
-pub use publish::{Publish, PublishError, PublishTarget, Published};
+pub use publish::{
+    MigrationPolicy, ModuleUpdate, Outlook, PrePublish, PrePublished, Publish, PublishError,
+    PublishTarget, Published, migration_token,
+};
 pub use questions::QueryCounts;
 pub use reads::{ReadError, ReadLimits};
 pub use replay::{
@@ -58,5 +61,6 @@ pub use request::{
 pub use restore::{RestoreError, RestoreTarget, Restored, restore_into};
 pub use spacetime_durability::storage::Backend;
 pub use spacetime_store::{LogRetention, OpenStoreError, StoreOptions};
+pub use spacetime_table::migrate::{Hints, Mode, Rename, Style, ValueHint};
 pub use sql::{SqlError, SqlResult, SqlStats};
 pub use wasm::{CallLimits, CreateInstanceError, LoadProgramError};

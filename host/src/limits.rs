@@ -42,3 +42,7 @@ pub(crate) const RESULT_BYTES_DEFAULT: usize = 512 * 1024 * 1024;
 /// the writer a view, the copies of the pages that it touches while the view is alive, and a
 /// wake-up; the answer comes later, too.
 pub(crate) const INLINE_ROWS_MAX: u64 = 512;
+
+/// Bytes of the rows that a migration writes anew. They are one record of the log, which holds
+/// less than 4 GiB; the rest is for the program and the rows of built-in tables.
+pub(crate) const MIGRATION_BYTES_MAX: usize = 3 << 30;

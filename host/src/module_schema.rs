@@ -5,6 +5,7 @@ use std::sync::Arc;
 use spacetime_table::definition::{
     ColumnDef, ConstraintDef, IndexDef, ScheduleDef, SequenceDef, TableDef, ViewDef,
 };
+use spacetime_table::migrate::DatabaseDef;
 use spacetime_table::{IndexAlgorithm, TableAccess};
 use spacetime_types::module_def::{self as module, ModuleDef, Scoped};
 use spacetime_types::{AlgebraicType, ProductType};
@@ -21,6 +22,44 @@ pub(crate) fn table_defs(definition: &ModuleDef) -> Vec<TableDef> {
     views.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     tables.extend(views);
     tables
+}
+
+/// Everything of the module that a migration compares.
+pub(crate) fn database_def(definition: &ModuleDef) -> DatabaseDef {
+    let mut database = DatabaseDef {
+        tables: table_defs(definition),
+        filters: definition
+            .row_level_security()
+            .iter()
+            .map(|sql| Arc::from(&**sql))
+            .collect(),
+        ..DatabaseDef::default()
+    };
+    for table in definition.all_tables() {
+        let full = |name: &str| -> Arc<str> { Arc::from(&*table.module.qualify(name)) };
+        let name = full(&table.name);
+        for column in &table.columns {
+            if let Some(value) = &column.default {
+                let key = (name.clone(), Arc::from(&*column.name));
+                database.defaults.insert(key, Arc::from(&**value));
+            }
+        }
+        for index in &table.indexes {
+            if let Some(accessor) = &index.accessor {
+                let accessor = Arc::from(&**accessor);
+                database.index_accessors.insert(full(&index.name), accessor);
+            }
+        }
+        if let Some(schedule) = &table.schedule
+            && schedule.function_kind == module::ScheduledKind::Procedure
+        {
+            database.procedures.insert(full(&schedule.function_name));
+        }
+        if table.table_type == module::TableType::System {
+            database.system_tables.insert(name);
+        }
+    }
+    database
 }
 
 fn table_def(scope: &ModuleDef, table: &module::TableDef) -> TableDef {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use spacetime_table::migrate::{Mode, Refusal, Style};
 use spacetime_types::module_def::ModuleDef;
-use spacetime_types::{Hash, Identity};
+use spacetime_types::{Hash, Identity, TxOffset};
 
 use crate::request::{Caller, DatabaseGone};
 use crate::wasm::{CreateInstanceError, LoadProgramError, Program};
@@ -28,9 +29,24 @@ pub struct Publish {
     /// at the edge: this crate makes no random numbers.
     pub new_identity: Identity,
     pub caller: Caller,
-    pub program: Bytes,
+    /// The program; without one, the one in place is meant.
+    pub program: Option<Bytes>,
     /// Delete the data of an existing database first.
     pub clear: bool,
+    /// How an existing database is brought to the module's tables.
+    pub mode: Mode,
+    /// What this may do to connected clients.
+    pub policy: MigrationPolicy,
+}
+
+/// What a migration may do to connected clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MigrationPolicy {
+    /// They go on.
+    #[default]
+    Compatible,
+    /// They may be disconnected, by the plan that this token was given out for.
+    BreakClients { token: Hash },
 }
 
 /// What publishing did.
@@ -38,6 +54,48 @@ pub struct Publish {
 pub struct Published {
     pub database: Identity,
     pub created: bool,
+    /// The last transaction before an explicit migration.
+    pub restore_point: Option<TxOffset>,
+}
+
+/// A module for the place of another, and how it may get there.
+#[derive(Clone, Debug)]
+pub struct ModuleUpdate {
+    pub module: PreparedModule,
+    pub mode: Mode,
+    pub policy: MigrationPolicy,
+}
+
+/// A question about what publishing would do to a database.
+#[derive(Clone, Debug)]
+pub struct PrePublish {
+    pub database: Identity,
+    pub caller: Caller,
+    pub program: Bytes,
+    pub mode: Mode,
+    pub style: Style,
+}
+
+/// What publishing would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrePublished {
+    pub outcome: Outlook,
+    /// The module in place is of version 1, the other of version 2.
+    pub major_version_upgrade: bool,
+}
+
+/// Whether the data can be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// This is what would be done.
+    Migrates {
+        plan: Box<str>,
+        breaks_clients: bool,
+        /// What [`MigrationPolicy::BreakClients`] takes.
+        token: Hash,
+    },
+    /// It would be refused for this reason.
+    Refused { reason: Box<str> },
 }
 
 /// Why a module was not published. Nothing was changed.
@@ -50,7 +108,9 @@ pub enum PublishError {
     },
     #[error("the name `{0}` belongs to another identity")]
     NameTaken(Box<str>),
-    #[error("the database is locked; unlock it first")]
+    #[error(
+        "Database is locked and cannot be reset with --delete-data. Run `spacetime unlock` first."
+    )]
     Locked,
     /// The bytes are not a module that runs here.
     #[error(transparent)]
@@ -67,6 +127,9 @@ pub enum PublishError {
     /// The new module's tables differ from those that hold data.
     #[error("Database update rejected: {0}")]
     Rejected(Box<str>),
+    /// A program is needed.
+    #[error("there is no program to publish")]
+    NoProgram,
     /// Creating the tables or `init` failed.
     #[error("Failed to create or update the database: {0}")]
     Failed(Box<str>),
@@ -84,4 +147,72 @@ pub struct PreparedModule {
     pub bytes: Bytes,
     pub hash: Hash,
     pub definition: Arc<ModuleDef>,
+}
+
+/// Ties a publish to the plan that was looked at. Anybody can compute it; it guards against
+/// mistakes, not against people.
+#[must_use]
+pub fn migration_token(database: Identity, old: Hash, new: Hash, mode: &Mode) -> Hash {
+    let mut text = [database.to_hex(), old.to_hex(), new.to_hex()].concat();
+    if let Mode::Explicit(hints) = mode {
+        // Each text with its length, so that no two lists of hints look the same.
+        let mut push = |hint: &str| text.push_str(&format!("{}:{hint}", hint.len()));
+        push("migrate");
+        for rename in &hints.renames {
+            push(&rename.old);
+            push(&rename.new);
+        }
+        for value in &hints.values {
+            push("=");
+            push(&value.column);
+            push(&value.literal);
+        }
+    }
+    Hash::of(text.as_bytes())
+}
+
+/// All reasons why there is no plan, and what to do about them.
+pub(crate) fn refusal_text(refusals: &[Refusal]) -> String {
+    let mut lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    lines.dedup();
+    let mut ways: Vec<String> = Vec::new();
+    for refusal in refusals {
+        let way = format!("  - {}", refusal.way_out());
+        if !ways.contains(&way) {
+            ways.push(way);
+        }
+    }
+    format!(
+        "Errors occurred:\n{}\nWhat you can do:\n{}",
+        lines.join("\n"),
+        ways.join("\n")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spacetime_table::migrate::{Hints, Rename};
+
+    #[test]
+    fn tokens_are_those_of_the_original() {
+        let database = Identity::from_hex(&format!("{:064x}", 1)).expect("an identity");
+        let [old, new] = [b"old", b"new"].map(|program| Hash::of(program));
+        let token = migration_token(database, old, new, &Mode::Automatic);
+        let expected = "ed0d0cc7c1cc3a31740ac07d39d23c426c244405e3b1528992169120e3bce3d0";
+        assert_eq!(token.to_hex(), expected);
+        let explicit = |renames: &[(&str, &str)]| {
+            let renames = renames.iter().map(|(old, new)| Rename {
+                old: (*old).into(),
+                new: (*new).into(),
+            });
+            let mode = Mode::Explicit(Hints {
+                renames: renames.collect(),
+                values: Vec::new(),
+            });
+            migration_token(database, old, new, &mode)
+        };
+        assert_ne!(explicit(&[]), token);
+        assert_ne!(explicit(&[("a", "bc")]), explicit(&[("ab", "c")]));
+    }
 }

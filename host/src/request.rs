@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use spacetime_store::LogBehind;
+use spacetime_table::migrate::Style;
 use spacetime_types::{ConnectionId, Identity, TxOffset};
 use tokio::sync::oneshot;
 
 use crate::outbox::{Outbox, QuerySetId, ReducerOutcome, RequestId, SetSerial};
-use crate::publish::{PreparedModule, PublishError};
+use crate::publish::{ModuleUpdate, PrePublished, PublishError};
 use crate::sql::{SqlError, SqlResult};
 
 /// A connected client, as its database numbers it.
@@ -150,10 +151,21 @@ pub enum Request {
         least: LogBehind,
         reply: oneshot::Sender<Result<TxOffset, String>>,
     },
-    /// Puts another module in place of the running one.
+    /// Puts another module in place of the running one. The answer is the last transaction
+    /// before an explicit migration.
     Update {
-        module: Box<PreparedModule>,
-        reply: oneshot::Sender<Result<(), PublishError>>,
+        update: Box<ModuleUpdate>,
+        reply: oneshot::Sender<Result<Option<TxOffset>, PublishError>>,
+    },
+    /// What that would do. Nothing is changed.
+    PreviewUpdate {
+        update: Box<ModuleUpdate>,
+        style: Style,
+        reply: oneshot::Sender<Result<PrePublished, PublishError>>,
+    },
+    /// The program in place.
+    Program {
+        reply: oneshot::Sender<Option<Bytes>>,
     },
     /// Drains, syncs, and ends the thread.
     Stop {

@@ -37,6 +37,7 @@ use crate::limits::REQUEST_BATCH_LEN_MAX;
 use crate::module::LiveModule;
 use crate::outbox::{Outbox, OutboxMessage, Outgoing};
 use crate::request::{ClientId, Request};
+use crate::session_rows;
 use crate::views::Views;
 use spacetime_store::Store;
 
@@ -233,8 +234,19 @@ impl Worker {
                 let tell = move |result| drop(reply.send(result));
                 self.store.snapshot_if_behind(least, Box::new(tell));
             }
-            Request::Update { module, reply } => {
-                let _ = reply.send(self.update(&module));
+            Request::Update { update, reply } => {
+                let _ = reply.send(self.update(&update));
+            }
+            Request::PreviewUpdate {
+                update,
+                style,
+                reply,
+            } => {
+                let _ = reply.send(self.preview_update(&update, style));
+            }
+            Request::Program { reply } => {
+                let module = session_rows::module(self.store.datastore());
+                let _ = reply.send(module.map(|module| module.program_bytes.into()));
             }
             Request::Stop { .. } => unreachable!("`run` takes Stop itself"),
         }

@@ -376,6 +376,14 @@ fn hints_that_do_not_apply_are_refused() {
 }
 
 #[test]
+fn a_value_for_a_column_that_has_some_is_refused() {
+    let old = database([table("t", &[("a", Ty::U8)])]);
+    let text = "The hint `t.a=...` does not apply: the column is not a new one; its rows have \
+                values";
+    check(&old, &old, &explicit(&[], &["t.a=5"]), &[text]);
+}
+
+#[test]
 fn narrowing_is_refused_whatever_the_mode() {
     let old = database([table("t", &[("a", Ty::I32)])]);
     for narrow in [Ty::I16, Ty::U32, Ty::U64, Ty::F64, Ty::String] {
@@ -419,6 +427,10 @@ fn a_sequence_must_not_meet_values_that_are_there() {
         .expect_err("5 is in range");
     let text = "Precheck failed: added sequence t_a_seq already has values in range";
     assert_eq!(refused.to_string(), text);
+    // The same while rows are written anew.
+    let new = crate::database::database([table("t", &[("*a", Ty::U16)])]);
+    let refused = database.migrate(new, &explicit(&[], &[]));
+    assert_eq!(refused.expect_err("5 is in range").to_string(), text);
 }
 
 #[test]

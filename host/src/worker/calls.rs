@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use spacetime_query::ExecuteError;
 use spacetime_table::error::{SchemaError, WriteError};
+use spacetime_table::migrate::MigrateError;
 use spacetime_table::{Datastore, TxDelta};
 use spacetime_types::module_def::Lifecycle;
 use spacetime_types::{ConnectionId, Identity, Timestamp, Typespace, bsatn, json};
@@ -60,6 +61,12 @@ impl From<SchemaError> for StepError {
 
 impl From<RuleError> for StepError {
     fn from(error: RuleError) -> Self {
+        StepError(error.to_string().into())
+    }
+}
+
+impl From<MigrateError> for StepError {
+    fn from(error: MigrateError) -> Self {
         StepError(error.to_string().into())
     }
 }

@@ -1,20 +1,27 @@
-//! Putting a module in place: the first one with its tables and `init`, later ones over the data.
+//! Putting a module in place: the first one with its tables and `init`, later ones over the data,
+//! which is brought to their tables in the same transaction.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
-use spacetime_table::Datastore;
-use spacetime_table::definition::TableDef;
+use spacetime_table::migrate::{self, Applied, MigrationPlan, Mode, Step, Style};
 use spacetime_table::system::StModule;
-use spacetime_types::ConnectionId;
-use spacetime_types::module_def::Lifecycle;
+use spacetime_table::{Datastore, TxDelta};
+use spacetime_types::module_def::{DefVersion, Lifecycle};
+use spacetime_types::{ConnectionId, Hash, TxOffset};
 
 use super::Worker;
 use super::calls::{StepError, Transaction};
+use crate::limits::MIGRATION_BYTES_MAX;
 use crate::module::LiveModule;
 use crate::module_log::{Level, Record};
-use crate::module_schema::table_defs;
-use crate::outbox::ReducerOutcome;
-use crate::publish::{PreparedModule, PublishError};
+use crate::module_schema::{database_def, table_defs};
+use crate::outbox::{OutboxMessage, ReducerOutcome};
+use crate::publish::{
+    MigrationPolicy, ModuleUpdate, Outlook, PrePublished, PreparedModule, PublishError,
+    migration_token, refusal_text,
+};
+use crate::request::ClientId;
 use crate::session_rows;
 use crate::visibility::replace_rules;
 
@@ -53,17 +60,21 @@ impl Worker {
             session_rows::set_module(datastore, &module_row)?;
             Ok(())
         };
-        self.run_module_transaction(init.as_ref(), create)?;
+        let delta = self.run_module_transaction(init.as_ref(), create)?;
+        self.publish_delta(delta, None);
         self.host_log(Level::Info, "Database initialized");
         Ok(())
     }
 
-    /// Another program over the same data. Clients stay connected. The old module keeps running
-    /// if anything fails.
-    pub(super) fn update(&mut self, prepared: &PreparedModule) -> Result<(), PublishError> {
-        let result = self.try_update(prepared);
+    /// Another program over the same data, which is brought to its tables. The old module keeps
+    /// running if anything fails. Returns the last transaction before an explicit migration.
+    pub(super) fn update(
+        &mut self,
+        update: &ModuleUpdate,
+    ) -> Result<Option<TxOffset>, PublishError> {
+        let result = self.try_update(update);
         match &result {
-            Ok(()) => self.host_log(Level::Info, "Database updated"),
+            Ok(_) => self.host_log(Level::Info, "Database updated"),
             Err(error) => {
                 self.host_log(Level::Warn, &format!("Database update failed: {error}"));
             }
@@ -71,30 +82,31 @@ impl Worker {
         result
     }
 
-    fn try_update(&mut self, prepared: &PreparedModule) -> Result<(), PublishError> {
-        let old = table_defs(self.module.definition());
-        let added = added_tables(&old, table_defs(&prepared.definition))?;
-        let rules = prepared.definition.row_level_security();
-        let mut rules_changed = false;
+    fn try_update(&mut self, update: &ModuleUpdate) -> Result<Option<TxOffset>, PublishError> {
+        let prepared = &update.module;
+        if self.program_hash() == Some(prepared.hash) {
+            return Ok(None);
+        }
+        let plan = self.plan_update(prepared, &update.mode)?;
+        self.check_policy(update, &plan)?;
+        let restore_point = self.store.last_offset().filter(|_| plan.is_explicit);
         let module_row = self.module_row(prepared);
+        let mut applied = Applied::default();
         let change = |datastore: &mut Datastore| -> Result<(), StepError> {
-            for table in &added {
-                datastore.create_table(table)?;
-            }
-            rules_changed = replace_rules(datastore, rules.iter().map(|rule| &**rule))?;
             session_rows::set_module(datastore, &module_row)?;
+            applied = apply(datastore, &plan)?;
             Ok(())
         };
         // The old module's views are not computed over the new one's tables.
         self.views.set_all_stale();
-        if let Err(error) = self.run_module_transaction(None, change) {
-            self.rerun_views();
-            return Err(error);
-        }
-        self.host_log(
-            Level::Info,
-            &format!("Updated program to {}", prepared.hash.to_hex()),
-        );
+        let delta = match self.run_module_transaction(None, change) {
+            Ok(delta) => delta,
+            Err(error) => {
+                self.rerun_views();
+                return Err(error);
+            }
+        };
+        self.log_migration(&plan, &applied, prepared.hash);
         self.module = LiveModule::new(
             prepared,
             self.shared.identity,
@@ -102,23 +114,147 @@ impl Worker {
             self.shared.call_limits,
         );
         self.shared.set_definition(prepared.definition.clone());
+        if plan.breaks_clients() {
+            self.host_log(Level::Info, "Disconnecting all users");
+            self.disconnect_all("module exited");
+        }
+        // Queries are evaluated over the delta only when they fit the tables again.
         self.refresh_subscriptions();
+        self.publish_delta(delta, None);
         self.rerun_views();
         let now = self.clock.now();
         self.schedule.reload(self.store.datastore(), now);
-        if rules_changed {
-            // What clients hold may be more than they are to see now.
-            self.host_log(Level::Info, "Disconnecting all users");
-            self.close_clients("module exited");
-        }
-        Ok(())
+        Ok(restore_point)
     }
 
+    /// What an update would do: its plan is applied and undone.
+    pub(super) fn preview_update(
+        &mut self,
+        update: &ModuleUpdate,
+        style: Style,
+    ) -> Result<PrePublished, PublishError> {
+        let (old, new) = (self.module.definition(), &update.module.definition);
+        let is_old = |version| version != DefVersion::V10;
+        let major_version_upgrade = is_old(old.version()) && !is_old(new.version());
+        let outcome = match self.plan_update(&update.module, &update.mode) {
+            Ok(plan) => self.try_plan(update, &plan, style),
+            Err(PublishError::Rejected(reason)) => Outlook::Refused { reason },
+            Err(error) => return Err(error),
+        };
+        Ok(PrePublished {
+            outcome,
+            major_version_upgrade,
+        })
+    }
+
+    fn try_plan(&mut self, update: &ModuleUpdate, plan: &MigrationPlan, style: Style) -> Outlook {
+        let datastore = self.store.datastore_mut();
+        datastore.begin_tx();
+        let applied = apply(datastore, plan);
+        datastore.rollback();
+        match applied {
+            Ok(applied) => {
+                let mut text = plan.print(style);
+                for line in effects(&applied) {
+                    text.push_str(&line);
+                    text.push('\n');
+                }
+                Outlook::Migrates {
+                    plan: text.into(),
+                    breaks_clients: plan.breaks_clients(),
+                    token: self.token(&update.module, &update.mode),
+                }
+            }
+            Err(error) => Outlook::Refused {
+                reason: error.to_string().into(),
+            },
+        }
+    }
+
+    fn plan_update(
+        &self,
+        prepared: &PreparedModule,
+        mode: &Mode,
+    ) -> Result<MigrationPlan, PublishError> {
+        let old = Arc::new(database_def(self.module.definition()));
+        let new = Arc::new(database_def(&prepared.definition));
+        migrate::plan(&old, &new, mode)
+            .map_err(|refusals| PublishError::Rejected(refusal_text(&refusals).into()))
+    }
+
+    fn check_policy(
+        &self,
+        update: &ModuleUpdate,
+        plan: &MigrationPlan,
+    ) -> Result<(), PublishError> {
+        let refuse = |reason: &str| Err(PublishError::Failed(reason.into()));
+        match update.policy {
+            MigrationPolicy::Compatible if plan.breaks_clients() => refuse(
+                "Migration plan contains a client-breaking change which is disallowed under \
+                 current policy",
+            ),
+            MigrationPolicy::BreakClients { token }
+                if token != self.token(&update.module, &update.mode) =>
+            {
+                refuse("Token provided is invalid or does not match expected hash")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn token(&self, prepared: &PreparedModule, mode: &Mode) -> Hash {
+        let old = self.program_hash().unwrap_or(Hash([0; 32]));
+        migration_token(self.shared.identity, old, prepared.hash, mode)
+    }
+
+    fn program_hash(&self) -> Option<Hash> {
+        session_rows::module(self.store.datastore()).map(|module| module.program_hash)
+    }
+
+    fn log_migration(&self, plan: &MigrationPlan, applied: &Applied, hash: Hash) {
+        for step in &plan.steps {
+            let text = match step {
+                Step::AddTable { name } => format!("Creating table `{name}`"),
+                Step::RemoveTable { name, .. } => format!("Dropping table `{name}`"),
+                Step::AddView { name } => format!("Creating table for view `{name}`"),
+                Step::RemoveView { name } => format!("Dropping table for view `{name}`"),
+                _ => continue,
+            };
+            self.host_log(Level::Info, &text);
+        }
+        for line in effects(applied) {
+            self.host_log(Level::Info, &line);
+        }
+        self.host_log(
+            Level::Info,
+            &format!("Updated program to {}", hash.to_hex()),
+        );
+    }
+
+    /// Sees every client off: what they know of the tables no longer holds.
+    fn disconnect_all(&mut self, reason: &str) {
+        let mut clients: Vec<ClientId> = self.clients.keys().copied().collect();
+        clients.sort_unstable();
+        // No query may be evaluated any more: the tables are others.
+        for client in &clients {
+            if let Some(found) = self.clients.get_mut(client) {
+                let subscriptions = std::mem::take(&mut found.subscriptions);
+                self.drop_subscriptions(*client, &subscriptions);
+            }
+        }
+        for client in clients {
+            let reason = reason.into();
+            self.send(client, OutboxMessage::Closed { reason });
+            self.disconnect(client);
+        }
+    }
+
+    /// Runs a transaction that is durable on return; subscribers are not told yet.
     fn run_module_transaction(
         &mut self,
-        reducer: Option<&std::sync::Arc<crate::module::Reducer>>,
+        reducer: Option<&Arc<crate::module::Reducer>>,
         change: impl FnOnce(&mut Datastore) -> Result<(), StepError>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<Option<Arc<TxDelta>>, PublishError> {
         let transaction = Transaction {
             sender: self.shared.owner,
             connection_id: ConnectionId::default(),
@@ -138,10 +274,10 @@ impl Worker {
             | ReducerOutcome::Refused(message)
             | ReducerOutcome::Fatal(message) => return Err(PublishError::Failed(message)),
         }
-        self.publish_delta(ran.delta, None);
         self.store
             .wait_durable(self.store.last_offset())
-            .map_err(|error| PublishError::NotDurable(error.to_string().into()))
+            .map_err(|error| PublishError::NotDurable(error.to_string().into()))?;
+        Ok(ran.delta)
     }
 
     fn module_row(&self, prepared: &PreparedModule) -> StModule {
@@ -160,29 +296,32 @@ impl Worker {
     }
 }
 
-/// The tables that only the new module has. Any other difference would touch stored rows.
-fn added_tables(old: &[TableDef], new: Vec<TableDef>) -> Result<Vec<TableDef>, PublishError> {
-    let mut old: FxHashMap<&str, &TableDef> =
-        old.iter().map(|table| (&*table.name, table)).collect();
-    let mut added = Vec::new();
-    for table in new {
-        match old.remove(&*table.name) {
-            Some(same) if *same == table => {}
-            Some(_) => {
-                let reason = format!(
-                    "table `{}` changed; publish with the same definition, or clear the database",
-                    table.name
-                );
-                return Err(PublishError::Rejected(reason.into()));
-            }
-            None => added.push(table),
-        }
-    }
-    if let Some(name) = old.keys().min() {
-        let reason = format!(
-            "table `{name}` is missing from the new module; keep it, or clear the database"
-        );
-        return Err(PublishError::Rejected(reason.into()));
-    }
-    Ok(added)
+/// Brings tables and rules to the plan's new definition. If this fails, the transaction has to be
+/// undone.
+fn apply(datastore: &mut Datastore, plan: &MigrationPlan) -> Result<Applied, StepError> {
+    let applied = datastore.apply_migration(plan, MIGRATION_BYTES_MAX)?;
+    replace_rules(datastore, plan.new.filters.iter().map(|rule| &**rule))?;
+    Ok(applied)
+}
+
+/// What a migration did to rows, a line each.
+fn effects(applied: &Applied) -> Vec<String> {
+    let Applied {
+        rewritten,
+        merged,
+        dropped,
+    } = applied;
+    let lines = |what: &str, tables: &[(Arc<str>, u64)]| -> Vec<String> {
+        let line = |(table, rows): &(Arc<str>, u64)| format!("Table `{table}`: {rows} {what}");
+        tables.iter().map(line).collect()
+    };
+    [
+        lines("row(s) are written anew.", rewritten),
+        lines(
+            "row(s) equal another one without the removed columns, and go.",
+            merged,
+        ),
+        lines("row(s) are deleted.", dropped),
+    ]
+    .concat()
 }

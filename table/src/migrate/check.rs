@@ -13,7 +13,7 @@ use super::apply::{definition, id, index_columns};
 use super::error::MigrateError;
 use super::model::DatabaseDef;
 use super::plan::MigrationPlan;
-use super::replace::{Replaced, RowWriter, is_unique, replaced};
+use super::replace::{Replaced, RowWriter, is_unique, kept_sequences, replaced};
 use super::step::{ColumnSource, Step};
 use super::value_text::value_text;
 use crate::Datastore;
@@ -113,6 +113,10 @@ pub(super) fn check_sequences(
     plan: &MigrationPlan,
 ) -> Result<(), MigrateError> {
     for step in &plan.steps {
+        if let Some(replaced) = replaced(plan, step)? {
+            check_replaced(datastore, plan, &replaced)?;
+            continue;
+        }
         let Step::AddSequence {
             table,
             name,
@@ -121,33 +125,61 @@ pub(super) fn check_sequences(
         else {
             continue;
         };
-        let def = definition(&plan.new, table)?;
-        let old = definition(&plan.old, table)?;
-        let mut sequences = def.sequences.iter();
-        let Some(sequence) = sequences.find(|sequence| sequence.name == *name) else {
-            continue;
-        };
-        let position = usize::from(sequence.column.0);
-        let Some(column) = old.columns.get(position) else {
-            continue;
-        };
-        let range = I256::from(sequence.min_value)..=I256::from(sequence.max_value);
-        let table = id(datastore, table)?;
-        let column_id = sequence.column;
-        let mut bytes = Vec::new();
-        let is_used = datastore.scan(table).is_some_and(|mut rows| {
-            rows.any(|row| {
-                bytes.clear();
-                datastore.read_column(table, row, column_id, &mut bytes);
-                let value = integer(&bytes, &column.column_type);
-                value.is_some_and(|value| range.contains(&value))
-            })
-        });
-        if is_used {
-            return Err(MigrateError::SequenceInUse(name.clone()));
+        let (old, new) = (definition(&plan.old, table)?, definition(&plan.new, table)?);
+        let mut sequences = new.sequences.iter();
+        if let Some(sequence) = sequences.find(|sequence| sequence.name == *name) {
+            check_sequence(datastore, old, sequence.column, sequence)?;
         }
     }
     Ok(())
+}
+
+/// The same for a table that is written anew.
+fn check_replaced(
+    datastore: &Datastore,
+    plan: &MigrationPlan,
+    replaced: &Replaced,
+) -> Result<(), MigrateError> {
+    let old = definition(&plan.old, &replaced.from)?;
+    let new = definition(&plan.new, &replaced.to)?;
+    for sequence in &new.sequences {
+        let mut kept = kept_sequences(old, new, &replaced.columns);
+        if kept.any(|(_, after)| after == sequence.name) {
+            continue;
+        }
+        let source = replaced.columns.get(usize::from(sequence.column.0));
+        if let Some(ColumnSource::Copy(column) | ColumnSource::Convert(column)) = source {
+            check_sequence(datastore, old, *column, sequence)?;
+        }
+    }
+    Ok(())
+}
+
+/// Fails if an old column has a value that the sequence hands out.
+fn check_sequence(
+    datastore: &Datastore,
+    old: &TableDef,
+    column: ColId,
+    sequence: &SequenceDef,
+) -> Result<(), MigrateError> {
+    let Some(found) = old.columns.get(usize::from(column.0)) else {
+        return Ok(());
+    };
+    let range = I256::from(sequence.min_value)..=I256::from(sequence.max_value);
+    let table = id(datastore, &old.name)?;
+    let mut bytes = Vec::new();
+    let is_used = datastore.scan(table).is_some_and(|mut rows| {
+        rows.any(|row| {
+            bytes.clear();
+            datastore.read_column(table, row, column, &mut bytes);
+            let value = integer(&bytes, &found.column_type);
+            value.is_some_and(|value| range.contains(&value))
+        })
+    });
+    match is_used {
+        true => Err(MigrateError::SequenceInUse(sequence.name.clone())),
+        false => Ok(()),
+    }
 }
 
 fn integer(value: &[u8], ty: &AlgebraicType) -> Option<I256> {

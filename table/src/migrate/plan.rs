@@ -10,7 +10,7 @@ use super::model::DatabaseDef;
 use super::objects::compare_objects;
 use super::refusal::{Refusal, TypeChange};
 use super::step::{ColumnSource, Step};
-use crate::definition::TableDef;
+use crate::definition::{ColumnDef, TableDef};
 use spacetime_types::ColId;
 
 /// What a plan may do.
@@ -234,64 +234,80 @@ impl Planner<'_> {
     fn map_columns(&self, old: &TableDef, new: &TableDef) -> Result<Mapped, Vec<Refusal>> {
         let mut refusals = Vec::new();
         let mut sources = Vec::new();
-        let mut is_in_place = old.name == new.name
-            && old.is_event == new.is_event
-            && old.columns.len() == new.columns.len();
-        for (position, column) in new.columns.iter().enumerate() {
-            let key = (new.name.clone(), column.name.clone());
-            let before = self.hints.columns.get(&key).unwrap_or(&column.name);
-            let is_moved = |name: &Arc<str>| {
-                let mut renamed = self.hints.columns.iter();
-                renamed.any(|((table, to), from)| {
-                    *table == new.name && from == name && *to != column.name
-                })
-            };
-            let before = old
-                .column_position(before)
-                .filter(|_| !is_moved(before))
-                .and_then(|before| u16::try_from(before).ok());
-            let Some(before) = before else {
-                is_in_place = false;
-                let value = self.hints.values.get(&key);
-                let value = value.or_else(|| self.new.default_of(new, column));
-                let value = value.cloned().or_else(|| none_of(&column.column_type));
-                // Without rows no value is needed.
-                let value = match old.is_event || new.is_event {
-                    true => Some(value.unwrap_or_else(|| Arc::from([]))),
-                    false => value,
-                };
-                match value {
-                    Some(value) => sources.push(ColumnSource::Value(value)),
-                    None => refusals.push(Refusal::AddedColumn {
-                        table: new.name.clone(),
-                        column: column.name.clone(),
-                    }),
-                }
-                continue;
-            };
-            let from = &old.columns[usize::from(before)].column_type;
-            let to = &column.column_type;
-            is_in_place &= usize::from(before) == position && columns::is_compatible(from, to);
-            if from == to || columns::is_compatible(from, to) {
-                sources.push(ColumnSource::Copy(ColId(before)));
-            } else if can_convert(from, to) || old.is_event {
-                sources.push(ColumnSource::Convert(ColId(before)));
-            } else {
-                refusals.push(Refusal::ChangedType {
-                    table: new.name.clone(),
-                    column: column.name.clone(),
-                    within: false,
-                    from: Box::new(from.clone()),
-                    to: Box::new(to.clone()),
-                    change: TypeChange::Other,
-                });
+        for column in &new.columns {
+            match self.source_of(old, new, column) {
+                Ok(source) => sources.push(source),
+                Err(refusal) => refusals.push(refusal),
             }
         }
-        match (refusals.is_empty(), is_in_place) {
-            (false, _) => Err(refusals),
-            (true, true) => Ok(Mapped::Same),
-            (true, false) => Ok(Mapped::Rewritten(sources)),
+        if !refusals.is_empty() {
+            return Err(refusals);
         }
+        let in_order = (0..=u16::MAX).map(|position| ColumnSource::Copy(ColId(position)));
+        let is_in_place = old.name == new.name
+            && old.is_event == new.is_event
+            && old.columns.len() == new.columns.len()
+            && sources.iter().cloned().zip(in_order).all(|(a, b)| a == b);
+        match is_in_place {
+            true => Ok(Mapped::Same),
+            false => Ok(Mapped::Rewritten(sources)),
+        }
+    }
+
+    fn source_of(
+        &self,
+        old: &TableDef,
+        new: &TableDef,
+        column: &ColumnDef,
+    ) -> Result<ColumnSource, Refusal> {
+        let key = (new.name.clone(), column.name.clone());
+        let Some(before) = self.origin_of(old, new, column) else {
+            let value = self.hints.values.get(&key);
+            let value = value.or_else(|| self.new.default_of(new, column));
+            let value = value.cloned().or_else(|| none_of(&column.column_type));
+            // Without rows no value is needed.
+            let value = match old.is_event || new.is_event {
+                true => Some(value.unwrap_or_else(|| Arc::from([]))),
+                false => value,
+            };
+            return value.map(ColumnSource::Value).ok_or(Refusal::AddedColumn {
+                table: key.0,
+                column: key.1,
+            });
+        };
+        if self.hints.values.contains_key(&key) {
+            return Err(Refusal::Hint {
+                hint: format!("{}.{}=...", new.name, column.name),
+                why: "the column is not a new one; its rows have values".to_owned(),
+            });
+        }
+        let from = &old.columns[usize::from(before.0)].column_type;
+        let to = &column.column_type;
+        if columns::is_compatible(from, to) {
+            Ok(ColumnSource::Copy(before))
+        } else if can_convert(from, to) || old.is_event {
+            Ok(ColumnSource::Convert(before))
+        } else {
+            Err(Refusal::ChangedType {
+                table: new.name.clone(),
+                column: column.name.clone(),
+                within: false,
+                from: Box::new(from.clone()),
+                to: Box::new(to.clone()),
+                change: TypeChange::Other,
+            })
+        }
+    }
+
+    /// The old column that a column was.
+    fn origin_of(&self, old: &TableDef, new: &TableDef, column: &ColumnDef) -> Option<ColId> {
+        let mut renamed = self.hints.columns.iter();
+        let key = (new.name.clone(), column.name.clone());
+        let before = self.hints.columns.get(&key).unwrap_or(&column.name);
+        let is_moved = renamed
+            .any(|((table, to), from)| *table == new.name && from == before && *to != column.name);
+        let position = old.column_position(before).filter(|_| !is_moved)?;
+        u16::try_from(position).ok().map(ColId)
     }
 
     fn compare_views(&mut self) {

@@ -183,7 +183,7 @@ fn take_away<'a>(
 }
 
 /// Sequences that stay on the same column with the same parameters: old and new name.
-fn kept_sequences<'a>(
+pub(super) fn kept_sequences<'a>(
     old: &'a TableDef,
     new: &'a TableDef,
     columns: &'a [ColumnSource],

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Parser, ValueEnum};
-use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::build::{BuildArguments, build, default_folder};
 use crate::output::{note, say};
 use crate::paths::Paths;
 use crate::project::{Project, Target};
-use crate::prompt::{typed_word, yes_or_no};
+use crate::prompt::yes_or_no;
 use crate::server_address::is_local;
-use crate::session::{As, ServerFlags, Session, percent_encoded, read_file, refuse_failure};
+use crate::session::{As, ServerFlags, Session, percent_encoded, read_file};
 
+mod plan;
 mod targets;
 
 use targets::{Job, jobs};
@@ -65,6 +65,24 @@ pub(crate) struct PublishArguments {
         default_value = "never"
     )]
     pub(crate) delete_data: DeleteData,
+    /// Only print what publishing would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Keep the data through changes that are not made by themselves: removed, reordered and
+    /// widened columns, removed tables, and those that the next flags tell
+    #[arg(long, conflicts_with = "delete_data")]
+    pub(crate) migrate: bool,
+    /// A table or column that got another name: TABLE=TABLE or TABLE.COLUMN=COLUMN (with --migrate)
+    #[arg(long, value_name = "OLD=NEW", requires = "migrate")]
+    pub(crate) rename: Vec<String>,
+    /// What old rows get in a new column, as JSON: TABLE.COLUMN=VALUE (with --migrate)
+    #[arg(
+        long,
+        value_name = "COLUMN=VALUE",
+        requires = "migrate",
+        allow_hyphen_values = true
+    )]
+    pub(crate) default: Vec<String>,
     /// Update although connected clients will no longer work
     #[arg(long)]
     pub(crate) break_clients: bool,
@@ -174,19 +192,35 @@ async fn publish(paths: &Paths, arguments: &PublishArguments, job: &Job) -> Resu
         job.server.as_deref().unwrap_or("default")
     ));
     let Some(name) = &job.name else {
+        if arguments.dry_run {
+            say("A new database would be created.");
+            return Ok(());
+        }
         return upload(&session, job, &program, Query::new(job, &program)).await;
     };
     let mut query = Query::new(job, &program);
     if arguments.delete_data == DeleteData::Always {
+        if arguments.dry_run {
+            say(format_args!("All data of {name} would be deleted."));
+            return Ok(());
+        }
         ask_to_delete(arguments, name)?;
         query.push("clear", "true");
     } else {
-        check(&session, arguments, name, &program, &mut query).await?;
+        if arguments.migrate {
+            query.push("migrate", &plan::hints(arguments)?);
+        }
+        plan::check(&session, arguments, name, &program, &mut query).await?;
+        if arguments.dry_run {
+            return Ok(());
+        }
     }
     match upload(&session, job, &program, query.clone()).await {
         // A server that cannot be asked beforehand says it now.
-        Err(error) if is_rejection(&error) && !query.has("clear") => {
-            manual_migration(arguments, name, &error.to_string())?;
+        Err(error)
+            if is_rejection(&error) && query.get("clear").is_none() && !arguments.migrate =>
+        {
+            plan::manual_migration(arguments, name, &error.to_string())?;
             query.push("clear", "true");
             upload(&session, job, &program, query).await
         }
@@ -262,8 +296,10 @@ impl Query {
         self.0.push((key, value.to_owned()));
     }
 
-    fn has(&self, key: &str) -> bool {
-        self.0.iter().any(|(found, _)| *found == key)
+    fn get(&self, key: &str) -> Option<&str> {
+        let mut parameters = self.0.iter();
+        let found = parameters.find(|(found, _)| *found == key);
+        found.map(|(_, value)| &**value)
     }
 }
 
@@ -276,94 +312,6 @@ fn ask_to_delete(arguments: &PublishArguments, name: &str) -> Result<()> {
         bail!("Aborted.");
     }
     Ok(())
-}
-
-/// Asks the server what the update would do, and people whether they want that.
-async fn check(
-    session: &Session,
-    arguments: &PublishArguments,
-    name: &str,
-    program: &Program,
-    query: &mut Query,
-) -> Result<()> {
-    if session.find_database(name).await?.is_none() {
-        return Ok(());
-    }
-    say("Checking for breaking changes...");
-    let style = if std::env::var_os("NO_COLOR").is_some() || !is_terminal() {
-        "NoColor"
-    } else {
-        "AnsiColor"
-    };
-    let route = format!(
-        "database/{}/pre_publish?pretty_print_style={style}&style={style}&host_type={}",
-        percent_encoded(name),
-        program.host_type
-    );
-    let request = session.post(&route).body(program.bytes.clone());
-    let answer = session.send(request).await?;
-    if answer.status() == StatusCode::NOT_FOUND {
-        return Ok(());
-    }
-    let answer = refuse_failure(answer).await?;
-    let text = answer.text().await.context("the answer was cut off")?;
-    let plan: Value = serde_json::from_str(&text).context("the server sent a damaged plan")?;
-    if let Some(reason) = plan["ManualMigrate"]["reason"].as_str() {
-        accept_major_upgrade(arguments, &plan["ManualMigrate"])?;
-        manual_migration(arguments, name, reason)?;
-        query.push("clear", "true");
-        return Ok(());
-    }
-    let plan = &plan["AutoMigrate"];
-    accept_major_upgrade(arguments, plan)?;
-    say(plan["migrate_plan"].as_str().unwrap_or_default());
-    if plan["break_clients"].as_bool() == Some(true) {
-        let question = "The above changes will BREAK existing clients. Do you want to proceed?";
-        if !yes_or_no(arguments.says_yes_to(Yes::BreakClients), question)? {
-            bail!("Aborting.");
-        }
-        query.push("policy", "BreakClients");
-        query.push(
-            "token",
-            plan["token"]
-                .as_str()
-                .context("the server's plan has no token")?,
-        );
-    }
-    Ok(())
-}
-
-fn accept_major_upgrade(arguments: &PublishArguments, plan: &Value) -> Result<()> {
-    if plan["major_version_upgrade"].as_bool() != Some(true) {
-        return Ok(());
-    }
-    say(
-        "This takes the database from a module of version 1 to one of version 2: clients of \
-         version 1 will no longer be able to connect.",
-    );
-    let question = "Please type 'upgrade' to accept this change: ";
-    if !typed_word(arguments.says_yes_to(Yes::Migrate), question, "upgrade")? {
-        bail!("Aborting because the upgrade was not accepted.");
-    }
-    Ok(())
-}
-
-/// The data cannot be kept: goes on only if that was allowed.
-fn manual_migration(arguments: &PublishArguments, name: &str, reason: &str) -> Result<()> {
-    say(reason);
-    match arguments.delete_data {
-        DeleteData::Never => {
-            say("Aborting publish due to required manual migration.");
-            bail!(
-                "Aborting because publishing would require manual migration or deletion of data \
-                 and --delete-data was not specified."
-            )
-        }
-        DeleteData::OnConflict | DeleteData::Always => {
-            say("Proceeding with database clear due to --delete-data=on-conflict.");
-            ask_to_delete(arguments, name)
-        }
-    }
 }
 
 async fn upload(session: &Session, job: &Job, program: &Program, query: Query) -> Result<()> {
@@ -394,6 +342,9 @@ async fn upload(session: &Session, job: &Job, program: &Program, query: Query) -
         )),
         None => say(format_args!("{verb} with identity: {identity}")),
     }
+    if let Some(offset) = published["restore_point"].as_u64() {
+        plan::say_way_back(job.name.as_deref().unwrap_or(identity), offset);
+    }
     Ok(())
 }
 
@@ -413,11 +364,6 @@ fn refused(session: &Session, text: &str, status: anyhow::Error) -> anyhow::Erro
         (None, _) if text.trim().is_empty() => status,
         (None, _) => status.context(text.trim().to_owned()),
     }
-}
-
-fn is_terminal() -> bool {
-    use std::io::IsTerminal as _;
-    std::io::stdout().is_terminal()
 }
 
 /// A path of the configuration is meant from its folder.

@@ -314,6 +314,31 @@ impl Server {
             .to_owned())
     }
 
+    /// Updates a database although clients may break: asks for the plan, and publishes with its
+    /// token. The reason, if there is no plan, comes as a refusal.
+    pub fn try_update(
+        &self,
+        login: &Login,
+        database: &str,
+        program: &[u8],
+    ) -> Result<String, Refusal> {
+        let request = self
+            .http
+            .post(self.v1(&format!("database/{database}/pre_publish")))
+            .bearer_auth(&login.token)
+            .body(program.to_vec());
+        let answer: Value = serde_json::from_str(&self.send(request)?).unwrap();
+        let Some(token) = answer["AutoMigrate"]["token"].as_str() else {
+            let text = answer["ManualMigrate"]["reason"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            return Err(Refusal { status: 400, text });
+        };
+        let query = format!("policy=BreakClients&token={token}");
+        self.try_publish(login, database, &query, program)
+    }
+
     /// Calls a reducer or a procedure with the arguments in order; a procedure's value comes back.
     pub fn call(
         &self,

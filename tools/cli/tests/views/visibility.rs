@@ -91,10 +91,7 @@ fn other_rules_end_connections() {
     let place = program.windows(old.len()).position(|part| part == old);
     let place = place.expect("the rule is in the program");
     program[place..place + new.len()].copy_from_slice(new);
-    let query = "break_clients=true";
-    let published = game
-        .server
-        .try_publish(&game.owner, game.database, query, &program);
+    let published = game.server.try_update(&game.owner, game.database, &program);
     assert!(published.is_ok(), "{published:?}");
     let closed = loop {
         match client.socket.try_next::<Event>() {
@@ -117,10 +114,7 @@ fn wrong_rules_are_refused() {
     let place = program.windows(old.len()).position(|part| part == old);
     let place = place.expect("the rule is in the program");
     program[place..place + new.len()].copy_from_slice(new);
-    let query = "break_clients=true";
-    let refused = game
-        .server
-        .try_publish(&game.owner, game.database, query, &program);
+    let refused = game.server.try_update(&game.owner, game.database, &program);
     let error = refused.unwrap_err();
     assert!(error.text.contains("nothing_here"), "{error:?}");
     let new_database = game
