@@ -99,7 +99,7 @@ impl<R> Default for Views<R> {
             by_reader: BTreeMap::new(),
             idle: BTreeMap::new(),
             reads: ReadIndex::default(),
-            queries: SubscriptionSet::default(),
+            queries: SubscriptionSet::of_open_transactions(),
             query_tables: FxHashMap::default(),
             next: 0,
         }

@@ -86,9 +86,12 @@ fn resident_kib() -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
+/// The text of a query with a number in it.
+type Text = fn(u64) -> String;
+
 /// Many queries of one form; the transaction concerns none or one of them.
 fn distinct_queries(criterion: &mut Criterion) {
-    let forms: [(&str, fn(u64) -> String); 4] = [
+    let forms: [(&str, Text); 4] = [
         ("id", |k| format!("SELECT * FROM item WHERE id = {k}")),
         ("chunk", |k| {
             let (low, high) = (k * 10, k * 10 + 15);
@@ -160,7 +163,9 @@ fn join(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(20).warm_up_time(std::time::Duration::from_millis(300))
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(std::time::Duration::from_millis(300))
         .measurement_time(std::time::Duration::from_secs(1));
     targets = distinct_queries, all_concerned, join
 }

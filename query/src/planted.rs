@@ -17,16 +17,19 @@ pub enum Bug {
     FirstUpdateOverlaps,
     /// The last visibility rule is not applied.
     VisibilityRuleLost,
+    /// When rows of an order's first ones go, those that follow do not come.
+    TopNotRefilled,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 5] = [
+    pub const ALL: [Bug; 6] = [
         Bug::JoinDeleteMissed,
         Bug::JoinFilterLost,
         Bug::UnsubscribeDropsShared,
         Bug::FirstUpdateOverlaps,
         Bug::VisibilityRuleLost,
+        Bug::TopNotRefilled,
     ];
 
     /// The name under which a test switches it on.
@@ -38,6 +41,7 @@ impl Bug {
             Bug::UnsubscribeDropsShared => "unsubscribe-drops-shared",
             Bug::FirstUpdateOverlaps => "first-update-overlaps",
             Bug::VisibilityRuleLost => "visibility-rule-lost",
+            Bug::TopNotRefilled => "top-not-refilled",
         }
     }
 

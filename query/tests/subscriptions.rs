@@ -5,6 +5,7 @@ mod fixture;
 use fixture::{OWNER, build, caller, change, named};
 use spacetime_query::{QueryId, SubscriptionPlan, SubscriptionSet};
 use spacetime_table::definition::{ColumnDef, TableDef, ViewDef};
+use spacetime_table::system::{StRowLevelSecurity, SystemRow};
 use spacetime_table::{Datastore, TableAccess, TxDelta};
 use spacetime_types::AlgebraicType;
 
@@ -239,4 +240,123 @@ fn a_view_shows_the_rows_of_its_callers_instance() {
     );
     let refused = change(&mut datastore, "DELETE FROM mine").expect_err("refused");
     assert!(refused.starts_with("`mine` is a view; DML on views is not supported"));
+}
+
+/// What a query's update inserts and deletes, as the first columns of `t`.
+fn update_of(evaluation: &spacetime_query::Evaluation<u32>, id: QueryId) -> (Vec<u8>, Vec<u8>) {
+    let update = evaluation.updates.iter().find(|update| update.query == id);
+    let firsts = |rows: &spacetime_table::RowList| rows.iter().map(|row| row[0]).collect();
+    update.map_or((Vec::new(), Vec::new()), |update| {
+        (firsts(&update.inserts), firsts(&update.deletes))
+    })
+}
+
+#[test]
+fn the_first_rows_of_an_order_follow_those_that_go() {
+    let mut datastore = named("su");
+    transaction(&mut datastore, |datastore| {
+        for a in 1..=100 {
+            let b = 200 - u32::try_from(a).unwrap();
+            insert(datastore, "t", &row_t(a, b, "row"));
+        }
+    });
+    let mut set = SubscriptionSet::new();
+    let top = plan(&datastore, "SELECT * FROM t ORDER BY b LIMIT 2 OFFSET 1", 1);
+    let first: Vec<u8> = top
+        .initial_rows(&datastore)
+        .expect("rows")
+        .iter()
+        .map(|row| row[0])
+        .collect();
+    assert_eq!(first, [99, 98]);
+    let top = set.add(1_u32, top);
+    let delete = |datastore: &mut Datastore, a: u64| {
+        let table = datastore.table_id("t").expect("t");
+        let b = 200 - u32::try_from(a).unwrap();
+        let deleted = datastore
+            .delete_eq(table, &row_t(a, b, "row"))
+            .expect("a delete");
+        assert!(deleted, "row {a} was there");
+    };
+    let delta = transaction(&mut datastore, |datastore| delete(datastore, 99));
+    assert_eq!(
+        update_of(&set.evaluate(&delta, &datastore), top),
+        (vec![97], vec![99])
+    );
+    let delta = transaction(&mut datastore, |datastore| delete(datastore, 5));
+    assert_eq!(
+        update_of(&set.evaluate(&delta, &datastore), top),
+        (vec![], vec![])
+    );
+    // More go than are held beyond the first ones.
+    let delta = transaction(&mut datastore, |datastore| {
+        (40..=98).for_each(|a| delete(datastore, a));
+    });
+    assert_eq!(
+        update_of(&set.evaluate(&delta, &datastore), top),
+        (vec![39, 38], vec![98, 97])
+    );
+    let delta = transaction(&mut datastore, |datastore| {
+        insert(datastore, "t", &row_t(200, 0, "first"));
+    });
+    assert_eq!(
+        update_of(&set.evaluate(&delta, &datastore), top),
+        (vec![100], vec![38])
+    );
+}
+
+#[test]
+fn orders_that_cannot_be_live_say_why() {
+    let datastore = named("su");
+    let refused = [
+        ("SELECT * FROM t ORDER BY b", "ORDER BY is not live"),
+        ("SELECT * FROM t LIMIT 5", "LIMIT is not live"),
+        (
+            "SELECT * FROM t ORDER BY b LIMIT 10001",
+            "10000 rows at most",
+        ),
+        (
+            "SELECT * FROM ev ORDER BY e LIMIT 1",
+            "events have no lasting order",
+        ),
+        (
+            "SELECT t.* FROM t JOIN u ON t.a = u.x ORDER BY u.y LIMIT 1",
+            "columns of the returned table only",
+        ),
+    ];
+    for (sql, why) in refused {
+        let error = SubscriptionPlan::compile(sql, &datastore, &caller(1)).expect_err(sql);
+        assert!(error.to_string().contains(why), "{sql}: {error}");
+    }
+}
+
+#[test]
+fn owners_and_others_do_not_share_what_rules_restrict() {
+    let mut datastore = named("su");
+    insert_t(&mut datastore);
+    transaction(&mut datastore, |datastore| {
+        let row = StRowLevelSecurity {
+            table_id: datastore.table_id("t").expect("t"),
+            sql: "SELECT * FROM t WHERE b > 1000".into(),
+        };
+        datastore
+            .insert_system(StRowLevelSecurity::TABLE, &row.to_bsatn())
+            .expect("a rule");
+    });
+    let mut set = SubscriptionSet::new();
+    let text = "SELECT * FROM t";
+    let (other, owner) = (plan(&datastore, text, 1), plan(&datastore, text, OWNER));
+    assert!(other.initial_rows(&datastore).expect("rows").is_empty());
+    assert!(!owner.initial_rows(&datastore).expect("rows").is_empty());
+    let (other, owner) = (set.add(1_u32, other), set.add(2, owner));
+    assert_ne!(other, owner);
+    // A rule that goes changes what the query means.
+    transaction(&mut datastore, |datastore| {
+        datastore
+            .clear_system(StRowLevelSecurity::TABLE)
+            .expect("cleared");
+    });
+    assert!(set.refresh(&datastore).is_empty());
+    let hash = |query| set.plan(query).expect("a plan").hash();
+    assert_eq!(hash(other), hash(owner), "now they see the same");
 }

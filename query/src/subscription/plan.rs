@@ -6,6 +6,7 @@ use spacetime_table::{Datastore, RowList, TableSchema, TxDelta};
 
 use super::maintain;
 use super::shape::{Fragment, TABLES_MAX};
+use super::top::Top;
 use crate::catalogue::Caller;
 use crate::compile::{self, compile_query};
 use crate::error::{ExecuteError, SqlError};
@@ -19,7 +20,7 @@ use crate::rls;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryHash(pub [u8; 32]);
 
-/// A compiled subscription: whole rows of one table.
+/// A compiled subscription: whole rows of one table, or the first ones in an order.
 #[derive(Clone, Debug)]
 pub struct SubscriptionPlan {
     /// One for each combination of visibility rules; their results are concatenated.
@@ -29,6 +30,8 @@ pub struct SubscriptionPlan {
     caller: Caller,
     /// The visibility rules that it was compiled under, unless they do not apply.
     rules: Option<Box<[u8; 32]>>,
+    /// Of a query with ORDER BY and LIMIT, which rows are delivered.
+    pub(super) top: Option<Arc<Top>>,
     /// Made when it is asked for: most queries are read once and then kept for long.
     select: OnceLock<Box<SelectPlan>>,
 }
@@ -40,7 +43,7 @@ impl SubscriptionPlan {
         datastore: &Datastore,
         caller: &Caller,
     ) -> Result<SubscriptionPlan, SqlError> {
-        let query = compile_query(sql, datastore, caller)?;
+        let mut query = compile_query(sql, datastore, caller)?;
         let Output::Table(returned) = query.select.output else {
             return Err(SqlError::SubscriptionProjection);
         };
@@ -51,9 +54,14 @@ impl SubscriptionPlan {
         let fragments = fragments.map(|branch| Fragment::new(branch, returned, query.tables));
         let fragments: Box<[Fragment]> = fragments.collect::<Result<_, _>>()?;
         assert!(!fragments.is_empty(), "a query has a branch");
+        let top = match query.select.is_plain() {
+            true => None,
+            false => Some(Arc::new(Top::of(&mut query.select, returned)?)),
+        };
         Ok(SubscriptionPlan {
-            hash: hash(&fragments),
+            hash: hash(&fragments, top.as_deref()),
             fragments,
+            top,
             sql: sql.trim().into(),
             caller: *caller,
             rules: (!caller.is_owner).then(|| Box::new(rls::stamp(datastore))),
@@ -79,7 +87,11 @@ impl SubscriptionPlan {
             sql: self.sql.clone(),
             caller: self.caller,
             rules: self.rules.clone(),
-            select: OnceLock::new(),
+            top: self.top.clone(),
+            select: match self.top {
+                Some(_) => self.select.clone(),
+                None => OnceLock::new(),
+            },
         }
     }
 
@@ -163,7 +175,7 @@ impl SubscriptionPlan {
     }
 
     /// What a transaction added to the result and took from it. `datastore` is the state right
-    /// after the transaction, which may still be open.
+    /// after the transaction, which may still be open. ORDER BY and LIMIT are left out of account.
     pub fn delta(
         &self,
         delta: &TxDelta,
@@ -172,12 +184,12 @@ impl SubscriptionPlan {
         maintain::whole_delta(self, delta, datastore)
     }
 
-    /// Whether no row can be in the result more than once, whatever the state: then a row of the
-    /// delta was not there before, or is there no more.
+    /// Whether no row can be in the result more than once, whatever the state, and [`Self::delta`]
+    /// is all there is to know: then a row of the delta was not there before, or is there no more.
     #[must_use]
     pub fn is_set(&self) -> bool {
         match &*self.fragments {
-            [only] => !only.is_join(),
+            [only] => self.top.is_none() && !only.is_join(),
             _ => false,
         }
     }
@@ -197,7 +209,7 @@ pub(super) fn fixed_len(schema: &TableSchema) -> Option<usize> {
     }
 }
 
-fn hash(fragments: &[Fragment]) -> QueryHash {
+fn hash(fragments: &[Fragment], top: Option<&Top>) -> QueryHash {
     let mut hasher = blake3::Hasher::new();
     let add_len = |hasher: &mut blake3::Hasher, len: usize| {
         hasher.update(&u64::try_from(len).unwrap_or(u64::MAX).to_le_bytes());
@@ -209,6 +221,9 @@ fn hash(fragments: &[Fragment]) -> QueryHash {
             add_len(&mut hasher, value.len());
             hasher.update(value);
         }
+    }
+    if let Some(top) = top {
+        hasher.update(top.text().as_bytes());
     }
     QueryHash(*hasher.finalize().as_bytes())
 }

@@ -19,6 +19,7 @@ use super::members::Members;
 use super::plan::{QueryHash, SubscriptionPlan};
 use super::prune::{TableQueries, Target};
 use super::shape::{Fragment, Shape};
+use super::top::Window;
 use crate::error::{ExecuteError, SqlError};
 use crate::planted::{self, Bug};
 use crate::rls;
@@ -76,6 +77,26 @@ struct Query<S> {
     /// The subscribers as the last update listed them, until they change.
     listed: Option<Arc<[S]>>,
     stats: QueryStats,
+    /// Of a query with an order, since it was first evaluated.
+    window: Option<Box<Window>>,
+}
+
+impl<S> Query<S> {
+    /// What changes of the whole result mean for the rows that are delivered.
+    fn delivered(&mut self, outcome: Outcome, datastore: &Datastore) -> Outcome {
+        let (inserts, deletes) = outcome?;
+        let Some(top) = &self.plan.top else {
+            return Ok((inserts, deletes));
+        };
+        let changes = (&inserts, &deletes);
+        let mut window = match self.window.take() {
+            Some(window) => window,
+            None => Box::new(Window::before(top, self.plan.table(), changes, datastore)?),
+        };
+        let shown = window.apply(&self.plan, top, changes, datastore)?;
+        self.window = Some(window);
+        Ok(shown)
+    }
 }
 
 /// The queries of one database. `S` names a subscriber: whatever must receive its own copy of the
@@ -88,6 +109,8 @@ pub struct SubscriptionSet<S> {
     by_subscriber: HashMap<S, Members<QueryId>, FxBuildHasher>,
     shapes: HashMap<[u8; 32], Arc<Shape>, FxBuildHasher>,
     next: u64,
+    /// Whether the transactions may yet be undone.
+    is_tentative: bool,
     /// What the last transaction changed, for a planted bug only.
     before: Option<TxDelta>,
 }
@@ -101,6 +124,7 @@ impl<S> Default for SubscriptionSet<S> {
             by_subscriber: HashMap::default(),
             shapes: HashMap::default(),
             next: 0,
+            is_tentative: false,
             before: None,
         }
     }
@@ -111,6 +135,17 @@ impl<S: Copy + Ord + Hash> SubscriptionSet<S> {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No queries; the transactions to be evaluated are still open and may yet be undone. Nothing
+    /// is remembered of them: queries with ORDER BY and LIMIT report what changes their result
+    /// without these.
+    #[must_use]
+    pub fn of_open_transactions() -> Self {
+        SubscriptionSet {
+            is_tentative: true,
+            ..Self::default()
+        }
     }
 
     /// Adds a subscriber to the query that the plan means. The same query twice counts once.
@@ -141,6 +176,7 @@ impl<S: Copy + Ord + Hash> SubscriptionSet<S> {
             subscribers: Members::None,
             listed: None,
             stats: QueryStats::default(),
+            window: None,
         };
         self.queries.insert(query, entry);
         query
@@ -335,13 +371,17 @@ impl<S: Copy + Ord + Hash> SubscriptionSet<S> {
         &mut self,
         query: QueryId,
         outcome: Outcome,
-        _datastore: &Datastore,
+        datastore: &Datastore,
         evaluation: &mut Evaluation<S>,
     ) {
         let Some(entry) = self.queries.get_mut(&query) else {
             return;
         };
         entry.stats.evaluations += 1;
+        let outcome = match self.is_tentative {
+            true => outcome,
+            false => entry.delivered(outcome, datastore),
+        };
         if let Ok((inserts, deletes)) = &outcome {
             let rows = inserts.len() + deletes.len();
             if rows == 0 {
@@ -417,6 +457,7 @@ impl<S: Copy + Ord + Hash> SubscriptionSet<S> {
         self.file(query, &plan);
         if let Some(entry) = self.queries.get_mut(&query) {
             entry.plan = plan;
+            entry.window = None;
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Random databases with live queries, each kept by its updates and compared with the plainest
 //! evaluation after every transaction.
 //!
-//! Random: tables and indexes, visibility rules, queries over one to three tables and their event
-//! tables, transactions, and clients that come and leave. One seed is one run.
+//! Random: tables and indexes, visibility rules, queries over one to three tables and an event
+//! table, whole or the first rows of an order, transactions, and clients that come and leave. One
+//! seed is one run.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use spacetime_query::{Caller, QueryId, SubscriptionPlan, SubscriptionSet};
@@ -37,6 +39,15 @@ struct Query {
     tables: Vec<usize>,
     returned: usize,
     filter: Filter,
+    top: Option<Top>,
+}
+
+/// ORDER BY columns of the returned table, LIMIT and OFFSET.
+#[derive(Clone, Debug)]
+struct Top {
+    keys: Vec<(usize, bool)>,
+    limit: usize,
+    offset: usize,
 }
 
 /// A client's copy of a query's result.
@@ -189,7 +200,32 @@ impl Run {
             tables,
             returned,
             filter: Filter::And(terms),
+            top: None,
         }
+    }
+
+    /// Makes a query one of the first rows of an order.
+    fn add_order(&mut self, query: &mut Query) {
+        let columns = self.shapes[query.tables[query.returned]].1.types.len();
+        let mut keys = Vec::new();
+        for _ in 0..1 + self.random.below(2) {
+            keys.push((self.random.below(columns), self.random.chance(50)));
+        }
+        let top = Top {
+            keys,
+            limit: self.random.below(5),
+            offset: [0, 0, 0, 1, 3][self.random.below(5)],
+        };
+        let keys = top.keys.iter().map(|(column, is_descending)| {
+            let direction = if *is_descending { " DESC" } else { "" };
+            format!("p{}.c{column}{direction}", query.returned)
+        });
+        let keys = keys.collect::<Vec<_>>().join(", ");
+        let (limit, offset) = (top.limit, top.offset);
+        query
+            .sql
+            .push_str(&format!(" ORDER BY {keys} LIMIT {limit} OFFSET {offset}"));
+        query.top = Some(top);
     }
 
     fn random_query(&mut self) -> Query {
@@ -205,7 +241,11 @@ impl Run {
         } else {
             self.random.below(count)
         };
-        self.query(tables, returned)
+        let mut query = self.query(tables, returned);
+        if !has_events && self.random.chance(25) {
+            self.add_order(&mut query);
+        }
+        query
     }
 
     /// A new client subscribes to a new query or to one that another has.
@@ -221,10 +261,7 @@ impl Run {
         let compiled = SubscriptionPlan::compile(&query.sql, &self.datastore, &caller(is_owner));
         let plan = match compiled {
             Ok(plan) => plan,
-            // Joins without a usable index are refused; there is nothing to check then.
-            Err(error) if error.to_string() == "Subscriptions require indexes on join columns" => {
-                return Ok(());
-            }
+            Err(error) if is_refusal(&error.to_string()) => return Ok(()),
             Err(error) => return Err(format!("{}: {error}", query.sql)),
         };
         let first = plan.initial_rows(&self.datastore);
@@ -331,7 +368,12 @@ impl Run {
     }
 
     fn compare(&self, copy: &Copy, rows: &Bag, events: &[Vec<u8>]) -> Result<(), String> {
-        let expected = self.naive(&copy.query, copy.is_owner, events);
+        let mut expected = self.naive(&copy.query, copy.is_owner, events);
+        if let Some(top) = &copy.query.top {
+            self.compare_order(copy, top, &expected, rows)?;
+            // Which of equals come first is not said anywhere: only that it is always the same.
+            expected = self.asked_anew(copy)?;
+        }
         match *rows == expected {
             true => Ok(()),
             false => Err(format!(
@@ -344,6 +386,62 @@ impl Run {
                     .map(|rule| &rule.sql)
                     .collect::<Vec<_>>()
             )),
+        }
+    }
+
+    fn asked_anew(&self, copy: &Copy) -> Result<Bag, String> {
+        let caller = caller(copy.is_owner);
+        let plan = SubscriptionPlan::compile(&copy.query.sql, &self.datastore, &caller);
+        let plan = plan.map_err(|error| error.to_string())?;
+        let rows = plan.initial_rows(&self.datastore);
+        let mut bag = Bag::new();
+        add_all(&mut bag, &rows.map_err(|error| error.to_string())?, 1);
+        Ok(bag)
+    }
+
+    /// Whether `rows` are first rows of `all` in the order.
+    fn compare_order(&self, copy: &Copy, top: &Top, all: &Bag, rows: &Bag) -> Result<(), String> {
+        let id = self.id(copy.query.tables[copy.query.returned]);
+        let schema = self.datastore.schema(id).expect("the schema");
+        let ty = AlgebraicType::Product(schema.row_type.clone());
+        let sorted = |bag: &Bag| {
+            let rows = bag.iter().flat_map(|(row, times)| {
+                let values = decode(row, &ty);
+                let keys = top
+                    .keys
+                    .iter()
+                    .map(|(column, is_descending)| (values[*column].clone(), *is_descending));
+                let keys: Vec<_> = keys.collect();
+                std::iter::repeat_n(keys, usize::try_from(*times).unwrap_or(0))
+            });
+            let mut rows: Vec<_> = rows.collect();
+            rows.sort_by(|left, right| {
+                let parts = left.iter().zip(right);
+                let mut orders = parts.map(|((left, is_descending), (right, _))| {
+                    let order = left.cmp(right);
+                    if *is_descending {
+                        order.reverse()
+                    } else {
+                        order
+                    }
+                });
+                orders
+                    .find(|order| order.is_ne())
+                    .unwrap_or(Ordering::Equal)
+            });
+            rows
+        };
+        let expected: Vec<_> = sorted(all)
+            .into_iter()
+            .skip(top.offset)
+            .take(top.limit)
+            .collect();
+        let is_part = rows
+            .iter()
+            .all(|(row, times)| all.get(row).is_some_and(|all| all >= times));
+        match is_part && sorted(rows) == expected {
+            true => Ok(()),
+            false => Err(format!("{}: {rows:?}\n  of {all:?}", copy.query.sql)),
         }
     }
 
@@ -429,6 +527,13 @@ fn comparison(
             );
         }
     }
+}
+
+/// Whether an error only says that a query cannot be live: joins without a usable index, and
+/// orders that nothing makes total. There is nothing to check then.
+fn is_refusal(error: &str) -> bool {
+    error == "Subscriptions require indexes on join columns"
+        || error.starts_with("Unsupported SELECT: this ORDER BY is not live: the returned table")
 }
 
 fn add_all(bag: &mut Bag, rows: &RowList, times: i64) {
