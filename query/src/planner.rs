@@ -207,7 +207,7 @@ impl<'a> Order<'a> {
         };
         let probes = schema.indexes.iter().filter_map(|index| {
             let source = self.probe(index, table, terms)?;
-            let found = self.sizes.rows_per_key(table, schema, index);
+            let found = self.sizes.rows_per_key(table, schema, index) * self.doubt(&source);
             // What a probe's key says need not be estimated again.
             Some((
                 source,
@@ -242,6 +242,20 @@ impl<'a> Order<'a> {
                     false => (Source::Stored(access), stored),
                 }
             }
+        }
+    }
+
+    /// Parameters are not known yet: a value that many rows have is as likely as any, while rows
+    /// usually have few partners.
+    fn doubt(&self, source: &Source) -> f64 {
+        let parameters = self.schemas.len();
+        let is_joined = |part: &KeyPart| match part {
+            KeyPart::Column(slot) => slot.table < parameters,
+            KeyPart::Value(_) => false,
+        };
+        match source {
+            Source::Probe { key, .. } if !key.iter().any(is_joined) => 4.0,
+            _ => 1.0,
         }
     }
 

@@ -268,3 +268,72 @@ pub(super) fn equality(term: &Predicate) -> Option<(Slot, Slot)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use spacetime_table::definition::{ColumnDef, IndexDef, TableDef};
+    use spacetime_table::{Datastore, IndexAlgorithm};
+    use spacetime_types::{AlgebraicType, ColId, Identity};
+
+    use crate::catalogue::Caller;
+    use crate::subscription::SubscriptionPlan;
+
+    fn database() -> Datastore {
+        let mut datastore = Datastore::new();
+        datastore.begin_tx();
+        for name in ["a", "b", "c"] {
+            let columns = ["k", "x"].map(|column| ColumnDef::new(column, AlgebraicType::U64));
+            let mut table = TableDef::new(name, columns.to_vec());
+            // The index that must not be preferred comes first.
+            for column in [1, 0] {
+                table.indexes.push(IndexDef {
+                    name: format!("{name}_{column}").into(),
+                    accessor: None,
+                    algorithm: IndexAlgorithm::BTree(vec![ColId(column)]),
+                });
+            }
+            datastore.create_table(&table).expect("a table");
+        }
+        datastore.commit();
+        datastore
+    }
+
+    fn plan(datastore: &Datastore, sql: &str) -> SubscriptionPlan {
+        let caller = Caller {
+            identity: Identity::from_be_bytes([1; 32]),
+            is_owner: true,
+        };
+        SubscriptionPlan::compile(sql, datastore, &caller).expect("a subscription")
+    }
+
+    #[test]
+    fn queries_that_differ_in_constants_share_all_but_these() {
+        let datastore = database();
+        let join = "SELECT a.* FROM a JOIN b ON a.k = b.k WHERE b.x";
+        let plans = [17, 18].map(|x| plan(&datastore, &format!("{join} = {x} AND a.x < {x}")));
+        let [one, two] = plans.map(|plan| plan.fragments[0].clone());
+        assert_eq!(one.shape.hash, two.shape.hash);
+        assert_ne!(one.values, two.values);
+        assert_eq!(one.values.len(), 2);
+        assert_ne!(one.condition(), two.condition());
+        let other = plan(&datastore, &format!("{join} > 17 AND a.x < 17"));
+        assert_ne!(other.fragments[0].shape.hash, one.shape.hash);
+    }
+
+    #[test]
+    fn changes_reach_partners_by_the_column_they_are_joined_on() {
+        let datastore = database();
+        let join = "SELECT a.* FROM a JOIN b ON a.k = b.k JOIN c ON b.k = c.k WHERE a.x = 1";
+        let plan = plan(&datastore, &format!("{join} AND b.x = 2 AND c.x = 3"));
+        for from in &plan.fragments[0].shape.from_changes {
+            let key_of_k = |name: &str| datastore.index_id(&format!("{name}_0"));
+            for step in &from.steps[1..] {
+                let crate::plan::Source::Probe { index, .. } = &step.source else {
+                    panic!("no lookup: {step:?}");
+                };
+                let name = &from.schemas[step.table].name;
+                assert_eq!(Some(*index), key_of_k(name), "{name}");
+            }
+        }
+    }
+}
