@@ -161,12 +161,43 @@ fn join(criterion: &mut Criterion) {
     });
 }
 
+/// The first ten of a thousand rows while one row changes that is among them, or is not.
+fn first_rows(criterion: &mut Criterion) {
+    let mut datastore = database();
+    let items: Vec<Vec<u8>> = (0..1_000).map(|id| item(id, id, 1_000)).collect();
+    insert(&mut datastore, &items);
+    for (name, x) in [("among them", 5), ("behind them", 5_000)] {
+        let mut set = register(&datastore, 1, |_| {
+            "SELECT * FROM item ORDER BY x LIMIT 10".to_owned()
+        });
+        datastore.begin_tx();
+        let table = datastore.table_id("item").expect("items");
+        let row = item(50_000, 1, x);
+        datastore.insert(table, &row).expect("an item");
+        let come = datastore.commit();
+        datastore.begin_tx();
+        assert!(datastore.delete_eq(table, &row).expect("a delete"));
+        let gone = datastore.commit();
+        // The first evaluation reads the table, which is here as it was before the row came.
+        set.evaluate(&come, &datastore);
+        criterion.bench_function(
+            &format!("first 10 rows, a row comes and goes {name}"),
+            |bench| {
+                bench.iter(|| {
+                    black_box(set.evaluate(&gone, &datastore));
+                    black_box(set.evaluate(&come, &datastore));
+                });
+            },
+        );
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(20)
         .warm_up_time(std::time::Duration::from_millis(300))
         .measurement_time(std::time::Duration::from_secs(1));
-    targets = distinct_queries, all_concerned, join
+    targets = distinct_queries, all_concerned, join, first_rows
 }
 criterion_main!(benches);
