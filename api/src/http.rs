@@ -17,6 +17,7 @@ mod logs;
 mod names;
 mod params;
 mod publish;
+mod route;
 mod schema;
 mod service;
 mod session;
@@ -30,7 +31,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post, put};
+use axum::routing::{any, get, post, put};
 use axum::serve::ListenerExt;
 use spacetime_host::Host;
 use tokio::net::TcpListener;
@@ -106,7 +107,7 @@ pub async fn serve(
 pub(crate) fn router(state: ApiState) -> Router {
     let v1 = Router::new()
         .nest("/identity", identity_routes())
-        .nest("/database", database_routes(&state))
+        .nest("/database", database_routes(&state).merge(module_routes()))
         .route("/ping", get(service::ping))
         .route("/health", get(service::health))
         .route("/energy/{identity}", get(service::energy))
@@ -155,6 +156,14 @@ fn database_routes(state: &ApiState) -> Router<ApiState> {
             state.clone(),
             session::anonymous_allowed,
         ))
+}
+
+/// Requests for the handlers of a module: nobody is authenticated, any method is passed on.
+fn module_routes() -> Router<ApiState> {
+    Router::new()
+        .route("/{database}/route", any(route::bare))
+        .route("/{database}/route/", any(route::root))
+        .route("/{database}/route/{*rest}", any(route::below))
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ pub mod auth;
 mod clock;
 mod config;
 mod http;
+mod module_http;
 pub mod ws;
 
 pub use config::ApiConfig;
 pub use http::serve;
+pub use module_http::{ModuleHttp, ModuleHttpError};

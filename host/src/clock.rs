@@ -19,7 +19,7 @@ impl Clock {
 }
 
 /// Microseconds since the Unix epoch; negative before it.
-fn wall_micros() -> i64 {
+pub(crate) fn wall_micros() -> i64 {
     let clamp = |micros: u128| i64::try_from(micros).unwrap_or(i64::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => clamp(since.as_micros()),

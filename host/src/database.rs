@@ -17,13 +17,15 @@ use spacetime_durability::storage::{
 };
 use spacetime_types::module_def::ModuleDef;
 use spacetime_types::{Identity, Timestamp, TxOffset};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backup::{BackupError, BackupSnapshot, BackupSource, Have, Subject};
 use crate::limits::REQUEST_QUEUE_LEN_MAX;
 use crate::module::{LiveModule, prepare_module};
+use crate::module_http::{HttpRequest, HttpResponse, OutboundHttp};
 use crate::module_log::{Level, ModuleLog, Record};
 use crate::past::{self, PastError, PastStates};
+use crate::procedures::{ProcedureError, ProcedurePool, Surroundings, Writer};
 use crate::publish::{ModuleUpdate, PrePublished, PreparedModule, PublishError};
 use crate::questions::QueryCounts;
 use crate::reads::Readers;
@@ -46,6 +48,15 @@ const FAILURE_WINDOW: Duration = Duration::from_secs(60);
 /// The writer thread's stack; wasm runs on it too.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
+/// What runs the modules of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct ModuleRuntime {
+    pub(crate) engine: Arc<WasmEngine>,
+    pub(crate) call_limits: CallLimits,
+    /// `None` if modules may not send HTTP requests.
+    pub(crate) outbound_http: Option<Arc<dyn OutboundHttp>>,
+}
+
 /// What the thread and the handles of one database share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -63,6 +74,10 @@ pub(crate) struct Shared {
     /// The way from reader threads to the writer thread; set when the thread is started.
     pub(crate) requests: OnceLock<mpsc::WeakSender<Request>>,
     definition: RwLock<Option<Arc<ModuleDef>>>,
+    procedures: RwLock<Option<Arc<ProcedurePool>>>,
+    outbound_http: Option<Arc<dyn OutboundHttp>>,
+    /// Turns true when the database goes down: procedures that sleep wake up.
+    stopping: watch::Sender<bool>,
     next_client: AtomicU64,
     /// Why the database is not running, once it is not.
     gone: Mutex<Option<Box<str>>>,
@@ -73,8 +88,7 @@ impl Shared {
         identity: Identity,
         owner: Identity,
         directory: PathBuf,
-        engine: Arc<WasmEngine>,
-        call_limits: CallLimits,
+        modules: ModuleRuntime,
         store: StoreOptions,
         readers: Readers,
     ) -> Shared {
@@ -83,8 +97,9 @@ impl Shared {
             identity,
             owner,
             directory,
-            engine,
-            call_limits,
+            engine: modules.engine,
+            call_limits: modules.call_limits,
+            outbound_http: modules.outbound_http,
             store,
             runtime: readers.runtime(),
             log,
@@ -93,13 +108,44 @@ impl Shared {
             readers,
             requests: OnceLock::new(),
             definition: RwLock::new(None),
+            procedures: RwLock::new(None),
+            stopping: watch::Sender::new(false),
             next_client: AtomicU64::new(1),
             gone: Mutex::new(None),
         }
     }
 
-    pub(crate) fn set_definition(&self, definition: Arc<ModuleDef>) {
-        *self.definition.write() = Some(definition);
+    /// Shows the module in place to the handles, and gives its procedures a place to run.
+    pub(crate) fn set_module(&self, prepared: &PreparedModule) {
+        let procedures = ProcedurePool::new(
+            prepared,
+            self.identity,
+            Arc::clone(&self.log),
+            self.call_limits,
+            self.surroundings(),
+        );
+        *self.definition.write() = Some(Arc::clone(&prepared.definition));
+        *self.procedures.write() = Some(procedures);
+    }
+
+    /// What runs the procedures and HTTP handlers of the module in place.
+    pub(crate) fn procedures(&self) -> Arc<ProcedurePool> {
+        let procedures = self.procedures.read();
+        Arc::clone(procedures.as_ref().expect("a module is in place"))
+    }
+
+    /// What procedures of this database need.
+    fn surroundings(&self) -> Surroundings {
+        let requests = self.requests.get();
+        let requests = requests.expect("set before the thread was started");
+        Surroundings {
+            writer: Writer::new(requests.clone()),
+            runtime: self.runtime.clone(),
+            http: self.outbound_http.clone(),
+            stopping: self.stopping.subscribe(),
+            run_time_max: self.call_limits.procedure_time_max,
+            tx_time_max: self.call_limits.call_time_max,
+        }
     }
 
     /// Never used twice, not even across a restart of the thread: a late request of a client that
@@ -115,6 +161,11 @@ impl Shared {
         }
     }
 }
+
+/// Why an HTTP handler gave no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct HandlerError(Box<str>);
 
 /// Why a database could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -228,6 +279,33 @@ impl DatabaseHandle {
         })
         .await?;
         answer.await.map_err(|_| self.shared.gone())
+    }
+
+    /// Answers an HTTP request with the handler that the module has for it, if it has one.
+    pub async fn call_http_handler(
+        &self,
+        path: &str,
+        request: HttpRequest,
+        body: Bytes,
+    ) -> Result<Option<(HttpResponse, Bytes)>, HandlerError> {
+        let pool = self.shared.procedures();
+        let Some((id, name)) = pool.route(&request.method, path) else {
+            return Ok(None);
+        };
+        let timestamp = Timestamp::from_micros(crate::clock::wall_micros());
+        // A task of its own: it goes on if whoever asked does not wait.
+        let requests = self.requests.clone();
+        let task = self.shared.runtime.spawn(async move {
+            let (answer, immediate) = pool.call_handler(id, name, timestamp, request, body).await;
+            if !immediate.is_empty() {
+                let _ = requests.send(Request::CallSoon(immediate)).await;
+            }
+            answer
+        });
+        let answer = task.await.unwrap_or(Err(ProcedureError::Fatal));
+        answer
+            .map(Some)
+            .map_err(|error| HandlerError(error.to_string().into()))
     }
 
     /// Runs SQL statements.
@@ -373,6 +451,7 @@ impl DatabaseHandle {
     /// Stops the database: clients are told, the log is synced, the files are closed.
     pub(crate) async fn stop(&self, reason: &str) {
         *self.shared.gone.lock() = Some(reason.into());
+        let _ = self.shared.stopping.send(true);
         let (reply, answer) = oneshot::channel();
         let stop = Request::Stop {
             reason: reason.into(),
@@ -502,7 +581,7 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
         Start::New(prepared) => {
             let mut worker = Worker::new(Arc::clone(shared), store, live(&prepared));
             worker.initialize(&prepared)?;
-            shared.set_definition(Arc::clone(&prepared.definition));
+            shared.set_module(&prepared);
             Ok(worker)
         }
         Start::Existing => {
@@ -518,7 +597,7 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
                 &shared.log,
                 shared.call_limits,
             )?;
-            shared.set_definition(Arc::clone(&prepared.definition));
+            shared.set_module(&prepared);
             Ok(Worker::new(Arc::clone(shared), store, live(&prepared)))
         }
     }

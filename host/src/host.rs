@@ -10,7 +10,8 @@ use spacetime_types::{Hash, Identity};
 
 use crate::control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::database::{DatabaseHandle, Shared, Start, StartError, prepare};
+use crate::database::{DatabaseHandle, ModuleRuntime, Shared, Start, StartError, prepare};
+use crate::module_http::OutboundHttp;
 use crate::publish::{
     MigrationPolicy, ModuleUpdate, PrePublish, PrePublished, Publish, PublishError, PublishTarget,
     Published,
@@ -28,6 +29,8 @@ pub struct HostConfig {
     /// How databases are kept on disk.
     pub store: StoreOptions,
     pub read_limits: ReadLimits,
+    /// How modules send HTTP requests; `None` if they may not.
+    pub outbound_http: Option<Arc<dyn OutboundHttp>>,
 }
 
 /// Why a server could not be opened.
@@ -50,10 +53,9 @@ type Slot = Result<DatabaseHandle, DatabaseGone>;
 #[derive(Debug)]
 pub struct Host {
     data_dir: DataDir,
-    call_limits: CallLimits,
+    modules: ModuleRuntime,
     store: StoreOptions,
     readers: Arc<ReaderPool>,
-    engine: Arc<WasmEngine>,
     control: Arc<ControlDatabase>,
     databases: RwLock<HashMap<Identity, Slot>>,
     /// Publishing and deleting are rare and long: one at a time.
@@ -75,10 +77,13 @@ impl Host {
         let control = ControlDatabase::open(&data_dir.control(), files)?;
         let host = Arc::new(Host {
             data_dir,
-            call_limits: config.call_limits,
+            modules: ModuleRuntime {
+                engine: WasmEngine::new().map_err(OpenHostError::Wasm)?,
+                call_limits: config.call_limits,
+                outbound_http: config.outbound_http,
+            },
             store: config.store,
             readers: ReaderPool::new(config.read_limits, tokio::runtime::Handle::current()),
-            engine: WasmEngine::new().map_err(OpenHostError::Wasm)?,
             control: Arc::new(control),
             databases: RwLock::default(),
             changing: tokio::sync::Mutex::default(),
@@ -126,8 +131,7 @@ impl Host {
             identity,
             owner,
             self.data_dir.replica(replica),
-            Arc::clone(&self.engine),
-            self.call_limits,
+            self.modules.clone(),
             self.store.clone(),
             Readers::new(Arc::clone(&self.readers)),
         )

@@ -15,10 +15,12 @@ mod database;
 mod host;
 mod limits;
 mod module;
+mod module_http;
 mod module_log;
 mod module_schema;
 mod outbox;
 mod past;
+mod procedures;
 mod publish;
 mod questions;
 mod reads;
@@ -36,8 +38,12 @@ mod worker;
 pub use backup::{BackupError, BackupSnapshot, BackupSource, Have};
 pub use control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
 pub use data_dir::DataDirError;
-pub use database::{DatabaseHandle, StartError};
+pub use database::{DatabaseHandle, HandlerError, StartError};
 pub use host::{Host, HostConfig, OpenHostError};
+pub use module_http::{
+    HttpHeader, HttpMethod, HttpOutcome, HttpRequest, HttpResponse, HttpVersion, OutboundHttp,
+    RawBytes,
+};
 pub use module_log::{Level, ModuleLog, Record};
 pub use outbox::{
     CallInfo, ClientUpdate, EncodedOnce, Outbox, OutboxLimits, OutboxMessage, OutboxReceiver,

@@ -46,3 +46,9 @@ pub(crate) const INLINE_ROWS_MAX: u64 = 512;
 /// Bytes of the rows that a migration writes anew. They are one record of the log, which holds
 /// less than 4 GiB; the rest is for the program and the rows of built-in tables.
 pub(crate) const MIGRATION_BYTES_MAX: usize = 3 << 30;
+
+/// Procedures of one database that wait for an instance; more are refused.
+pub(crate) const PROCEDURES_WAITING_MAX: usize = 1024;
+
+/// How long one waits.
+pub(crate) const PROCEDURE_WAIT_MAX: Duration = Duration::from_secs(30);

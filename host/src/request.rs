@@ -10,8 +10,10 @@ use spacetime_types::{ConnectionId, Identity, TxOffset};
 use tokio::sync::oneshot;
 
 use crate::outbox::{Outbox, QuerySetId, ReducerOutcome, RequestId, SetSerial};
+use crate::procedures::{BeginTx, ProcedureDone};
 use crate::publish::{ModuleUpdate, PrePublished, PublishError};
 use crate::sql::{SqlError, SqlResult};
+use crate::wasm::ImmediateCall;
 
 /// A connected client, as its database numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +80,9 @@ pub enum CallOutcome {
     Reducer(ReducerOutcome),
     /// A procedure's return value as JSON text.
     Procedure(Box<str>),
+    /// A procedure broke; the module's log has the details.
+    ProcedureFailed(Box<str>),
+    ProcedureOutOfBudget,
     /// Neither a reducer nor a procedure of that name, or a private one.
     NoSuchFunction,
     /// The arguments do not decode.
@@ -151,6 +156,12 @@ pub enum Request {
         least: LogBehind,
         reply: oneshot::Sender<Result<TxOffset, String>>,
     },
+    /// From a procedure: it wants the rows for a transaction.
+    BeginTx(BeginTx),
+    /// Calls that an HTTP handler asked for.
+    CallSoon(Vec<ImmediateCall>),
+    /// A procedure ended.
+    ProcedureDone(Box<ProcedureDone>),
     /// Puts another module in place of the running one. The answer is the last transaction
     /// before an explicit migration.
     Update {

@@ -13,6 +13,7 @@ mod calls;
 mod clients;
 mod module_swap;
 mod one_off;
+mod procedures;
 mod queries;
 mod reading;
 mod schedule;
@@ -180,10 +181,13 @@ impl Worker {
                 client,
                 request_id,
                 name,
-                args: _,
+                args,
             } => {
-                self.call_procedure(client, request_id, &name);
+                self.call_procedure(client, request_id, &name, &args);
             }
+            Request::BeginTx(begin) => self.lend_rows(begin),
+            Request::CallSoon(calls) => self.schedule.queue_immediate(calls),
+            Request::ProcedureDone(done) => self.procedure_done(*done),
             Request::Subscribe {
                 client,
                 request_id,
@@ -220,7 +224,11 @@ impl Worker {
                 args,
                 reply,
             } => {
-                let _ = reply.send(self.call_once(&caller, &name, &args));
+                if self.is_procedure(&name) {
+                    self.call_procedure_once(caller, &name, &args, reply);
+                } else {
+                    let _ = reply.send(self.call_once(&caller, &name, &args));
+                }
             }
             Request::Sql {
                 caller,

@@ -45,6 +45,11 @@ pub(super) async fn call(
             let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
             Ok(([json, (DURATION, micros.into())], String::from(value)).into_response())
         }
+        CallOutcome::ProcedureFailed(text) => Err(ApiError::text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            String::from(text),
+        )),
+        CallOutcome::ProcedureOutOfBudget => Err(out_of_budget()),
         CallOutcome::NoSuchFunction => Err(ApiError::not_found("No such procedure")),
         CallOutcome::BadArgs(text) | CallOutcome::Lifecycle(text) => {
             Err(ApiError::bad_request(String::from(text)))
@@ -78,11 +83,15 @@ fn reducer_answer(outcome: ReducerOutcome, micros: u64) -> Result<Response, ApiE
             Ok((status, headers, String::from(text)).into_response())
         }
         ReducerOutcome::Refused(text) => Err(ApiError::bad_request(String::from(text))),
-        ReducerOutcome::OutOfBudget => Err(ApiError::text(
-            StatusCode::PAYMENT_REQUIRED,
-            "Module energy budget exhausted.",
-        )),
+        ReducerOutcome::OutOfBudget => Err(out_of_budget()),
     }
+}
+
+fn out_of_budget() -> ApiError {
+    ApiError::text(
+        StatusCode::PAYMENT_REQUIRED,
+        "Module energy budget exhausted.",
+    )
 }
 
 /// `client_connected` did not let the caller in.

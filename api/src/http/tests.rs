@@ -26,6 +26,7 @@ impl Server {
             call_limits: CallLimits::default(),
             store: StoreOptions::default(),
             read_limits: ReadLimits::default(),
+            outbound_http: None,
         };
         let host = Host::open(config).await.expect("an empty host");
         let authority = Authority::new(&KeyPair::generate(), &[]).expect("an authority");

@@ -17,6 +17,9 @@ const TICK: Duration = Duration::from_millis(5);
 /// Deepest wasm stack, in bytes.
 const WASM_STACK_BYTES_MAX: usize = 512 * 1024;
 
+/// Procedures that run at once on machines with few cores: most of them wait, not compute.
+const PROCEDURES_MIN: usize = 16;
+
 /// What one call of a module may use.
 #[derive(Clone, Copy, Debug)]
 pub struct CallLimits {
@@ -26,6 +29,10 @@ pub struct CallLimits {
     pub view_time_max: Duration,
     /// Linear memory of one instance.
     pub memory_bytes_max: usize,
+    /// Time that one procedure or HTTP handler may compute; waiting does not count.
+    pub procedure_time_max: Duration,
+    /// Procedures and HTTP handlers of one database that run at once.
+    pub procedures_max: usize,
 }
 
 impl Default for CallLimits {
@@ -34,6 +41,10 @@ impl Default for CallLimits {
             call_time_max: Duration::from_secs(10),
             view_time_max: Duration::from_secs(1),
             memory_bytes_max: 1 << 30,
+            procedure_time_max: Duration::from_secs(60),
+            procedures_max: std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .max(PROCEDURES_MIN),
         }
     }
 }
@@ -41,16 +52,17 @@ impl Default for CallLimits {
 impl CallLimits {
     /// The call's time in ticks of the engine's epoch.
     pub(super) fn deadline_ticks(&self) -> u64 {
-        ticks(self.call_time_max)
+        ticks_of(self.call_time_max)
     }
 
     /// The time of a view's run in the same ticks.
     pub(super) fn view_deadline_ticks(&self) -> u64 {
-        ticks(self.view_time_max)
+        ticks_of(self.view_time_max)
     }
 }
 
-fn ticks(time: Duration) -> u64 {
+/// A time in ticks of the engine's epoch; at least one.
+pub(super) fn ticks_of(time: Duration) -> u64 {
     let ticks = time.as_millis() / TICK.as_millis();
     u64::try_from(ticks).unwrap_or(u64::MAX / 2).max(1)
 }

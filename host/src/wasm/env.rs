@@ -1,8 +1,9 @@
 //! What a module's imports work on: the database of the running call, and the handles that the
 //! module holds.
 //!
-//! Invariant: `database` is there exactly while a call runs inside a transaction; the instance
-//! puts it in before the call and takes it out after, also after a trap.
+//! Invariant: `database` is there exactly while a call runs inside a transaction. For reducers the
+//! instance puts it in before the call and takes it out after, also after a trap; procedures open
+//! and end transactions of their own.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use wasmtime::{Memory, StoreLimits};
 
 use super::abi::{ByteSinks, ByteSources, ConsoleTimers, RowIterators};
 use crate::module_log::ModuleLog;
+use crate::procedures::ProcedureContext;
 use crate::views::ReadSet;
 
 /// A reducer that a module asked to run soon, outside its transaction.
@@ -42,6 +44,8 @@ pub struct Env {
     pub(super) sinks: ByteSinks,
     pub(super) timers: ConsoleTimers,
     pub(super) immediate: Vec<ImmediateCall>,
+    /// There while a procedure or an HTTP handler runs.
+    pub(super) procedure: Option<ProcedureContext>,
 }
 
 impl Env {
@@ -63,6 +67,7 @@ impl Env {
             sinks: ByteSinks::default(),
             timers: ConsoleTimers::default(),
             immediate: Vec::new(),
+            procedure: None,
         }
     }
 

@@ -3,6 +3,10 @@
 //! Invariant: `__describe_module__` has run exactly once on every instance before any call; guests
 //! build their function tables in it.
 
+mod procedure;
+
+pub use procedure::{HandlerInvocation, ProcedureFailure};
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -64,6 +68,7 @@ pub enum CallEnd {
 /// A live instance.
 pub struct Instance {
     pub(super) store: Store<Env>,
+    exports: wasmtime::Instance,
     call_reducer: CallReducerFn,
     pub(super) call_view: Option<CallViewFn>,
     pub(super) call_anonymous_view: Option<CallAnonymousViewFn>,
@@ -122,6 +127,7 @@ impl Instance {
         Ok((
             Instance {
                 store,
+                exports: instance,
                 call_reducer,
                 call_view,
                 call_anonymous_view,

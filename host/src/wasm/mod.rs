@@ -13,6 +13,8 @@ mod view;
 
 pub use engine::{CallLimits, WasmEngine};
 pub use env::ImmediateCall;
-pub use instance::{CallEnd, CreateInstanceError, Instance, ReducerInvocation};
+pub use instance::{
+    CallEnd, CreateInstanceError, HandlerInvocation, Instance, ProcedureFailure, ReducerInvocation,
+};
 pub use program::{LoadProgramError, Program};
 pub(crate) use view::{ViewCallError, ViewEnd, ViewInvocation};

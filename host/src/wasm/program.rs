@@ -155,7 +155,7 @@ const CALL_REDUCER: Signature = (
 const DESCRIBE: Signature = ("describe_module", "__describe_module__", &[I32], &[]);
 
 /// Exports that may be missing, but must not be of another type.
-const OPTIONAL: [Signature; 4] = [
+const OPTIONAL: [Signature; 5] = [
     ("setup", "__setup__", &[I32], &[I32]),
     (
         "call_procedure",
@@ -173,6 +173,12 @@ const OPTIONAL: [Signature; 4] = [
         "call_view_anon",
         "__call_view_anon__",
         &[I32, I32, I32],
+        &[I32],
+    ),
+    (
+        "call_http_handler",
+        "__call_http_handler__",
+        &[I32, I64, I32, I32, I32, I32],
         &[I32],
     ),
 ];

@@ -9,7 +9,7 @@ use spacetime_table::error::{SchemaError, WriteError};
 use spacetime_table::migrate::MigrateError;
 use spacetime_table::{Datastore, TxDelta};
 use spacetime_types::module_def::Lifecycle;
-use spacetime_types::{ConnectionId, Identity, Timestamp, Typespace, bsatn, json};
+use spacetime_types::{ConnectionId, Identity, ProductType, Timestamp, Typespace, bsatn, json};
 
 use super::Worker;
 use crate::module::Reducer;
@@ -337,7 +337,7 @@ impl Worker {
         if let Some(lifecycle) = reducer.lifecycle {
             return Err(Refusal::Lifecycle(lifecycle));
         }
-        match decode_args(&reducer.typespace, reducer, args) {
+        match decode_args(&reducer.typespace, &reducer.params, &reducer.name, args) {
             Ok(args) => Ok((Arc::clone(reducer), args)),
             Err(reason) => {
                 let text = format!(
@@ -384,29 +384,10 @@ impl Worker {
             duration_micros: ran.duration_micros,
         }
     }
-
-    /// Procedures are declared by modules but not run by this server.
-    pub(super) fn call_procedure(&mut self, client: ClientId, request_id: RequestId, name: &str) {
-        let exists = self.module.definition().procedure(name).is_some();
-        let error = if exists {
-            PROCEDURES_UNSUPPORTED
-        } else {
-            "No such procedure"
-        };
-        let message = OutboxMessage::ProcedureResult {
-            request_id,
-            result: Err(error.into()),
-            timestamp: Timestamp::from_micros(0),
-            duration_micros: 0,
-        };
-        self.send(client, message);
-    }
 }
 
-pub(super) const PROCEDURES_UNSUPPORTED: &str = "procedures are not supported by this server";
-
 /// Why a call is not made at all.
-enum Refusal {
+pub(super) enum Refusal {
     NoSuchReducer,
     BadArgs(Box<str>),
     Lifecycle(Lifecycle),
@@ -436,11 +417,16 @@ impl Refusal {
 
 /// The arguments as BSATN, checked against the parameters: a module must never see bytes that do
 /// not decode.
-fn decode_args(typespace: &Typespace, reducer: &Reducer, args: &CallArgs) -> Result<Bytes, String> {
+pub(super) fn decode_args(
+    typespace: &Typespace,
+    params: &ProductType,
+    name: &str,
+    args: &CallArgs,
+) -> Result<Bytes, String> {
     match args {
         CallArgs::Bsatn(bytes) => {
             let mut reader = bsatn::Reader::new(bytes);
-            for param in &reducer.params.elements {
+            for param in &params.elements {
                 bsatn::skip_value(typespace, &param.algebraic_type, &mut reader)
                     .map_err(|error| error.to_string())?;
             }
@@ -450,7 +436,7 @@ fn decode_args(typespace: &Typespace, reducer: &Reducer, args: &CallArgs) -> Res
         CallArgs::Json(text) => {
             let args = {
                 let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
-                json::product_args_from_json(typespace, &reducer.params, &reducer.name, text)
+                json::product_args_from_json(typespace, params, name, text)
                     .map_err(|error| error.to_string())?
             };
             Ok(args.into())

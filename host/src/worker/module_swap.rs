@@ -113,7 +113,7 @@ impl Worker {
             self.shared.log.clone(),
             self.shared.call_limits,
         );
-        self.shared.set_definition(prepared.definition.clone());
+        self.shared.set_module(prepared);
         if plan.breaks_clients() {
             self.host_log(Level::Info, "Disconnecting all users");
             self.disconnect_all("module exited");

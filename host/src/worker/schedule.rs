@@ -18,9 +18,10 @@ use spacetime_types::bsatn::Encode;
 use spacetime_types::{ConnectionId, TableId, Timestamp};
 
 use super::Worker;
-use super::calls::{PROCEDURES_UNSUPPORTED, Transaction};
+use super::calls::Transaction;
 use crate::module_log::{Level, Record};
 use crate::outbox::ReducerOutcome;
+use crate::procedures::Origin;
 use crate::wasm::ImmediateCall;
 
 /// Immediate calls that wait at most; a module that queues more loses them, with a log record.
@@ -167,6 +168,21 @@ impl Schedule {
         Some((time, key))
     }
 
+    /// Plans the next run of a row whose last one has ended, unless the row is gone or was
+    /// registered anew meanwhile; one that is gone is found out when it is due.
+    pub(super) fn run_again(
+        &mut self,
+        (table, row_id): (TableId, u64),
+        intended: Timestamp,
+        every: i64,
+        now: Timestamp,
+    ) {
+        let key = Key { table, row_id };
+        if !self.by_key.contains_key(&key) {
+            self.set(key, next_tick(intended, every, now));
+        }
+    }
+
     pub(super) fn queue_immediate(&mut self, calls: Vec<ImmediateCall>) {
         let room = IMMEDIATE_QUEUE_LEN_MAX - self.immediate.len();
         self.immediate.extend(calls.into_iter().take(room));
@@ -198,13 +214,14 @@ impl Worker {
         let (Some(schedule), Some(at)) = (&schema.schedule, At::of(&schema, &row)) else {
             return;
         };
-        if let At::Interval(every) = at {
-            self.schedule.set(key, next_tick(intended, every, now));
-        }
         let reducer = self.module.reducer(&schedule.function).map(Arc::clone);
-        if reducer.is_none() {
-            let message = format!("scheduled function not run: {PROCEDURES_UNSUPPORTED}");
-            let record = Record::host_for(Level::Error, &schedule.function, &message);
+        let procedure = match reducer {
+            None => self.shared.procedures().procedure(&schedule.function),
+            Some(_) => None,
+        };
+        if reducer.is_none() && procedure.is_none() {
+            let message = "scheduled function not run: the module has none of this name";
+            let record = Record::host_for(Level::Error, &schedule.function, message);
             self.shared.log.append(&record);
         }
         let is_one_shot = matches!(at, At::Time(_));
@@ -214,6 +231,40 @@ impl Worker {
             }
             Ok(())
         };
+        match (at, procedure) {
+            // Its next run is planned when this one has ended: no run overtakes another.
+            (At::Interval(every), Some(procedure)) => {
+                let origin = Origin::Interval {
+                    table: key.table,
+                    row_id: key.row_id,
+                    intended,
+                    every,
+                };
+                self.start_procedure(procedure, None, row.into(), origin);
+                return;
+            }
+            (At::Interval(every), None) => {
+                self.schedule.set(key, next_tick(intended, every, now));
+            }
+            // At most once: the row goes before the procedure starts.
+            (At::Time(_), Some(procedure)) => {
+                let removal = Transaction {
+                    sender: self.identity(),
+                    connection_id: ConnectionId::default(),
+                    reducer: None,
+                    args: Bytes::new(),
+                    log_name: &schedule.function,
+                };
+                let ran = self.run_transaction(&removal, |_| Ok(()), remove_row);
+                let is_removed = ran.outcome == ReducerOutcome::Committed;
+                self.publish_delta(ran.delta, None);
+                if is_removed {
+                    self.start_procedure(procedure, None, row.into(), Origin::Module);
+                }
+                return;
+            }
+            (At::Time(_), None) => {}
+        }
         let mut transaction = Transaction {
             sender: self.identity(),
             connection_id: ConnectionId::default(),
@@ -235,6 +286,12 @@ impl Worker {
             let Some(call) = self.schedule.immediate.pop_front() else {
                 return;
             };
+            if self.is_procedure(&call.reducer)
+                && let Some(procedure) = self.shared.procedures().procedure(&call.reducer)
+            {
+                self.start_procedure(procedure, None, call.args, Origin::Module);
+                continue;
+            }
             let Some(reducer) = self.module.reducer(&call.reducer).map(Arc::clone) else {
                 let message = "an immediate call names no reducer of this module";
                 self.shared

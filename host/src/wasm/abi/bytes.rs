@@ -22,6 +22,10 @@ impl ByteSources {
         if bytes.is_empty() {
             return 0;
         }
+        // Sources that were read to their end are gone; a long call makes many.
+        while self.slots.last().is_some_and(Bytes::is_empty) {
+            self.slots.pop();
+        }
         self.slots.push(bytes);
         handle_of(self.slots.len())
     }
@@ -127,6 +131,10 @@ fn bytes_source_read(
         let read = bytes.split_to(target.len().min(bytes.len()));
         target[..read.len()].copy_from_slice(&read);
         let exhausted = bytes.is_empty();
+        if exhausted {
+            // What was read is not kept for it.
+            *bytes = Bytes::new();
+        }
         memory.write_u32(buffer_len, handle_of(read.len()))?;
         Ok(if exhausted { EXHAUSTED } else { 0 })
     })())

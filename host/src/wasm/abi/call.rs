@@ -1,15 +1,13 @@
-//! Calls about the call itself: the database's identity, the caller's claims, calls queued for
-//! later, and what only procedures may do.
-//!
-//! Functions of modules run as reducers here, so the procedure calls give the answers that the
-//! ABI defines for reducers: a second transaction would block, a reducer's transaction is not the
-//! guest's to end, and sleeping or fetching inside a transaction traps.
+//! Calls about the call itself: the database's identity, the caller's claims, and calls queued for
+//! later.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use spacetime_table::system::ST_CONNECTION_CREDENTIALS;
 use wasmtime::{Caller, Linker};
 
-use super::{Env, Stop, errno, finish, split};
+use super::{Env, Stop, finish, split};
 use crate::wasm::env::{IMMEDIATE_CALLS_MAX, ImmediateCall};
 
 pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
@@ -20,32 +18,7 @@ pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
             "volatile_nonatomic_schedule_immediate",
             volatile_nonatomic_schedule_immediate,
         )?
-        .func_wrap("spacetime_10.2", "get_jwt", get_jwt)?
-        .func_wrap(
-            "spacetime_10.3",
-            "procedure_start_mut_tx",
-            procedure_start_mut_tx,
-        )?
-        .func_wrap(
-            "spacetime_10.3",
-            "procedure_commit_mut_tx",
-            procedure_end_mut_tx,
-        )?
-        .func_wrap(
-            "spacetime_10.3",
-            "procedure_abort_mut_tx",
-            procedure_end_mut_tx,
-        )?
-        .func_wrap(
-            "spacetime_10.3",
-            "procedure_sleep_until",
-            procedure_sleep_until,
-        )?
-        .func_wrap(
-            "spacetime_10.3",
-            "procedure_http_request",
-            procedure_http_request,
-        )?;
+        .func_wrap("spacetime_10.2", "get_jwt", get_jwt)?;
     Ok(())
 }
 
@@ -64,7 +37,14 @@ fn get_jwt(mut caller: Caller<'_, Env>, connection_id: u32, out: u32) -> wasmtim
         let connection_id = u128::from_le_bytes(memory.array(connection_id)?);
         let connection_id = spacetime_types::ConnectionId(connection_id);
         env.note_table(ST_CONNECTION_CREDENTIALS);
-        let claims = crate::session_rows::credentials(env.database()?, connection_id);
+        let claims = match &env.procedure {
+            Some(procedure) => procedure
+                .claims
+                .as_ref()
+                .filter(|(connection, _)| *connection == connection_id)
+                .map(|(_, claims)| Arc::clone(claims)),
+            None => crate::session_rows::credentials(env.database()?, connection_id),
+        };
         let source = match claims {
             Some(claims) => env.sources.add(Bytes::copy_from_slice(claims.as_bytes())),
             None => 0,
@@ -99,35 +79,4 @@ fn volatile_nonatomic_schedule_immediate(
         Ok(0)
     })())
     .map(|_| ())
-}
-
-fn procedure_start_mut_tx(mut caller: Caller<'_, Env>, _out: u32) -> wasmtime::Result<i32> {
-    finish((|| {
-        let (_, env) = split(&mut caller)?;
-        env.database()?;
-        Err(Stop::Errno(errno::WOULD_BLOCK_TRANSACTION))
-    })())
-}
-
-fn procedure_end_mut_tx(_caller: Caller<'_, Env>) -> wasmtime::Result<i32> {
-    finish(Err(Stop::Errno(errno::TRANSACTION_NOT_ANONYMOUS)))
-}
-
-fn procedure_sleep_until(_caller: Caller<'_, Env>, _wake_micros: i64) -> wasmtime::Result<i64> {
-    Err(wasmtime::Error::msg(
-        "only a procedure may sleep, and not inside a transaction",
-    ))
-}
-
-fn procedure_http_request(
-    _caller: Caller<'_, Env>,
-    _request: u32,
-    _request_len: u32,
-    _body: u32,
-    _body_len: u32,
-    _out: u32,
-) -> wasmtime::Result<i32> {
-    Err(wasmtime::Error::msg(
-        "only a procedure may send HTTP requests",
-    ))
 }

@@ -9,6 +9,7 @@ mod call;
 mod console;
 mod guest_memory;
 mod lookup;
+mod procedure;
 mod scan;
 mod write;
 
@@ -42,6 +43,7 @@ mod errno {
     pub const WOULD_BLOCK_TRANSACTION: u16 = 17;
     pub const TRANSACTION_NOT_ANONYMOUS: u16 = 18;
     pub const TRANSACTION_IS_READ_ONLY: u16 = 19;
+    pub const HTTP_ERROR: u16 = 21;
 }
 
 /// Status of a call that delivers in pieces: nothing is left.
@@ -102,7 +104,8 @@ pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
     write::link(linker)?;
     bytes::link(linker)?;
     console::link(linker)?;
-    call::link(linker)
+    call::link(linker)?;
+    procedure::link(linker)
 }
 
 impl Env {

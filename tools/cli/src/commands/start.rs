@@ -31,6 +31,8 @@ use replay_bar::ReplayBar;
 /// What is logged unless `RUST_LOG` or the configuration says otherwise.
 const DEFAULT_LOG_LEVEL: &str = "info";
 const DEFAULT_LISTEN_ADDR: &str = "0.0.0.0:3000";
+/// How long threads of procedures may go on after the databases are closed.
+const PROCEDURES_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many ports after a busy one are offered.
 const OTHER_PORTS: u16 = 100;
 
@@ -115,7 +117,8 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
         ask_for_port: !arguments.non_interactive && std::io::stdin().is_terminal(),
         host: HostConfig {
             data_dir,
-            call_limits: call_limits(arguments)?,
+            call_limits: call_limits(arguments, &config)?,
+            outbound_http: config.outbound_http()?,
             store: config.store(),
             read_limits: read_limits(arguments)?,
         },
@@ -124,7 +127,10 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
         public,
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
-    runtime.block_on(server.serve())
+    let served = runtime.block_on(server.serve());
+    // A procedure that computes on is not waited for: what it committed is safe.
+    runtime.shutdown_timeout(PROCEDURES_DRAIN_TIMEOUT);
+    served
 }
 
 /// A server that is about to start.
@@ -272,17 +278,20 @@ fn key_paths(
     Ok((folder.join("id_ecdsa"), folder.join("id_ecdsa.pub")))
 }
 
-fn call_limits(arguments: &StartArguments) -> Result<CallLimits> {
+fn call_limits(arguments: &StartArguments, config: &ServerConfig) -> Result<CallLimits> {
     let call_time_max = Duration::try_from_secs_f64(arguments.call_time_limit)
         .context("--call-time-limit is not a number of seconds")?;
     let memory_bytes_max = arguments.module_memory_limit.saturating_mul(1024 * 1024);
     let view_time_max = Duration::try_from_secs_f64(arguments.view_time_limit)
         .context("--view-time-limit is not a number of seconds")?;
-    Ok(CallLimits {
+    let mut limits = CallLimits {
         call_time_max,
         view_time_max,
         memory_bytes_max,
-    })
+        ..CallLimits::default()
+    };
+    config.procedure_limits(&mut limits)?;
+    Ok(limits)
 }
 
 fn read_limits(arguments: &StartArguments) -> Result<ReadLimits> {

@@ -3,13 +3,15 @@
 //! Keys that mean something to another engine only are read over.
 
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-use spacetime_api::ApiConfig;
-use spacetime_host::{Backend, LogRetention, StoreOptions};
+use spacetime_api::{ApiConfig, ModuleHttp};
+use spacetime_host::{Backend, CallLimits, LogRetention, OutboundHttp, StoreOptions};
 
 /// The file as it is made: everything at its default.
 const INITIAL: &str = r#"# Settings of this server. What is commented out is the default.
@@ -39,6 +41,18 @@ const INITIAL: &str = r#"# Settings of this server. What is commented out is the
 # retain = 2
 # on-shutdown = false
 
+[module-http]
+# Whether procedures and HTTP handlers of modules may send HTTP requests, and whether these may go
+# to addresses that are not public (this machine, its network).
+# enabled = true
+# allow-private-addresses = false
+
+[wasm]
+# Procedures and HTTP handlers of one database that run at once [default: cores, at least 16].
+# procedure-instance-pool-size = 16
+# Time that one of them may compute; waiting does not count.
+# procedure-time-limit = "60s"
+
 # A pair of PEM files, both or none; the command line wins.
 # [certificate-authority]
 # jwt-priv-key-path = "/etc/spacetime/id_ecdsa"
@@ -54,6 +68,31 @@ pub(super) struct ServerConfig {
     websocket: WebSocket,
     commitlog: Commitlog,
     snapshots: Snapshots,
+    module_http: ModuleHttpSettings,
+    wasm: Wasm,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct ModuleHttpSettings {
+    enabled: bool,
+    allow_private_addresses: bool,
+}
+
+impl Default for ModuleHttpSettings {
+    fn default() -> Self {
+        ModuleHttpSettings {
+            enabled: true,
+            allow_private_addresses: false,
+        }
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Wasm {
+    procedure_instance_pool_size: Option<NonZeroUsize>,
+    procedure_time_limit: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -145,6 +184,7 @@ impl ServerConfig {
     fn parse(text: &str) -> Result<Self> {
         let config: ServerConfig = toml::from_str(text)?;
         config.api()?;
+        config.procedure_limits(&mut CallLimits::default())?;
         Ok(config)
     }
 
@@ -190,6 +230,26 @@ impl ServerConfig {
         snapshots.retain = set.retain.unwrap_or(snapshots.retain);
         snapshots.on_close = set.on_shutdown.unwrap_or(snapshots.on_close);
         options
+    }
+
+    /// How modules send HTTP requests.
+    pub(super) fn outbound_http(&self) -> Result<Option<Arc<dyn OutboundHttp>>> {
+        let set = &self.module_http;
+        if !set.enabled {
+            return Ok(None);
+        }
+        Ok(Some(ModuleHttp::new(set.allow_private_addresses)?))
+    }
+
+    /// What procedures may use.
+    pub(super) fn procedure_limits(&self, limits: &mut CallLimits) -> Result<()> {
+        if let Some(size) = self.wasm.procedure_instance_pool_size {
+            limits.procedures_max = size.get();
+        }
+        if let Some(text) = &self.wasm.procedure_time_limit {
+            limits.procedure_time_max = duration(text).context("`wasm.procedure-time-limit`")?;
+        }
+        Ok(())
     }
 
     /// The settings of the network surface.
@@ -272,7 +332,9 @@ mod tests {
              [v8-heap-policy]\nheap-limit-mb = 0\n\
              [commitlog]\nlog-format-version = 1\nmax-segment-size = 5000\nretention = \"remove\"\n\
              io = \"auto\"\n\
-             [snapshots]\nlog-bytes = 7\nretain = 3\n",
+             [snapshots]\nlog-bytes = 7\nretain = 3\n\
+             [module-http]\nenabled = false\n\
+             [wasm]\nprocedure-instance-pool-size = 3\nprocedure-time-limit = \"5s\"\n",
         )
         .unwrap();
         let store = config.store();
@@ -281,6 +343,11 @@ mod tests {
         assert_eq!((store.snapshots.log_bytes, store.snapshots.retain), (7, 3));
         let transactions = StoreOptions::default().snapshots.transactions;
         assert_eq!(store.snapshots.transactions, transactions);
+        assert!(config.outbound_http().unwrap().is_none());
+        let mut limits = CallLimits::default();
+        config.procedure_limits(&mut limits).unwrap();
+        assert_eq!(limits.procedures_max, 3);
+        assert_eq!(limits.procedure_time_max, Duration::from_secs(5));
         let log = store.durability.log;
         assert_eq!(log.segment_bytes_max, 5000);
         assert_eq!(
@@ -302,6 +369,8 @@ mod tests {
             "[certificate-authority]\njwt-priv-key-path = \"a\"",
             "[websocket]\nping-interval = \"soon\"",
             "[websocket]\nidle-timeout = \"0s\"",
+            "[wasm]\nprocedure-instance-pool-size = 0",
+            "[wasm]\nprocedure-time-limit = \"now\"",
             "nonsense",
         ] {
             assert!(ServerConfig::parse(text).is_err(), "{text}");

@@ -276,6 +276,14 @@ impl Client {
         }
     }
 
+    /// Calls a procedure; its answer is one of the next messages.
+    pub fn start_procedure(&mut self, procedure: &str, arguments: &[u8]) -> u32 {
+        let sent = self.next_request();
+        let call = (4u8, sent, 0u8, procedure.to_owned(), arguments.to_vec());
+        self.socket.send(bsatn::to_vec(&call));
+        sent
+    }
+
     fn next_request(&mut self) -> u32 {
         self.last_request += 1;
         self.last_request
