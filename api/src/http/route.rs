@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, State};
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
@@ -24,32 +24,36 @@ const NO_HANDLER: &str = "Database has not registered a handler for this route";
 pub(super) async fn bare(
     State(state): State<ApiState>,
     Path(database): Path<String>,
+    OriginalUri(uri): OriginalUri,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    answer(&state, &database, "", request).await
+    answer(&state, &database, &uri, "", request).await
 }
 
 /// `…/route/`: the module's root.
 pub(super) async fn root(
     State(state): State<ApiState>,
     Path(database): Path<String>,
+    OriginalUri(uri): OriginalUri,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    answer(&state, &database, "/", request).await
+    answer(&state, &database, &uri, "/", request).await
 }
 
 /// `…/route/rest`.
 pub(super) async fn below(
     State(state): State<ApiState>,
     Path((database, rest)): Path<(String, String)>,
+    OriginalUri(uri): OriginalUri,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    answer(&state, &database, &format!("/{rest}"), request).await
+    answer(&state, &database, &uri, &format!("/{rest}"), request).await
 }
 
 async fn answer(
     state: &ApiState,
     database: &str,
+    uri: &axum::http::Uri,
     path: &str,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -65,7 +69,7 @@ async fn answer(
         method: method_of(&head.method),
         headers: head.headers.iter().map(header_of).collect(),
         timeout: None,
-        uri: external_uri(&head.headers, &head.uri).into(),
+        uri: external_uri(&head.headers, uri).into(),
         version: version_of(head.version),
     };
     match database.call_http_handler(path, request, body).await {
