@@ -1,4 +1,4 @@
-//! `/v1/database/:db/route…`: requests that a module answers with its own HTTP handlers. The host
+//! `/v1/database/:db/route...`: requests that a module answers with its own HTTP handlers. The host
 //! authenticates nobody here; headers reach the module as they came.
 
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 const NO_HANDLER: &str = "Database has not registered a handler for this route";
 
-/// `…/route`: the module's empty path.
+/// `.../route`: the module's empty path.
 pub(super) async fn bare(
     State(state): State<ApiState>,
     Path(database): Path<String>,
@@ -30,7 +30,7 @@ pub(super) async fn bare(
     answer(&state, &database, &uri, "", request).await
 }
 
-/// `…/route/`: the module's root.
+/// `.../route/`: the module's root.
 pub(super) async fn root(
     State(state): State<ApiState>,
     Path(database): Path<String>,
@@ -40,7 +40,7 @@ pub(super) async fn root(
     answer(&state, &database, &uri, "/", request).await
 }
 
-/// `…/route/rest`.
+/// `.../route/rest`.
 pub(super) async fn below(
     State(state): State<ApiState>,
     Path((database, rest)): Path<(String, String)>,
@@ -73,7 +73,7 @@ async fn answer(
         version: version_of(head.version),
     };
     match database.call_http_handler(path, request, body).await {
-        Ok(Some((response, body))) => response_of(response, body),
+        Ok(Some((response, body))) => response_of(&response, body),
         Ok(None) => Err(ApiError::not_found(NO_HANDLER)),
         Err(error) => Err(internal(error.to_string())),
     }
@@ -136,7 +136,7 @@ fn external_uri(headers: &HeaderMap, uri: &axum::http::Uri) -> String {
 }
 
 /// The module's response, unchanged but for its version.
-fn response_of(response: HttpResponse, body: Bytes) -> Result<Response, ApiError> {
+fn response_of(response: &HttpResponse, body: Bytes) -> Result<Response, ApiError> {
     let invalid = |what: &str| internal(format!("the module's response has an invalid {what}"));
     let status = StatusCode::from_u16(response.code).map_err(|_| invalid("status"))?;
     let mut answer = (status, body).into_response();
@@ -177,9 +177,9 @@ mod tests {
             version: HttpVersion::Http11,
             code,
         };
-        assert!(response_of(response(201, "x-r", b"v"), Bytes::new()).is_ok());
-        assert!(response_of(response(99, "x-r", b"v"), Bytes::new()).is_err());
-        assert!(response_of(response(200, "x r", b"v"), Bytes::new()).is_err());
-        assert!(response_of(response(200, "x-r", b"v\n"), Bytes::new()).is_err());
+        assert!(response_of(&response(201, "x-r", b"v"), Bytes::new()).is_ok());
+        assert!(response_of(&response(99, "x-r", b"v"), Bytes::new()).is_err());
+        assert!(response_of(&response(200, "x r", b"v"), Bytes::new()).is_err());
+        assert!(response_of(&response(200, "x-r", b"v\n"), Bytes::new()).is_err());
     }
 }

@@ -21,7 +21,7 @@ use super::Worker;
 use super::calls::Transaction;
 use crate::module_log::{Level, Record};
 use crate::outbox::ReducerOutcome;
-use crate::procedures::Origin;
+use crate::procedures::{Origin, Procedure};
 use crate::wasm::ImmediateCall;
 
 /// Immediate calls that wait at most; a module that queues more loses them, with a log record.
@@ -231,39 +231,12 @@ impl Worker {
             }
             Ok(())
         };
-        match (at, procedure) {
-            // Its next run is planned when this one has ended: no run overtakes another.
-            (At::Interval(every), Some(procedure)) => {
-                let origin = Origin::Interval {
-                    table: key.table,
-                    row_id: key.row_id,
-                    intended,
-                    every,
-                };
-                self.start_procedure(procedure, None, row.into(), origin);
-                return;
-            }
-            (At::Interval(every), None) => {
-                self.schedule.set(key, next_tick(intended, every, now));
-            }
-            // At most once: the row goes before the procedure starts.
-            (At::Time(_), Some(procedure)) => {
-                let removal = Transaction {
-                    sender: self.identity(),
-                    connection_id: ConnectionId::default(),
-                    reducer: None,
-                    args: Bytes::new(),
-                    log_name: &schedule.function,
-                };
-                let ran = self.run_transaction(&removal, |_| Ok(()), remove_row);
-                let is_removed = ran.outcome == ReducerOutcome::Committed;
-                self.publish_delta(ran.delta, None);
-                if is_removed {
-                    self.start_procedure(procedure, None, row.into(), Origin::Module);
-                }
-                return;
-            }
-            (At::Time(_), None) => {}
+        if let Some(procedure) = procedure {
+            self.start_scheduled(procedure, at, &schema, row.into(), (intended, key));
+            return;
+        }
+        if let At::Interval(every) = at {
+            self.schedule.set(key, next_tick(intended, every, now));
         }
         let mut transaction = Transaction {
             sender: self.identity(),
@@ -278,6 +251,45 @@ impl Worker {
             ran = self.run_transaction(&transaction, |_| Ok(()), remove_row);
         }
         self.publish_delta(ran.delta, None);
+    }
+
+    fn start_scheduled(
+        &mut self,
+        procedure: Arc<Procedure>,
+        at: At,
+        schema: &TableSchema,
+        row: Bytes,
+        (intended, key): (Timestamp, Key),
+    ) {
+        // Its next run is planned when this one has ended: no run overtakes another.
+        if let At::Interval(every) = at {
+            let origin = Origin::Interval {
+                table: key.table,
+                row_id: key.row_id,
+                intended,
+                every,
+            };
+            self.start_procedure(procedure, None, row, origin);
+            return;
+        }
+        // At most once: the row goes before the procedure starts.
+        let removal = Transaction {
+            sender: self.identity(),
+            connection_id: ConnectionId::default(),
+            reducer: None,
+            args: Bytes::new(),
+            log_name: &procedure.name,
+        };
+        let remove_row = |datastore: &mut Datastore| {
+            datastore.delete_eq(schema.id, &row)?;
+            Ok(())
+        };
+        let ran = self.run_transaction(&removal, |_| Ok(()), remove_row);
+        let is_removed = ran.outcome == ReducerOutcome::Committed;
+        self.publish_delta(ran.delta, None);
+        if is_removed {
+            self.start_procedure(procedure, None, row, Origin::Module);
+        }
     }
 
     /// Runs calls that the module queued, each in a transaction of its own.
