@@ -4,6 +4,10 @@
 //! nothing else: what was committed is written out, clients are cut off, and the database is
 //! opened again from disk. One that keeps failing is given up, with its files untouched.
 
+mod handlers;
+
+pub use handlers::HandlerError;
+
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,10 +26,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::backup::{BackupError, BackupSnapshot, BackupSource, Have, Subject};
 use crate::limits::REQUEST_QUEUE_LEN_MAX;
 use crate::module::{LiveModule, prepare_module};
-use crate::module_http::{HttpRequest, HttpResponse, OutboundHttp};
+use crate::module_http::OutboundHttp;
 use crate::module_log::{Level, ModuleLog, Record};
 use crate::past::{self, PastError, PastStates};
-use crate::procedures::{ProcedureError, ProcedurePool, Surroundings, Writer};
+use crate::procedures::{ProcedurePool, Surroundings, Writer};
 use crate::publish::{ModuleUpdate, PrePublished, PreparedModule, PublishError};
 use crate::questions::QueryCounts;
 use crate::reads::Readers;
@@ -162,11 +166,6 @@ impl Shared {
     }
 }
 
-/// Why an HTTP handler gave no answer.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct HandlerError(Box<str>);
-
 /// Why a database could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -279,33 +278,6 @@ impl DatabaseHandle {
         })
         .await?;
         answer.await.map_err(|_| self.shared.gone())
-    }
-
-    /// Answers an HTTP request with the handler that the module has for it, if it has one.
-    pub async fn call_http_handler(
-        &self,
-        path: &str,
-        request: HttpRequest,
-        body: Bytes,
-    ) -> Result<Option<(HttpResponse, Bytes)>, HandlerError> {
-        let pool = self.shared.procedures();
-        let Some((id, name)) = pool.route(&request.method, path) else {
-            return Ok(None);
-        };
-        let timestamp = Timestamp::from_micros(crate::clock::wall_micros());
-        // A task of its own: it goes on if whoever asked does not wait.
-        let requests = self.requests.clone();
-        let task = self.shared.runtime.spawn(async move {
-            let (answer, immediate) = pool.call_handler(id, name, timestamp, request, body).await;
-            if !immediate.is_empty() {
-                let _ = requests.send(Request::CallSoon(immediate)).await;
-            }
-            answer
-        });
-        let answer = task.await.unwrap_or(Err(ProcedureError::Fatal));
-        answer
-            .map(Some)
-            .map_err(|error| HandlerError(error.to_string().into()))
     }
 
     /// Runs SQL statements.
