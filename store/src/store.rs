@@ -282,6 +282,12 @@ impl Store {
         }
     }
 
+    /// Transactions that wait to be written.
+    #[must_use]
+    pub fn log_queue_len(&self) -> usize {
+        self.durability.as_ref().map_or(0, Durability::queue_len)
+    }
+
     /// Whether a transaction is on disk already.
     pub fn is_durable(&self, offset: TxOffset) -> bool {
         let durable = self

@@ -155,6 +155,14 @@ impl SimStorage {
         SimStorage::with_image(image)
     }
 
+    /// What a power cut now could leave, while this one goes on.
+    #[must_use]
+    pub fn power_cut_copy(&self, seed: u64) -> Self {
+        let mut image = self.disk.lock().image.clone();
+        image.reseed(seed);
+        SimStorage::with_image(image.after_power_cut(&mut SimCounts::default()))
+    }
+
     /// Cuts the power right before the n-th change from now (0 is the next one).
     pub fn cut_power_before_change(&self, nth: u64) {
         let mut disk = self.disk.lock();

@@ -7,6 +7,7 @@
 //! * `workload` and `model` do every transaction twice, by different means.
 //! * [`check`] has the promises, one checker each.
 //! * [`activation`] counts what really happened: a fault that never comes finds nothing.
+//! * [`stall`] has a disk that stands still while transactions keep coming.
 //! * [`planted`] has the bugs that prove the checkers.
 //!
 //! Not here: the simulated disk itself, which is in `spacetime-durability`; sockets and modules.
@@ -24,6 +25,7 @@ mod replica;
 mod scenario;
 mod seed;
 mod simulation;
+pub mod stall;
 mod state;
 mod trace;
 mod violation;

@@ -116,6 +116,10 @@ impl Image {
         fork
     }
 
+    pub(super) fn reseed(&mut self, seed: u64) {
+        self.random = Random(seed);
+    }
+
     fn node(&self, path: &Path) -> Option<Node> {
         let (parent, name) = split(path).ok()?;
         self.dirs.get(&parent)?.live.get(&name).copied()
