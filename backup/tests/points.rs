@@ -1,5 +1,8 @@
 //! Backups of a database whose log begins late, restored to single transactions.
 
+#[cfg(feature = "s3")]
+mod s3;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +21,8 @@ use spacetime_types::{AlgebraicType, TableId, TxOffset};
 
 /// Transaction 0 makes the table; transaction `n` inserts the row `n`.
 const LAST: u64 = 900;
+/// The oldest snapshot that is kept.
+const OLDEST: u64 = 500;
 
 fn storage() -> Arc<dyn Storage> {
     Arc::new(OsStorage)
@@ -138,6 +143,21 @@ fn restored(
     Ok(folder)
 }
 
+/// So many points as `SPACETIME_RESTORE_POINTS` says, from the oldest snapshot on.
+fn random_points() -> impl Iterator<Item = u64> {
+    let number = |variable: &str| -> u64 {
+        let text = std::env::var(variable).ok();
+        text.map_or(0, |text| text.parse().expect("a number"))
+    };
+    let mut random = number("SPACETIME_RESTORE_SEED");
+    (0..number("SPACETIME_RESTORE_POINTS")).map(move |_| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        OLDEST + (random >> 33) % (LAST + 1 - OLDEST)
+    })
+}
+
 #[test]
 fn every_kind_of_point_is_reached_exactly() {
     let original = tempfile::tempdir().unwrap();
@@ -149,11 +169,11 @@ fn every_kind_of_point_is_reached_exactly() {
     let depot = Folder::new(place.path().join("backups"));
     let index = backed_up(&replica, &depot);
 
-    let late = 500..=LAST;
-    for at in late
+    let late = OLDEST..=LAST;
+    let points = late
         .step_by(37)
-        .chain([500, 501, 799, 800, 801, LAST - 1, LAST])
-    {
+        .chain([500, 501, 799, 800, 801, LAST - 1, LAST]);
+    for at in points.chain(random_points()) {
         let folder = restored(&depot, &index, at).unwrap_or_else(|error| panic!("{at}: {error}"));
         let mut store = Store::open(&storage(), folder.path(), Files::Known, None).unwrap();
         assert_eq!(store.last_offset(), Some(TxOffset(at)));
@@ -218,6 +238,62 @@ fn damage_is_found_and_named() {
         text.contains(&index.files[0].path) && text.contains(&piece.hash),
         "{text}"
     );
+}
+
+/// Set for the process that reaches the store by the way of the command line.
+#[cfg(feature = "s3")]
+const S3_PLACE: &str = "SPACETIME_TEST_S3_PLACE";
+
+#[cfg(feature = "s3")]
+#[test]
+fn backups_go_to_an_s3_store_over_http() {
+    if let Ok(place) = std::env::var(S3_PLACE) {
+        let original = tempfile::tempdir().unwrap();
+        let replica = original.path().join("replica");
+        fill(&replica);
+        let depot = spacetime_backup::open_depot(&place).unwrap();
+        assert_eq!(newest(&*depot, "d0").unwrap(), None);
+        let index = backed_up(&replica, &*depot);
+        let folder = restored(&*depot, &index, 700).unwrap();
+        let mut store = Store::open(&storage(), folder.path(), Files::Known, None).unwrap();
+        assert_eq!(store.last_offset(), Some(TxOffset(700)));
+        store.close();
+        return;
+    }
+    let server = s3::Server::start();
+    // The settings come from the environment, which belongs to a whole process.
+    let run = || {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "backups_go_to_an_s3_store_over_http"])
+            .env(S3_PLACE, "s3://bucket/some/prefix")
+            .env("AWS_ENDPOINT_URL", server.url())
+            .env("AWS_ALLOW_HTTP", "true")
+            .env("AWS_REGION", "nowhere-1")
+            .env("AWS_ACCESS_KEY_ID", "key")
+            .env("AWS_SECRET_ACCESS_KEY", "secret");
+        command.output().unwrap()
+    };
+    let output = run();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    let objects = server.objects();
+    assert!(objects.len() > 10, "{objects:?}");
+    let prefixes = ["some/prefix/objects/", "some/prefix/backups/d0/"];
+    for prefix in prefixes {
+        assert!(
+            objects.iter().any(|key| key.starts_with(prefix)),
+            "{objects:?}"
+        );
+    }
+    let seen = server.requests();
+    for method in ["GET", "PUT", "HEAD", "LIST"] {
+        assert!(seen.contains(method), "{seen:?}");
+    }
+    // A store that refuses is an error, not an absence.
+    server.refuse();
+    let output = run();
+    assert!(!output.status.success());
 }
 
 #[cfg(feature = "s3")]
