@@ -145,6 +145,7 @@ fn database_routes(state: &ApiState) -> Router<ApiState> {
             get(names::list).post(names::add).put(names::replace),
         )
         .route("/{database}/unstable/timestamp", get(service::timestamp))
+        .route("/{database}/unstable/pauses", get(service::pauses))
         .route("/{database}/call/{function}", post(call::call))
         .route("/{database}/sql", post(sql::sql))
         .route("/{database}/backup", post(backup::backup))

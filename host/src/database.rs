@@ -29,6 +29,7 @@ use crate::module::{LiveModule, prepare_module};
 use crate::module_http::OutboundHttp;
 use crate::module_log::{Level, ModuleLog, Record};
 use crate::past::{self, PastError, PastStates};
+use crate::pauses::{PauseFigures, Pauses};
 use crate::procedures::{ProcedurePool, Surroundings, Writer};
 use crate::publish::{ModuleUpdate, PrePublished, PreparedModule, PublishError};
 use crate::questions::QueryCounts;
@@ -74,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<ModuleLog>,
     pub(crate) release: Arc<ReleaseQueue>,
     past: PastStates,
+    pub(crate) pauses: Option<Arc<Pauses>>,
     pub(crate) readers: Readers,
     /// The way from reader threads to the writer thread; set when the thread is started.
     pub(crate) requests: OnceLock<mpsc::WeakSender<Request>>,
@@ -109,6 +111,7 @@ impl Shared {
             log,
             release: Arc::new(ReleaseQueue::default()),
             past: PastStates::default(),
+            pauses: Pauses::if_wanted(),
             readers,
             requests: OnceLock::new(),
             definition: RwLock::new(None),
@@ -364,6 +367,13 @@ impl DatabaseHandle {
             BackupSource::open(&storage, &directory, durable, &have, subject)
         });
         task.await.map_err(|_| BackupError::Panicked)?
+    }
+
+    /// How long the writer thread was busy with one thing; `None` if that is not measured.
+    #[must_use]
+    pub fn pauses(&self, reset: bool) -> Option<PauseFigures> {
+        let pauses = self.shared.pauses.as_ref();
+        pauses.map(|pauses| pauses.figures(reset))
     }
 
     /// Takes a snapshot if there is so much log. Without one a backup is as good, only slower to

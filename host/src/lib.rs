@@ -20,6 +20,7 @@ mod module_log;
 mod module_schema;
 mod outbox;
 mod past;
+mod pauses;
 mod procedures;
 mod publish;
 mod questions;
@@ -50,6 +51,7 @@ pub use outbox::{
     QuerySetId, ReducerOutcome, RequestId, TableChange, outbox,
 };
 pub use past::PastError;
+pub use pauses::{MEASURE_VARIABLE, PauseFigures};
 pub use publish::{
     MigrationPolicy, ModuleUpdate, Outlook, PrePublish, PrePublished, Publish, PublishError,
     PublishTarget, Published, migration_token,

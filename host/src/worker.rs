@@ -37,6 +37,7 @@ use crate::database::Shared;
 use crate::limits::REQUEST_BATCH_LEN_MAX;
 use crate::module::LiveModule;
 use crate::outbox::{Outbox, OutboxMessage, Outgoing};
+use crate::pauses::PauseWatch;
 use crate::request::{ClientId, Request};
 use crate::session_rows;
 use crate::views::Views;
@@ -58,6 +59,7 @@ pub(crate) struct Worker {
     /// Subscriptions to end when the open transaction is over.
     failed_readers: Vec<FailedReader>,
     view: CurrentView,
+    pauses: PauseWatch,
     /// The last serial number given to a query set.
     last_set: u64,
     /// Messages of the running batch: those for confirmed clients and those for the others.
@@ -68,6 +70,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, store: Store, module: LiveModule) -> Worker {
         Worker {
+            pauses: PauseWatch::new(shared.pauses.clone()),
             shared,
             store,
             module,
@@ -95,6 +98,7 @@ impl Worker {
                 self.stop("the server has stopped");
                 return;
             }
+            self.pauses.begin();
             for request in batch.drain(..) {
                 if let Request::Stop { reason, reply } = request {
                     self.hand_out();
@@ -105,11 +109,13 @@ impl Worker {
                     return;
                 }
                 self.handle(request);
+                self.pauses.note();
             }
             self.run_immediate_calls();
             self.run_due();
             self.expire_views();
             self.hand_out();
+            self.pauses.note();
         }
     }
 

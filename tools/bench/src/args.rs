@@ -25,6 +25,8 @@ pub(crate) enum Command {
     /// One client, one call at a time, with confirmed reads and without.
     Single(LoadArgs),
     /// Transfers alone, and beside scans and first rows of subscriptions that are read in a loop.
+    /// A server that was started with SPACETIME_MEASURE_PAUSES=1 also tells what its writer thread
+    /// was busy with at a time, in processor time.
     Reads(ReadsArgs),
     /// Many operations inside one reducer, and the memory of a row.
     Bulk(BulkArgs),

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::{Client, RequestBuilder, Response, Url};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
 /// Covers publishing, and a reducer that touches a million rows on a slow build.
@@ -36,6 +36,17 @@ pub(crate) struct Called {
 #[derive(Deserialize)]
 struct Selected<T> {
     rows: Vec<T>,
+}
+
+/// How long a writer thread was busy with one thing, in nanoseconds of processor time.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+pub(crate) struct Pauses {
+    pub count: u64,
+    pub p50: u64,
+    pub p99: u64,
+    pub p999: u64,
+    pub longest: u64,
+    pub over_1_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +154,19 @@ impl Http {
             serde_json::from_slice(&answer).with_context(|| format!("the answer to {sql}"))?;
         let statement = statements.pop().filter(|_| statements.is_empty());
         Ok(statement.context("not one answer to one statement")?.rows)
+    }
+
+    /// How long the writer of a database was busy with one thing, since the last time it was
+    /// asked. `None` if the server does not measure it.
+    pub(crate) fn pauses(&self, database: &str) -> Result<Option<Pauses>> {
+        let url = self.url(&format!(
+            "v1/database/{database}/unstable/pauses?reset=true"
+        ))?;
+        let request = self.client.get(url);
+        Ok(match self.send(request, Response::bytes) {
+            Ok(answer) => Some(serde_json::from_slice(&answer)?),
+            Err(_not_measured) => None,
+        })
     }
 
     fn url(&self, path: &str) -> Result<Url> {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::bulk::Cells;
 use crate::commit::CommitFigures;
 use crate::histogram::Histogram;
+use crate::http::Pauses;
 use crate::limit::LimitFigures;
 use crate::message::Protocol;
 
@@ -50,6 +51,9 @@ pub(crate) struct LoadFigures {
     pub latency: Latency,
     /// The longest time in which no call of any connection ended.
     pub longest_pause_us: f64,
+    /// What the server's writer thread was busy with at a time, if the server measures it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pauses: Option<Pauses>,
     /// What was read at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<BesideFigures>,
@@ -143,6 +147,10 @@ impl Report {
         if self.loads.iter().any(|load| load.beside.is_some()) {
             out += "\nBeside reads (in ms; pause: the longest time without any result)\n";
             out += &format!("{}\n", self.beside_table());
+        }
+        if self.loads.iter().any(|load| load.pauses.is_some()) {
+            out += "\nThe writer thread, busy with one thing (in us of processor time)\n";
+            out += &format!("{}\n", self.pauses_table());
         }
         if let Some(bulk) = &self.bulk {
             let memory = maybe(bulk.memory_bytes_per_row, 1);
@@ -240,6 +248,35 @@ impl Report {
                 millis(load.longest_pause_us),
             ]);
             table.add_row(row);
+        }
+        aligned(table)
+    }
+
+    fn pauses_table(&self) -> Table {
+        let mut table = table(&[
+            "beside",
+            "count",
+            "p50",
+            "p99",
+            "p99.9",
+            "longest",
+            "over 1 ms",
+        ]);
+        for load in &self.loads {
+            let Some(pauses) = &load.pauses else { continue };
+            let micros = |nanos: u64| format!("{:.1}", nanos as f64 / 1000.0);
+            table.add_row([
+                load.beside
+                    .as_ref()
+                    .map_or("nothing", |it| it.name)
+                    .to_owned(),
+                pauses.count.to_string(),
+                micros(pauses.p50),
+                micros(pauses.p99),
+                micros(pauses.p999),
+                micros(pauses.longest),
+                pauses.over_1_ms.to_string(),
+            ]);
         }
         aligned(table)
     }
@@ -351,6 +388,7 @@ pub(crate) fn example_load() -> LoadFigures {
         transactions_per_second: 123_456.0,
         latency: Latency::of(&Histogram::new()),
         longest_pause_us: 0.0,
+        pauses: None,
         beside: None,
         errors: 0,
         first_error: None,

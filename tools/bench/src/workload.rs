@@ -56,6 +56,7 @@ pub(crate) fn run(
     pressure: &Pressure,
 ) -> Result<LoadFigures> {
     let context = || format!("while running {}", workload.name());
+    let mut pauses = None;
     let (seen, balances_error) = match workload {
         Workload::Empty => {
             let seen = load::run(target, pressure, &mut EmptyCalls).with_context(context)?;
@@ -64,12 +65,16 @@ pub(crate) fn run(
         Workload::Transfers { accounts, alpha } => {
             http.call(&target.database, "seed", &format!("[{accounts}]"))?;
             let mut transfers = Transfers::new(accounts, alpha, pressure);
+            http.pauses(&target.database)?;
             let seen = load::run(target, pressure, &mut transfers).with_context(context)?;
+            pauses = http.pauses(&target.database)?;
             let checked = transfers.check(http, &target.database);
             (seen, Some(checked.err().map(|error| format!("{error:#}"))))
         }
     };
-    Ok(figures(target, workload, pressure, seen, balances_error))
+    let mut figures = figures(target, workload, pressure, seen, balances_error);
+    figures.pauses = pauses;
+    Ok(figures)
 }
 
 fn figures(
@@ -95,6 +100,7 @@ fn figures(
         transactions_per_second: count as f64 / seen.time.as_secs_f64(),
         latency: Latency::of(&seen.latencies),
         longest_pause_us: seen.longest_pause.as_secs_f64() * 1e6,
+        pauses: None,
         beside: None,
         errors: seen.error_count,
         first_error: seen.first_error,

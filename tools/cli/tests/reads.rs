@@ -451,3 +451,32 @@ fn the_past_has_the_limits_of_the_present() {
         assert!(refused.contains("took longer than 0ns"), "{refused}");
     }
 }
+
+#[test]
+fn a_server_that_is_told_to_measures_what_its_writers_are_busy_with() {
+    let (mut server, owner) = start(&[]);
+    let ask = |server: &Server, login: &Login| {
+        let route = server.v1(&format!("database/{DATABASE}/unstable/pauses?reset=true"));
+        server.send(server.http().get(route).bearer_auth(&login.token))
+    };
+    let refused = format!("{:?}", ask(&server, &owner).unwrap_err());
+    assert!(refused.contains("SPACETIME_MEASURE_PAUSES"), "{refused}");
+    server.terminate();
+    assert!(server.restart_with(&[("SPACETIME_MEASURE_PAUSES", "1")]));
+    ask(&server, &owner).unwrap();
+    for n in 0..10 {
+        let arguments = json!([n, n + 1, 1]);
+        server
+            .call(&owner, DATABASE, "transfer", arguments)
+            .unwrap();
+    }
+    let answer: serde_json::Value = serde_json::from_str(&ask(&server, &owner).unwrap()).unwrap();
+    let number = |key: &str| answer[key].as_u64().unwrap();
+    assert!(number("count") >= 10, "{answer}");
+    assert!(
+        0 < number("p50") && number("p50") <= number("longest"),
+        "{answer}"
+    );
+    let stranger = server.new_login();
+    assert!(ask(&server, &stranger).is_err());
+}
