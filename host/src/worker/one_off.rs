@@ -30,7 +30,7 @@ type SqlReply = oneshot::Sender<Result<Vec<SqlResult>, SqlError>>;
 enum Sql {
     Done(SqlResult),
     /// Rows for a reader thread to find.
-    Read(Question, Room),
+    Read(Box<Question>, Room),
 }
 
 impl Worker {
@@ -181,7 +181,7 @@ impl Worker {
         made.map_err(|failure| SqlError::Execute(failure.to_string().into()))?;
         if question.reads() && !self.is_small([question.select()]) {
             let room = self.shared.readers.reserve()?;
-            return Ok(Sql::Read(question, room));
+            return Ok(Sql::Read(Box::new(question), room));
         }
         let asked = Asked::new(self.shared.identity, caller.identity, text, started);
         let rows = self.answer_here(&asked, &question)?;
