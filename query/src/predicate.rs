@@ -141,9 +141,17 @@ impl Predicate {
             Predicate::Always(_) | Predicate::Test(_) => self,
             Predicate::Column(slot) => bool_column(slot, true),
             Predicate::Compare(compare) => compare.simplify(),
-            Predicate::CompareBool(operator, left, right) => {
-                compare_bool(operator, left.simplify(), right.simplify())
-            }
+            Predicate::CompareBool(operator, left, right) => match (*left, *right) {
+                // As for columns of other types: a join may look the value up.
+                (Predicate::Column(left), Predicate::Column(right)) => Compare {
+                    operator,
+                    order: Order::Unsigned(1),
+                    left: Operand::Column(left),
+                    right: Operand::Column(right),
+                }
+                .simplify(),
+                (left, right) => compare_bool(operator, left.simplify(), right.simplify()),
+            },
             Predicate::Not(inner) => negate(inner.simplify()),
             Predicate::And(terms) => simplify_chain(terms, true),
             Predicate::Or(terms) => simplify_chain(terms, false),

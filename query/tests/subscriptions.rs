@@ -360,3 +360,13 @@ fn owners_and_others_do_not_share_what_rules_restrict() {
     let hash = |query| set.plan(query).expect("a plan").hash();
     assert_eq!(hash(other), hash(owner), "now they see the same");
 }
+
+#[test]
+fn joins_by_columns_of_truth_values_use_their_index() {
+    let datastore =
+        build("table p public: id u64, is_on bool; btree is_on\n[1, true]\n[2, false]\n");
+    let joined = "SELECT a.* FROM p a JOIN p b ON a.is_on = b.is_on WHERE b.id = 1";
+    let rows = plan(&datastore, joined, 1).initial_rows(&datastore);
+    let rows = rows.expect("rows");
+    assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), [1]);
+}

@@ -487,7 +487,10 @@ fn expand(queries: &[Box<str>], datastore: &Datastore, caller: &query::Caller) -
                 && table.view.is_none()
                 && (table.access == TableAccess::Public || caller.is_owner)
         };
-        for table in datastore.tables().filter(is_meant) {
+        // In one order, whatever was done before: the answer lists them in it.
+        let mut tables: Vec<_> = datastore.tables().filter(is_meant).collect();
+        tables.sort_unstable_by_key(|table| table.id);
+        for table in tables {
             expanded.push(format!(
                 "SELECT * FROM \"{}\"",
                 table.name.replace('"', "\"\"")

@@ -86,6 +86,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("tools/checker", &["types", "table", "query", "host", "api"]),
     ("tools/wasm-build", &[]),
     ("tools/xtask", &["wasm-build"]),
     (
