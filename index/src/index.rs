@@ -335,6 +335,26 @@ impl Index {
         )
     }
 
+    /// Adds a row to a unique index. If another has its key, which is stored too, takes its place
+    /// and returns it.
+    pub fn put(&mut self, key: &Key, ptr: RowPtr, rows: &impl RowKeys) -> Option<RowPtr> {
+        assert!(self.is_unique, "a key changes hands where it is unique");
+        match (&mut self.map, key) {
+            (Map::Tree32(tree), Key::U64(key)) => tree.put(&narrow(*key), ptr, &Unasked),
+            (Map::Tree64(tree), Key::U64(key)) => tree.put(key, ptr, &Unasked),
+            (Map::Wide(tree), key) => {
+                let rows = &Bytes::new(rows, &self.shape);
+                key.with_bytes(|key| tree.put(key, ptr, rows))
+            }
+            _ => {
+                let holder = self.insert(key, ptr, rows).err()?;
+                let exchanged = self.exchange(key, holder, ptr, rows);
+                assert!(exchanged, "who has the key is in the index");
+                Some(holder)
+            }
+        }
+    }
+
     /// Puts a row in the place of another with the same key. Both are stored. Returns whether the
     /// old one was there under this key.
     pub fn exchange(&mut self, key: &Key, old: RowPtr, new: RowPtr, rows: &impl RowKeys) -> bool {

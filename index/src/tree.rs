@@ -17,6 +17,7 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 mod build;
+mod exchange;
 mod range;
 
 pub(crate) use range::TreeIter;
@@ -182,6 +183,8 @@ struct Target<'a, L: LeafKeys, R> {
     key: &'a L::Key,
     ptr: RowPtr,
     is_unique: bool,
+    /// A unique key that is taken changes hands.
+    takes_over: bool,
     rows: &'a R,
 }
 
@@ -216,13 +219,38 @@ impl<L: LeafKeys> Tree<L> {
         is_unique: bool,
         rows: &impl KeySource<L::Key>,
     ) -> Result<(), RowPtr> {
-        let target = Target {
+        self.insert_target(&Target {
             key,
             ptr,
             is_unique,
+            takes_over: false,
             rows,
-        };
-        if let Some(split) = insert_into(Arc::make_mut(&mut self.root), &target, true)? {
+        })
+    }
+
+    /// Adds a pair to a tree of unique keys. If the key is taken it changes hands; returns who had
+    /// it.
+    pub(crate) fn put(
+        &mut self,
+        key: &L::Key,
+        ptr: RowPtr,
+        rows: &impl KeySource<L::Key>,
+    ) -> Option<RowPtr> {
+        let put = self.insert_target(&Target {
+            key,
+            ptr,
+            is_unique: true,
+            takes_over: true,
+            rows,
+        });
+        put.err()
+    }
+
+    fn insert_target<R: KeySource<L::Key>>(
+        &mut self,
+        target: &Target<'_, L, R>,
+    ) -> Result<(), RowPtr> {
+        if let Some(split) = insert_into(Arc::make_mut(&mut self.root), target, true)? {
             let mut separators = Separators::new();
             separators.push(split.separator);
             let left = std::mem::replace(&mut self.root, Arc::clone(&split.right));
@@ -247,6 +275,7 @@ impl<L: LeafKeys> Tree<L> {
             key,
             ptr,
             is_unique,
+            takes_over: false,
             rows,
         };
         if !remove_from(Arc::make_mut(&mut self.root), &target) {
@@ -265,36 +294,6 @@ impl<L: LeafKeys> Tree<L> {
             "an empty tree holds nothing"
         );
         true
-    }
-
-    /// Puts another row with the same key where one is, if it belongs just there; returns whether
-    /// it did.
-    pub(crate) fn exchange(
-        &mut self,
-        key: &L::Key,
-        (old, new): (RowPtr, RowPtr),
-        is_unique: bool,
-        rows: &impl KeySource<L::Key>,
-    ) -> bool {
-        let target: Target<'_, L, _> = Target {
-            key,
-            ptr: old,
-            is_unique,
-            rows,
-        };
-        let mut node = Arc::make_mut(&mut self.root);
-        loop {
-            match node {
-                Node::Inner {
-                    separators,
-                    children,
-                } => {
-                    let at = separators.upper(key, target.search_ptr());
-                    node = Arc::make_mut(&mut children[at]);
-                }
-                Node::Leaf(leaf) => return exchange_in_leaf(leaf, &target, new),
-            }
-        }
     }
 
     /// The pointer of the first pair with this key.
@@ -416,6 +415,9 @@ fn insert_into_leaf<L: LeafKeys, R: KeySource<L::Key>>(
     if is_there {
         let holder = leaf.ptrs[at];
         if target.is_unique {
+            if target.takes_over {
+                leaf.ptrs[at] = target.ptr;
+            }
             return Err(holder);
         }
         assert!(holder != target.ptr, "{holder:?} is in the index already");
@@ -537,38 +539,6 @@ fn mend_child<L: LeafKeys>(
         }
         _ => unreachable!("leaves are all at the same depth"),
     }
-}
-
-/// See [`Tree::exchange`].
-fn exchange_in_leaf<L: LeafKeys, R: KeySource<L::Key>>(
-    leaf: &mut Leaf<L>,
-    target: &Target<'_, L, R>,
-    new: RowPtr,
-) -> bool {
-    let (low, has_key) = leaf.keys.find(&leaf.ptrs, target.key, target.rows);
-    if !has_key {
-        return false;
-    }
-    if target.is_unique {
-        let is_there = leaf.ptrs[low] == target.ptr;
-        if is_there {
-            leaf.ptrs[low] = new;
-        }
-        return is_there;
-    }
-    let end = leaf.keys.run_end(low, &leaf.ptrs, target.key, target.rows);
-    let run = &leaf.ptrs[low..end];
-    let Ok(at) = run.binary_search(&target.ptr) else {
-        return false;
-    };
-    // What is beyond the ends of this leaf is on the far side of the old pointer.
-    let is_above = new > target.ptr || at.checked_sub(1).map_or(low > 0, |at| run[at] < new);
-    let next = run.get(at + 1);
-    let is_below = new < target.ptr || next.map_or(end < leaf.len(), |next| new < *next);
-    if is_above && is_below {
-        leaf.ptrs[low + at] = new;
-    }
-    is_above && is_below
 }
 
 #[cfg(test)]

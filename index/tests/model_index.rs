@@ -91,6 +91,19 @@ impl Model {
         }
     }
 
+    /// Adds a row, which takes the key of another over.
+    fn put(&mut self, values: &[AlgebraicValue], ptr: RowPtr) {
+        let key = encode(self.index.shape(), values);
+        self.rows.0.insert(ptr, key.clone());
+        let holders = self.expected.entry(values.to_vec()).or_default();
+        let holder = holders.pop_first();
+        holders.insert(ptr);
+        assert_eq!(self.index.put(&key, ptr, &self.rows), holder);
+        if let Some(holder) = holder {
+            self.rows.0.remove(&holder);
+        }
+    }
+
     /// Another row takes the place of one, with the same key.
     fn exchange(&mut self, values: &[AlgebraicValue], old: RowPtr, new: RowPtr) {
         let key = encode(self.index.shape(), values);
@@ -234,6 +247,7 @@ proptest! {
                 0 => model.remove(values, ptr),
                 1 => model.exchange(values, ptr, RowPtr((ptr.0 * 5 + 3) % 12)),
                 _ if has => {}
+                2 if is_unique => model.put(values, ptr),
                 _ => model.insert(values, ptr),
             }
             model.expected.retain(|_, holders| !holders.is_empty());

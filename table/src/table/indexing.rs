@@ -46,17 +46,22 @@ impl Finding<'_> {
         }
     }
 
-    /// Enters a row. Fails with the one that has its key, or equals it.
+    /// Enters a row. Fails with the one that has its key, or equals it; which may lose the key.
     fn enter(
         &mut self,
         ptr: RowPtr,
         row: &[u8],
         (rows, blobs): (&RowStore, &BlobStore),
         keys: &mut Keys,
+        takes_over: bool,
     ) -> Result<(), RowPtr> {
         match self {
             Finding::Index(index) => {
                 index.encode_key(row, rows, &mut keys.key);
+                if takes_over {
+                    let holder = index.put(&keys.key, ptr, rows, blobs);
+                    return holder.map_or(Ok(()), Err);
+                }
                 index.insert(&keys.key, ptr, rows, blobs)
             }
             Finding::Set(set) => {
@@ -96,20 +101,17 @@ impl Finding<'_> {
                     &buffer
                 }
             };
-            let Err(holder) = self.enter(ptr, row, (rows, blobs), keys) else {
+            // If that is wrong nothing of the table is used any more.
+            let may_supersede = nth >= earlier;
+            let Err(holder) = self.enter(ptr, row, (rows, blobs), keys, may_supersede) else {
                 continue;
             };
             if rows.row_eq(holder, row, blobs) {
                 return Err(PendingError::Duplicate);
             }
-            let Finding::Index(index) = self else {
-                return Err(PendingError::Conflict);
-            };
-            if nth < earlier {
+            if !may_supersede || matches!(self, Finding::Set(_)) {
                 return Err(PendingError::Conflict);
             }
-            let exchanged = index.exchange(&keys.key, (holder, ptr), rows, blobs);
-            assert!(exchanged, "who has the key is in the index");
             supersedes(ptr, holder);
         }
         keys.row = buffer;

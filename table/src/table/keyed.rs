@@ -162,6 +162,27 @@ impl TableIndex {
         )
     }
 
+    /// Adds a row to a unique index, in the place of one with its key, which is returned.
+    #[inline]
+    pub(super) fn put(
+        &mut self,
+        key: &Key,
+        ptr: RowPtr,
+        rows: &RowStore,
+        blobs: &BlobStore,
+    ) -> Option<RowPtr> {
+        let TableIndex { columns, index, .. } = self;
+        index.put(
+            key,
+            ptr,
+            &KeyedRows {
+                columns,
+                rows,
+                blobs,
+            },
+        )
+    }
+
     /// Removes a row that is still stored.
     #[inline]
     pub(super) fn remove(
