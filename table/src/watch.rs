@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use spacetime_index::{Key, KeyRange};
-use spacetime_types::{IndexId, TableId};
+use spacetime_types::{AlgebraicType, IndexId, TableId};
 
 use crate::error::ReadError;
 use crate::net::{Arenas, net};
@@ -45,6 +45,38 @@ impl Datastore {
         Some(key)
     }
 
+    /// The BSATN of a row in the first columns of an index, to compare with other such bytes. None
+    /// if there is no such index, or if equal keys may have different bytes.
+    #[must_use]
+    pub fn prefix_of_row(&self, index: IndexId, columns: usize, row: &[u8]) -> Option<Vec<u8>> {
+        let schema = self.schema(self.index_table(index)?)?;
+        let columns = schema.index(index)?.algorithm.columns().get(..columns)?;
+        let mut bytes = Vec::new();
+        for column in columns {
+            if has_floats(&schema.column(*column)?.column_type) {
+                return None;
+            }
+            let range = schema.layout.column_range(row, usize::from(column.0));
+            bytes.extend_from_slice(row.get(range)?);
+        }
+        Some(bytes)
+    }
+
+    /// Whether `prefix_of_row` can be used: the first columns of the index have no floats.
+    #[must_use]
+    pub fn has_exact_prefix(&self, index: IndexId, columns: usize) -> bool {
+        let schema = self.index_table(index).and_then(|table| self.schema(table));
+        schema.is_some_and(|schema| {
+            let columns = schema
+                .index(index)
+                .and_then(|index| index.algorithm.columns().get(..columns));
+            columns.is_some_and(|columns| {
+                let mut types = columns.iter().map(|column| schema.column(*column));
+                types.all(|column| column.is_some_and(|it| !has_floats(&it.column_type)))
+            })
+        })
+    }
+
     /// The rows that the open transaction has inserted or deleted so far, in order. Rows that it
     /// also took back again are among them.
     pub fn changed_rows(&self) -> impl Iterator<Item = ChangedRow<'_>> {
@@ -62,6 +94,24 @@ impl Datastore {
             }
             Op::Sequence { .. } | Op::Catalogue(_) => None,
         })
+    }
+}
+
+/// Zero and minus zero are equal and have different bytes.
+fn has_floats(column_type: &AlgebraicType) -> bool {
+    match column_type {
+        AlgebraicType::F32 | AlgebraicType::F64 => true,
+        AlgebraicType::Product(product) => product
+            .elements
+            .iter()
+            .any(|element| has_floats(&element.algebraic_type)),
+        AlgebraicType::Sum(sum) => sum
+            .variants
+            .iter()
+            .any(|variant| has_floats(&variant.algebraic_type)),
+        AlgebraicType::Array(element) => has_floats(element),
+        AlgebraicType::Ref(_) => true,
+        _ => false,
     }
 }
 
@@ -177,5 +227,10 @@ mod tests {
         assert!(!range.contains(&key(&[1, 2, 0])));
         assert!(range.contains(&key(&[1, 3, 0])));
         assert!(!range.contains(&key(&[2, 3, 0])));
+        let prefix = |columns| datastore.prefix_of_row(index, columns, &[2, 3, 0]);
+        assert_eq!(prefix(1), Some(vec![2]));
+        assert_eq!(prefix(2), Some(vec![2, 3, 0]));
+        assert_eq!(prefix(3), None);
+        assert!(datastore.has_exact_prefix(index, 2) && !datastore.has_exact_prefix(index, 3));
     }
 }

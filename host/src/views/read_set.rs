@@ -7,6 +7,7 @@
 //!     indexes that somebody reads by, plus a comparison for each range of them.
 
 use std::collections::BTreeSet;
+use std::hash::Hash;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use spacetime_table::{Datastore, Key, KeyRange};
@@ -25,6 +26,8 @@ const RANGES_MAX: usize = 32;
 struct Parts {
     whole: bool,
     keys: FxHashSet<(IndexId, Key)>,
+    /// Values of the first columns of an index: their number and BSATN.
+    prefixes: FxHashSet<(IndexId, usize, Box<[u8]>)>,
     ranges: Vec<(IndexId, KeyRange)>,
 }
 
@@ -32,6 +35,7 @@ impl Parts {
     fn take_whole(&mut self) {
         self.whole = true;
         self.keys = FxHashSet::default();
+        self.prefixes = FxHashSet::default();
         self.ranges = Vec::new();
     }
 }
@@ -58,6 +62,24 @@ impl ReadSet {
         }
     }
 
+    /// The rows with these values in the first columns of an index.
+    pub(crate) fn add_prefix(
+        &mut self,
+        table: TableId,
+        index: IndexId,
+        columns: usize,
+        bsatn: Box<[u8]>,
+    ) {
+        let parts = self.tables.entry(table).or_default();
+        if parts.whole {
+            return;
+        }
+        parts.prefixes.insert((index, columns, bsatn));
+        if parts.prefixes.len() > KEYS_MAX {
+            parts.take_whole();
+        }
+    }
+
     pub(crate) fn add_range(&mut self, table: TableId, index: IndexId, range: KeyRange) {
         if let Some(key) = range.as_point() {
             self.add_key(table, index, key.clone());
@@ -75,17 +97,24 @@ impl ReadSet {
     }
 }
 
+/// Instances by an index, or by columns of one, and by a value there.
+type ByPart<A, B> = FxHashMap<A, FxHashMap<B, BTreeSet<InstanceId>>>;
+
 /// Who reads one table.
 #[derive(Debug, Default)]
 struct Readers {
     whole: BTreeSet<InstanceId>,
-    by_key: FxHashMap<IndexId, FxHashMap<Key, BTreeSet<InstanceId>>>,
+    by_key: ByPart<IndexId, Key>,
+    by_prefix: ByPart<(IndexId, usize), Box<[u8]>>,
     ranges: FxHashMap<IndexId, FxHashMap<InstanceId, Vec<KeyRange>>>,
 }
 
 impl Readers {
     fn is_empty(&self) -> bool {
-        self.whole.is_empty() && self.by_key.is_empty() && self.ranges.is_empty()
+        self.whole.is_empty()
+            && self.by_key.is_empty()
+            && self.by_prefix.is_empty()
+            && self.ranges.is_empty()
     }
 
     fn of_row(&self, datastore: &Datastore, row: &[u8], found: &mut BTreeSet<InstanceId>) {
@@ -93,6 +122,12 @@ impl Readers {
             // Of an index that is gone nothing is known: everybody is asked.
             match datastore.key_of_row(*index, row) {
                 Some(key) => found.extend(readers.get(&key).into_iter().flatten()),
+                None => found.extend(readers.values().flatten()),
+            }
+        }
+        for ((index, columns), readers) in &self.by_prefix {
+            match datastore.prefix_of_row(*index, *columns, row) {
+                Some(prefix) => found.extend(readers.get(&*prefix).into_iter().flatten()),
                 None => found.extend(readers.values().flatten()),
             }
         }
@@ -105,6 +140,27 @@ impl Readers {
             let readers = readers.iter().filter(|(_, ranges)| reads_it(ranges));
             found.extend(readers.map(|(instance, _)| *instance));
         }
+    }
+}
+
+/// Takes an instance from a map of maps, and what is empty then.
+fn take<A: Hash + Eq, B: Hash + Eq>(
+    map: &mut ByPart<A, B>,
+    outer: &A,
+    inner: &B,
+    instance: InstanceId,
+) {
+    let Some(by_inner) = map.get_mut(outer) else {
+        return;
+    };
+    if let Some(instances) = by_inner.get_mut(inner) {
+        instances.remove(&instance);
+        if instances.is_empty() {
+            by_inner.remove(inner);
+        }
+    }
+    if by_inner.is_empty() {
+        map.remove(outer);
     }
 }
 
@@ -126,6 +182,11 @@ impl ReadIndex {
                 let by_key = readers.by_key.entry(*index).or_default();
                 by_key.entry(key.clone()).or_default().insert(instance);
             }
+            for (index, columns, prefix) in &parts.prefixes {
+                let by_prefix = readers.by_prefix.entry((*index, *columns)).or_default();
+                let instances = by_prefix.entry(prefix.clone()).or_default();
+                instances.insert(instance);
+            }
             for (index, range) in &parts.ranges {
                 let ranges = readers.ranges.entry(*index).or_default();
                 ranges.entry(instance).or_default().push(range.clone());
@@ -140,18 +201,15 @@ impl ReadIndex {
             };
             readers.whole.remove(&instance);
             for (index, key) in &parts.keys {
-                let Some(by_key) = readers.by_key.get_mut(index) else {
-                    continue;
-                };
-                if let Some(instances) = by_key.get_mut(key) {
-                    instances.remove(&instance);
-                    if instances.is_empty() {
-                        by_key.remove(key);
-                    }
-                }
-                if by_key.is_empty() {
-                    readers.by_key.remove(index);
-                }
+                take(&mut readers.by_key, index, key, instance);
+            }
+            for (index, columns, prefix) in &parts.prefixes {
+                take(
+                    &mut readers.by_prefix,
+                    &(*index, *columns),
+                    prefix,
+                    instance,
+                );
             }
             for (index, _) in &parts.ranges {
                 if let Some(ranges) = readers.ranges.get_mut(index) {

@@ -50,6 +50,9 @@ fn a_changed_row_finds_who_looked_at_it() {
     index.add(InstanceId(1), &of_key);
     index.add(InstanceId(2), &of_range);
     index.add(InstanceId(3), &of_table);
+    let mut of_prefix = ReadSet::default();
+    of_prefix.add_prefix(t, by_a, 1, number(8).into());
+    index.add(InstanceId(4), &of_prefix);
     let affected = |datastore: &mut Datastore, table: TableId, value: u32| {
         datastore.begin_tx();
         datastore.insert(table, &number(value)).unwrap();
@@ -60,12 +63,13 @@ fn a_changed_row_finds_who_looked_at_it() {
     assert_eq!(affected(&mut datastore, t, 3), ids(&[1, 3]));
     assert_eq!(affected(&mut datastore, t, 4), ids(&[3]));
     assert_eq!(affected(&mut datastore, t, 5), ids(&[2, 3]));
-    assert_eq!(affected(&mut datastore, t, 8), ids(&[3]));
+    assert_eq!(affected(&mut datastore, t, 8), ids(&[3, 4]));
     assert_eq!(affected(&mut datastore, other, 3), ids(&[]));
 
     index.remove(InstanceId(1), &of_key);
     index.remove(InstanceId(2), &of_range);
     index.remove(InstanceId(3), &of_table);
+    index.remove(InstanceId(4), &of_prefix);
     assert!(index.is_empty());
 }
 

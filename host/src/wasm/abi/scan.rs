@@ -192,6 +192,24 @@ fn index_scan_point(
     })())
 }
 
+/// The leading columns that a range fixes, with their values, if it asks for nothing else.
+fn equal_columns(
+    prefix: &[u8],
+    prefix_elems: usize,
+    start: Bound<&[u8]>,
+    end: Bound<&[u8]>,
+) -> Option<(usize, Box<[u8]>)> {
+    match (start, end) {
+        (Bound::Unbounded, Bound::Unbounded) if prefix_elems > 0 => {
+            Some((prefix_elems, prefix.into()))
+        }
+        (Bound::Included(start), Bound::Included(end)) if start == end => {
+            Some((prefix_elems + 1, [prefix, start].concat().into()))
+        }
+        _ => None,
+    }
+}
+
 /// The database beside what else of the environment is borrowed.
 fn database_of(database: &Option<Box<Datastore>>) -> Result<&Datastore, Stop> {
     database
@@ -277,8 +295,14 @@ fn index_scan_range(
         let iterator = RowIterator::collect(database, table, rows, buffer);
         if let Some(reads) = &mut env.reads {
             let database = database_of(&env.database)?;
-            let keys = database.range_keys(index, prefix, prefix_elems, start, end)?;
-            reads.add_range(table, index, keys);
+            let equal = equal_columns(prefix, prefix_elems, start, end);
+            match equal.filter(|(columns, _)| database.has_exact_prefix(index, *columns)) {
+                Some((columns, bytes)) => reads.add_prefix(table, index, columns, bytes),
+                None => {
+                    let keys = database.range_keys(index, prefix, prefix_elems, start, end)?;
+                    reads.add_range(table, index, keys);
+                }
+            }
         }
         memory.write_u32(out, env.iterators.add(iterator)?)?;
         Ok(0)

@@ -10,6 +10,7 @@ mod harness;
 
 mod failing;
 mod names;
+mod random;
 mod refresh;
 mod shapes;
 mod visibility;
