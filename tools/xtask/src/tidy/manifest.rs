@@ -61,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "wasm-build",
         ],
     ),
+    ("tools/sql-differential", &["types", "table", "query"]),
     ("tools/bench", &["types", "wasm-build"]),
     ("tools/bench-rows", &["types", "table"]),
     (
