@@ -257,7 +257,7 @@ fn migrations_do_what_they_say_all_or_nothing() {
         }));
         assert!(result.is_ok(), "MIGRATION_SEED={seed} MIGRATION_PAIRS=1");
     }
-    println!("{counts:?}");
+    eprintln!("{counts:?}");
     if pairs >= 100 {
         let Counts {
             automatic,
