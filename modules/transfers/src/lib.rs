@@ -46,6 +46,54 @@ pub struct TextCell {
     text: String,
 }
 
+/// A row of 64 bytes: what loads with subscribers change.
+#[table(accessor = item, public)]
+pub struct Item {
+    #[primary_key]
+    id: u32,
+    /// Given by whoever changed the row last.
+    stamp: u64,
+    a: u64,
+    b: u64,
+    c: u64,
+    d: u64,
+    e: u64,
+    f: u64,
+    g: u32,
+}
+
+/// Replaces all items by `n` fresh ones with the ids `0 .. n`.
+#[reducer]
+pub fn fill_items(ctx: &ReducerContext, n: u32) {
+    let items = ctx.db.item();
+    items.clear();
+    for id in 0..n {
+        items.insert(Item {
+            id,
+            stamp: 0,
+            a: 1,
+            b: 2,
+            c: 3,
+            d: 4,
+            e: 5,
+            f: 6,
+            g: 7,
+        });
+    }
+}
+
+/// Changes one item.
+#[reducer]
+pub fn touch(ctx: &ReducerContext, id: u32, stamp: u64) -> Result<(), String> {
+    let items = ctx.db.item();
+    let item = items
+        .id()
+        .find(id)
+        .ok_or_else(|| format!("no item {id}"))?;
+    items.id().update(Item { stamp, ..item });
+    Ok(())
+}
+
 /// Replaces all accounts by `n` fresh ones with the ids `0 .. n`.
 #[reducer]
 pub fn seed(ctx: &ReducerContext, n: u32) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::bulk::Cells;
+use crate::fanout::Mode;
 use crate::message::Protocol;
 
 /// Load generator and benchmarks for any server that speaks the protocol.
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     /// A server that was started with SPACETIME_MEASURE_PAUSES=1 also tells what its writer thread
     /// was busy with at a time, in processor time.
     Reads(ReadsArgs),
+    /// Updates delivered to many subscribers, and what registered queries cost a call.
+    FanOut(FanOutArgs),
     /// Many operations inside one reducer, and the memory of a row.
     Bulk(BulkArgs),
     /// What the disk gives, without any server.
@@ -147,6 +150,44 @@ pub(crate) struct ReadsArgs {
     /// How many rows are read: of a table that nobody writes to.
     #[command(flatten)]
     pub rows: RowArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FanOutArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Who subscribes to what.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Mode::Same, Mode::Own, Mode::Idle])]
+    pub modes: Vec<Mode>,
+    /// Numbers of subscribers, each with a connection of its own.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 100, 1000],
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub subscribers: Vec<u32>,
+    /// Numbers of registered queries that no change concerns.
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 10_000, 100_000],
+          value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub queries: Vec<u32>,
+    /// Calls in flight, all of one connection.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64],
+          value_parser = clap::value_parser!(u32).range(1..=16_000))]
+    pub in_flight: Vec<u32>,
+    /// Protocol to speak.
+    #[arg(long, value_enum, default_value_t = Protocol::V3)]
+    pub protocol: Protocol,
+    /// Whether results and updates wait until they are on disk.
+    #[arg(long, action = ArgAction::Set, default_value_t = true)]
+    pub confirmed: bool,
+    /// Seconds that count.
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    pub seconds: Duration,
+    /// Seconds before those.
+    #[arg(long, default_value = "1", value_parser = seconds)]
+    pub warm_up: Duration,
+    /// Seed of all random choices.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
     #[command(flatten)]
     pub output: OutputArgs,
 }

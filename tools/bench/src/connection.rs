@@ -318,7 +318,7 @@ fn await_first_message(stream: &mut std::net::TcpStream, inbox: &mut Inbox) -> R
     }
 }
 
-fn closed(payload: &[u8]) -> anyhow::Error {
+pub(crate) fn closed(payload: &[u8]) -> anyhow::Error {
     match payload {
         [a, b, reason @ ..] => {
             let code = u16::from_be_bytes([*a, *b]);

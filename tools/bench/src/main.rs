@@ -7,6 +7,7 @@ mod args;
 mod bulk;
 mod commit;
 mod connection;
+mod fanout;
 mod frame;
 mod histogram;
 mod http;
@@ -18,6 +19,7 @@ mod random;
 mod reads;
 mod report;
 mod session;
+mod subscriber;
 mod workload;
 mod zipf;
 
@@ -66,6 +68,12 @@ fn run() -> Result<()> {
         Command::Reads(args) => {
             let report = with_session(&args.server, |session, report| {
                 reads::run(session, &args, &mut report.loads)
+            })?;
+            (report, args.output, false)
+        }
+        Command::FanOut(args) => {
+            let report = with_session(&args.server, |session, report| {
+                fanout::run(session, &args, &mut report.fan_out)
             })?;
             (report, args.output, false)
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::bulk::Cells;
 use crate::commit::CommitFigures;
+use crate::fanout::Mode;
 use crate::histogram::Histogram;
 use crate::http::Pauses;
 use crate::limit::LimitFigures;
@@ -81,6 +82,36 @@ pub(crate) struct BesideFigures {
     pub transactions_change: f64,
 }
 
+/// One run with subscribers.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct FanOutFigures {
+    pub mode: Mode,
+    /// Subscribers, or registered queries.
+    pub count: u32,
+    pub protocol: Protocol,
+    pub confirmed: bool,
+    pub in_flight: u32,
+    pub seconds: f64,
+    pub calls_per_second: f64,
+    /// Rows told to subscribers.
+    pub deliveries_per_second: f64,
+    /// WebSocket messages to subscribers.
+    pub frames_per_second: f64,
+    pub server_cpu_us_per_call: Option<f64>,
+    pub server_cpu_us_per_delivery: Option<f64>,
+    pub client_cpu_us_per_delivery: Option<f64>,
+    /// From a call to its result.
+    pub call_latency: Latency,
+    /// From a call to each subscriber's knowledge of it.
+    pub delivery_latency: Latency,
+    /// Mean size of a message to a subscriber.
+    pub frame_bytes: Option<f64>,
+    /// What the kernel takes to send as many bytes.
+    pub send_us: Option<f64>,
+    /// Why the run is not right, if so.
+    pub error: Option<String>,
+}
+
 /// Operations inside reducers.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct BulkFigures {
@@ -109,6 +140,8 @@ pub(crate) struct Report {
     pub server_pid: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loads: Vec<LoadFigures>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fan_out: Vec<FanOutFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bulk: Option<BulkFigures>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -120,6 +153,13 @@ pub(crate) struct Report {
 impl Report {
     /// Why the run must not count as a success, if so.
     pub(crate) fn failure(&self) -> Option<String> {
+        let wrong = self.fan_out.iter().find_map(|run| {
+            let error = run.error.as_deref()?;
+            Some(format!("{:?} {}: {error}", run.mode, run.count))
+        });
+        if wrong.is_some() {
+            return wrong;
+        }
         self.loads.iter().find_map(|load| {
             if let Some(error) = &load.balances_error {
                 return Some(format!("{}: the balances are wrong: {error}", load.name));
@@ -151,6 +191,10 @@ impl Report {
         if self.loads.iter().any(|load| load.pauses.is_some()) {
             out += "\nThe writer thread, busy with one thing (in us of processor time)\n";
             out += &format!("{}\n", self.pauses_table());
+        }
+        if !self.fan_out.is_empty() {
+            out += "Subscribers (latency in ms, CPU and send in us)\n";
+            out += &format!("{}\n", fan_out_table(&self.fan_out));
         }
         if let Some(bulk) = &self.bulk {
             let memory = maybe(bulk.memory_bytes_per_row, 1);
@@ -280,6 +324,55 @@ impl Report {
         }
         aligned(table)
     }
+}
+
+fn fan_out_table(runs: &[FanOutFigures]) -> Table {
+    let mut table = table(&[
+        "mode",
+        "count",
+        "proto",
+        "confirmed",
+        "in flight",
+        "calls/s",
+        "call p50",
+        "call p99",
+        "CPU/call",
+        "told/s",
+        "CPU/told",
+        "client CPU",
+        "p50",
+        "p99",
+        "p99.9",
+        "frames/s",
+        "bytes",
+        "send",
+        "right",
+    ]);
+    for run in runs {
+        let (call, told) = (&run.call_latency, &run.delivery_latency);
+        table.add_row([
+            format!("{:?}", run.mode).to_lowercase(),
+            run.count.to_string(),
+            format!("{:?}", run.protocol).to_lowercase(),
+            run.confirmed.to_string(),
+            run.in_flight.to_string(),
+            grouped(run.calls_per_second),
+            millis(call.p50_us),
+            millis(call.p99_us),
+            maybe(run.server_cpu_us_per_call, 2),
+            grouped(run.deliveries_per_second),
+            maybe(run.server_cpu_us_per_delivery, 2),
+            maybe(run.client_cpu_us_per_delivery, 2),
+            millis(told.p50_us),
+            millis(told.p99_us),
+            millis(told.p999_us),
+            grouped(run.frames_per_second),
+            maybe(run.frame_bytes, 0),
+            maybe(run.send_us, 2),
+            if run.error.is_none() { "yes" } else { "NO" }.to_owned(),
+        ]);
+    }
+    aligned(table)
 }
 
 fn bulk_table(bulk: &BulkFigures) -> Table {

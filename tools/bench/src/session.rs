@@ -87,6 +87,13 @@ impl Session {
         })
     }
 
+    /// Replaces the rows that loads with subscribers change.
+    pub(crate) fn fill_items(&self, rows: u32) -> Result<()> {
+        let args = format!("[{rows}]");
+        self.http.call(&self.database, "fill_items", &args)?;
+        Ok(())
+    }
+
     /// Fills the table that no load writes to.
     pub(crate) fn fill_cells(&self, rows: u32) -> Result<()> {
         self.http.call(&self.database, "delete_all", "[]")?;
