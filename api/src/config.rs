@@ -1,6 +1,10 @@
 //! What can be set from outside.
 
-use crate::ws::KeepAlive;
+use std::time::Duration;
+
+use spacetime_host::OutboxLimits;
+
+use crate::ws::{KeepAlive, RateLimit};
 
 /// Limits and times of the network surface.
 #[derive(Clone, Debug)]
@@ -12,6 +16,7 @@ pub struct ApiConfig {
     /// Largest message of a WebSocket client.
     pub message_bytes_max: usize,
     pub keep_alive: KeepAlive,
+    pub limits: ConnectionLimits,
     /// Creating databases is for identities of this issuer only.
     pub publisher_issuer: Option<String>,
 }
@@ -23,7 +28,35 @@ impl Default for ApiConfig {
             publish_bytes_max: 512 * 1024 * 1024,
             message_bytes_max: 32 * 1024 * 1024,
             keep_alive: KeepAlive::default(),
+            limits: ConnectionLimits::default(),
             publisher_issuer: None,
+        }
+    }
+}
+
+/// What clients may have and do. 0 is no bound where it says so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConnectionLimits {
+    /// WebSocket connections of one identity; 0 is no bound.
+    pub connections_per_identity: usize,
+    /// Connections of one address, of any kind; 0 is no bound.
+    pub connections_per_address: usize,
+    /// What one WebSocket connection may send.
+    pub rate: RateLimit,
+    /// What may wait for one client before it counts as not reading.
+    pub outbox: OutboxLimits,
+    /// From the moment a request is awaited to the end of its head.
+    pub header_timeout: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        ConnectionLimits {
+            connections_per_identity: 16 * 1024,
+            connections_per_address: 0,
+            rate: RateLimit::default(),
+            outbox: OutboxLimits::default(),
+            header_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -13,7 +13,9 @@ mod cors;
 mod database;
 mod error;
 mod identity;
+mod listen;
 mod logs;
+mod metrics;
 mod names;
 mod params;
 mod publish;
@@ -32,11 +34,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get, post, put};
-use axum::serve::ListenerExt;
 use spacetime_host::Host;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use self::listen::Acceptor;
+use crate::admission::Admission;
 use crate::auth::Authority;
 use crate::config::ApiConfig;
 
@@ -49,6 +52,7 @@ pub(crate) struct ApiState {
     pub(crate) host: Arc<Host>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) config: Arc<ApiConfig>,
+    pub(crate) admission: Arc<Admission>,
     /// Turns true when the server goes down.
     pub(crate) shutdown: watch::Receiver<bool>,
     /// Held by whatever has to end before the server does.
@@ -71,35 +75,32 @@ pub async fn serve(
         host,
         authority: Arc::new(authority),
         config: Arc::new(config),
+        admission: Arc::default(),
         shutdown: is_down.clone(),
         alive,
     };
-    let listener = listener.tap_io(|stream| {
-        // Small answers must not wait for more: frames are batched before they get here.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
-        }
-    });
+    let limits = &state.config.limits;
+    let acceptor = Acceptor {
+        admission: Arc::clone(&state.admission),
+        header_timeout: limits.header_timeout,
+        connections_per_address: limits.connections_per_address,
+        is_down,
+        alive: state.alive.clone(),
+        router: router(state),
+    };
     tokio::spawn(async move {
         shutdown.await;
         let _ = down.send(true);
     });
-    let wait_down = |mut is_down: watch::Receiver<bool>| async move {
-        // An error means that the sender is gone: the runtime is ending.
-        let _ = is_down.wait_for(|down| *down).await;
-    };
-    let server = axum::serve(listener, router(state))
-        .with_graceful_shutdown(wait_down(is_down.clone()))
-        .into_future();
-    tokio::select! {
-        served = server => served?,
-        () = async {
-            wait_down(is_down).await;
-            tokio::time::sleep(DRAIN_TIMEOUT).await;
-        } => tracing::warn!("connections that did not end in time are cut off"),
-    }
+    // Whoever connects from here on is refused: nobody listens any more.
+    acceptor.run(listener).await;
     // Connections hold a sender each: this is over when the last one is dropped.
-    let _ = tokio::time::timeout(DRAIN_TIMEOUT, all_ended.recv()).await;
+    if tokio::time::timeout(DRAIN_TIMEOUT, all_ended.recv())
+        .await
+        .is_err()
+    {
+        tracing::warn!("connections that did not end in time are cut off");
+    }
     Ok(())
 }
 
@@ -110,6 +111,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .nest("/database", database_routes(&state).merge(module_routes()))
         .route("/ping", get(service::ping))
         .route("/health", get(service::health))
+        .route("/metrics", get(metrics::metrics))
         .route("/energy/{identity}", get(service::energy))
         .layer(from_fn(cors::allow_any_origin));
     Router::new()
@@ -151,6 +153,7 @@ fn database_routes(state: &ApiState) -> Router<ApiState> {
         .route("/{database}/backup", post(backup::backup))
         .route("/{database}/schema", get(schema::schema))
         .route("/{database}/logs", get(logs::logs))
+        .route("/{database}/unstable/queries", get(metrics::queries))
         .route("/{database}/subscribe", get(subscribe::subscribe))
         .merge(publishing)
         .layer(from_fn_with_state(

@@ -3,6 +3,7 @@
 //! [`serve`] is the server. It authenticates callers ([`auth`]), turns requests into the host's
 //! terms, and speaks the WebSocket protocols ([`ws`]).
 
+mod admission;
 pub mod auth;
 mod clock;
 mod config;
@@ -10,6 +11,6 @@ mod http;
 mod module_http;
 pub mod ws;
 
-pub use config::ApiConfig;
+pub use config::{ApiConfig, ConnectionLimits};
 pub use http::serve;
 pub use module_http::{ModuleHttp, ModuleHttpError};

@@ -24,7 +24,8 @@ use spacetime_types::{Identity, Timestamp, TxOffset};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backup::{BackupError, BackupSnapshot, BackupSource, Have, Subject};
-use crate::limits::REQUEST_QUEUE_LEN_MAX;
+use crate::counters::{Counters, CountersNow, Gauges};
+use crate::limits::{ClientLimits, REQUEST_QUEUE_LEN_MAX};
 use crate::module::{LiveModule, prepare_module};
 use crate::module_http::OutboundHttp;
 use crate::module_log::{Level, ModuleLog, Record};
@@ -70,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) directory: PathBuf,
     pub(crate) engine: Arc<WasmEngine>,
     pub(crate) call_limits: CallLimits,
+    pub(crate) client_limits: ClientLimits,
+    pub(crate) counters: Counters,
     store: StoreOptions,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) log: Arc<ModuleLog>,
@@ -95,6 +98,7 @@ impl Shared {
         owner: Identity,
         directory: PathBuf,
         modules: ModuleRuntime,
+        client_limits: ClientLimits,
         store: StoreOptions,
         readers: Readers,
     ) -> Shared {
@@ -106,6 +110,8 @@ impl Shared {
             engine: modules.engine,
             call_limits: modules.call_limits,
             outbound_http: modules.outbound_http,
+            client_limits,
+            counters: Counters::default(),
             store,
             runtime: readers.runtime(),
             log,
@@ -250,6 +256,14 @@ impl DatabaseHandle {
         &self.shared.log
     }
 
+    /// What happened so far, and what is true now.
+    pub async fn numbers(&self, busiest: usize) -> Result<(CountersNow, Gauges), DatabaseGone> {
+        let waiting = self.requests.max_capacity() - self.requests.capacity();
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Gauges { busiest, reply }).await?;
+        let gauges = answer.await.map_err(|_| self.shared.gone())?;
+        Ok((self.shared.counters.now(waiting), gauges))
+    }
     /// Lets a client in: runs `client_connected`.
     pub async fn connect(&self, connect: Connect) -> Result<ClientId, ConnectError> {
         let (reply, answer) = oneshot::channel();

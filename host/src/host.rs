@@ -11,6 +11,7 @@ use spacetime_types::{Hash, Identity};
 use crate::control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{DatabaseHandle, ModuleRuntime, Shared, Start, StartError, prepare};
+use crate::limits::ClientLimits;
 use crate::module_http::OutboundHttp;
 use crate::publish::{
     MigrationPolicy, ModuleUpdate, PrePublish, PrePublished, Publish, PublishError, PublishTarget,
@@ -31,6 +32,7 @@ pub struct HostConfig {
     pub read_limits: ReadLimits,
     /// How modules send HTTP requests; `None` if they may not.
     pub outbound_http: Option<Arc<dyn OutboundHttp>>,
+    pub client_limits: ClientLimits,
 }
 
 /// Why a server could not be opened.
@@ -54,6 +56,7 @@ type Slot = Result<DatabaseHandle, DatabaseGone>;
 pub struct Host {
     data_dir: DataDir,
     modules: ModuleRuntime,
+    client_limits: ClientLimits,
     store: StoreOptions,
     readers: Arc<ReaderPool>,
     control: Arc<ControlDatabase>,
@@ -77,6 +80,7 @@ impl Host {
         let control = ControlDatabase::open(&data_dir.control(), files)?;
         let host = Arc::new(Host {
             data_dir,
+            client_limits: config.client_limits,
             modules: ModuleRuntime {
                 engine: WasmEngine::new().map_err(OpenHostError::Wasm)?,
                 call_limits: config.call_limits,
@@ -114,6 +118,13 @@ impl Host {
         self.databases.read().get(&identity).cloned()
     }
 
+    /// The databases that run.
+    #[must_use]
+    pub fn running(&self) -> Vec<DatabaseHandle> {
+        let databases = self.databases.read();
+        databases.values().flatten().cloned().collect()
+    }
+
     /// Databases that are registered but do not run.
     #[must_use]
     pub fn failed_databases(&self) -> Vec<(Identity, DatabaseGone)> {
@@ -132,6 +143,7 @@ impl Host {
             owner,
             self.data_dir.replica(replica),
             self.modules.clone(),
+            self.client_limits,
             self.store.clone(),
             Readers::new(Arc::clone(&self.readers)),
         )

@@ -10,6 +10,7 @@
 mod backup;
 mod clock;
 mod control;
+mod counters;
 mod data_dir;
 mod database;
 mod host;
@@ -38,17 +39,19 @@ mod worker;
 
 pub use backup::{BackupError, BackupSnapshot, BackupSource, Have};
 pub use control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
+pub use counters::{CountersNow, Gauges, QueryGauge};
 pub use data_dir::DataDirError;
 pub use database::{DatabaseHandle, HandlerError, StartError};
 pub use host::{Host, HostConfig, OpenHostError};
+pub use limits::ClientLimits;
 pub use module_http::{
     HttpHeader, HttpMethod, HttpOutcome, HttpRequest, HttpResponse, HttpVersion, OutboundHttp,
     RawBytes,
 };
 pub use module_log::{Level, ModuleLog, Record};
 pub use outbox::{
-    CallInfo, ClientUpdate, EncodedOnce, Outbox, OutboxLimits, OutboxMessage, OutboxReceiver,
-    QuerySetId, ReducerOutcome, RequestId, TableChange, outbox,
+    CallInfo, ClientUpdate, EncodedOnce, FrameCache, Outbox, OutboxLimits, OutboxMessage,
+    OutboxReceiver, QuerySetId, ReducerOutcome, RequestId, RowType, TableChange, outbox,
 };
 pub use past::PastError;
 pub use pauses::{MEASURE_VARIABLE, PauseFigures};

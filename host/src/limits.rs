@@ -14,11 +14,29 @@ pub(crate) const REQUEST_QUEUE_LEN_MAX: usize = 16 * 1024;
 /// Requests that the writer thread takes at once before it hands out what they produced.
 pub(crate) const REQUEST_BATCH_LEN_MAX: usize = 256;
 
-/// Queries in one query set.
-pub(crate) const QUERIES_PER_SET_MAX: usize = 1024;
+/// After so long a batch is handed out, however many requests it still has: answers wait for the
+/// end of their batch.
+pub(crate) const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
 
-/// Query sets of one client.
-pub(crate) const QUERY_SETS_PER_CLIENT_MAX: usize = 4096;
+/// What one connected client may keep current.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Query sets.
+    pub query_sets: usize,
+    pub queries_per_set: usize,
+    /// Queries of all its sets together.
+    pub queries: usize,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        ClientLimits {
+            query_sets: 4096,
+            queries_per_set: 1024,
+            queries: 32 * 1024,
+        }
+    }
+}
 
 /// Threads that read beside the writer threads, on machines with few cores.
 pub(crate) const READERS_MIN: usize = 4;

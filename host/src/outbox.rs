@@ -9,16 +9,19 @@
 mod gate;
 mod pending;
 mod queue;
+mod update;
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use spacetime_query::SubscriptionPlan;
 use spacetime_table::RowList;
-use spacetime_types::{ConnectionId, Identity, TableId, Timestamp};
+use spacetime_types::{ConnectionId, Identity, ProductType, TableId, Timestamp};
 
 pub(crate) use self::pending::{About, AnswerSlot, SetSerial};
 pub(crate) use self::queue::Outgoing;
 pub use self::queue::{Outbox, OutboxLimits, OutboxReceiver, outbox};
+pub use self::update::{ClientUpdate, FrameCache};
 
 /// A client's own name for one of its query sets. The kinds are separate number spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +36,17 @@ pub enum QuerySetId {
     Multi(u32),
 }
 
+impl std::fmt::Display for QuerySetId {
+    /// As clients read it in error texts.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            QuerySetId::Set(id) => write!(f, "QuerySetId {{ id: {id} }}"),
+            QuerySetId::Single(id) | QuerySetId::Multi(id) => write!(f, "QueryId {{ id: {id} }}"),
+            QuerySetId::Legacy => f.write_str("the legacy subscription"),
+        }
+    }
+}
+
 /// The client's number for a request; echoed, never interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(pub u32);
@@ -44,6 +58,7 @@ pub struct TableChange {
     pub table_id: TableId,
     pub table_name: Arc<str>,
     pub is_event: bool,
+    pub row_type: RowType,
     pub inserts: RowList,
     pub deletes: RowList,
     /// Wire forms, filled in by the API.
@@ -57,6 +72,7 @@ impl TableChange {
         table_id: TableId,
         table_name: Arc<str>,
         is_event: bool,
+        row_type: RowType,
         inserts: RowList,
         deletes: RowList,
     ) -> Self {
@@ -65,9 +81,29 @@ impl TableChange {
             table_id,
             table_name,
             is_event,
+            row_type,
             inserts,
             deletes,
             encoded,
+        }
+    }
+}
+
+/// What the rows of a change consist of.
+#[derive(Clone, Debug)]
+pub enum RowType {
+    /// What this query returns.
+    Query(Arc<SubscriptionPlan>),
+    Columns(Arc<ProductType>),
+}
+
+impl RowType {
+    /// The columns that clients see.
+    #[must_use]
+    pub fn columns(&self) -> &ProductType {
+        match self {
+            RowType::Query(plan) => plan.select().result_type(),
+            RowType::Columns(columns) => columns,
         }
     }
 }
@@ -94,10 +130,6 @@ impl EncodedOnce {
     }
 }
 
-/// The part of one transaction that concerns one client: query sets ascending, within a set the
-/// changes by table name.
-pub type ClientUpdate = Vec<(QuerySetId, Arc<TableChange>)>;
-
 /// How a reducer call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReducerOutcome {
@@ -118,6 +150,8 @@ pub struct CallInfo {
     pub reducer_name: Arc<str>,
     pub reducer_id: u32,
     pub args: Bytes,
+    /// The arguments as a JSON array, for clients that speak JSON.
+    pub args_json: Option<Box<str>>,
     pub request_id: RequestId,
     pub caller: Identity,
     pub connection_id: ConnectionId,
@@ -148,12 +182,12 @@ pub enum OutboxMessage {
         duration_micros: u64,
     },
     /// Another client's (or nobody's) transaction.
-    TransactionUpdate { update: ClientUpdate },
+    TransactionUpdate { update: Arc<ClientUpdate> },
     /// The client's own call; its update is in here and nowhere else.
     ReducerResult {
         call: Box<CallInfo>,
         outcome: ReducerOutcome,
-        update: ClientUpdate,
+        update: Arc<ClientUpdate>,
     },
     ProcedureResult {
         request_id: RequestId,
@@ -186,9 +220,7 @@ impl OutboxMessage {
                     rows.iter().flatten().map(change).sum()
                 }
                 OutboxMessage::TransactionUpdate { update }
-                | OutboxMessage::ReducerResult { update, .. } => {
-                    update.iter().map(|(_, c)| change(c)).sum()
-                }
+                | OutboxMessage::ReducerResult { update, .. } => update.row_bytes(),
                 OutboxMessage::ProcedureResult {
                     result: Ok(bytes), ..
                 } => bytes.len(),

@@ -1,7 +1,7 @@
 //! Holds messages of confirmed clients back until what they tell is durable.
 //!
 //! Invariants
-//!   * Messages leave in the order in which they came in, whatever client they are for: a message
+//!   * Batches leave in the order in which they came in, whatever clients they are for: a message
 //!     waits behind every earlier one, also if it needs nothing to be durable itself.
 //!   * Nothing that needs offset `n` leaves before `n` is durable; when durability has failed,
 //!     nothing leaves any more.
@@ -23,8 +23,16 @@ use crate::outbox::{Outbox, OutboxMessage, Outgoing};
 struct Held {
     /// The offset that must be durable first; `None` for the state before any transaction.
     needs: Option<TxOffset>,
-    outbox: Outbox,
-    message: Outgoing,
+    batch: Batch,
+}
+
+/// What one batch of requests has to say, client by client.
+pub(crate) type Batch = Vec<(Outbox, Vec<Outgoing>)>;
+
+fn send(batch: Batch) {
+    for (outbox, messages) in batch {
+        outbox.send_all(messages);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -53,25 +61,16 @@ impl ReleaseQueue {
         })
     }
 
-    /// Sends the messages of one batch, those that may go at once and those that have to wait.
-    pub(crate) fn push_all(
-        &self,
-        messages: impl IntoIterator<Item = (Option<TxOffset>, Outbox, Outgoing)>,
-    ) {
+    /// Sends a batch, now or when `needs` is durable.
+    pub(crate) fn push(&self, needs: Option<TxOffset>, batch: Batch) {
         let mut state = self.state.lock();
-        for (needs, outbox, message) in messages {
-            if state.failed {
-                return;
-            }
-            if state.held.is_empty() && needs <= state.durable {
-                outbox.send(message);
-            } else {
-                state.held.push_back(Held {
-                    needs,
-                    outbox,
-                    message,
-                });
-            }
+        if state.failed {
+            return;
+        }
+        if state.held.is_empty() && needs <= state.durable {
+            send(batch);
+        } else {
+            state.held.push_back(Held { needs, batch });
         }
     }
 
@@ -86,7 +85,7 @@ impl ReleaseQueue {
             let Some(next) = state.held.pop_front() else {
                 break;
             };
-            next.outbox.send(next.message);
+            send(next.batch);
         }
     }
 
@@ -105,9 +104,11 @@ impl ReleaseQueue {
         let mut state = self.state.lock();
         state.failed = true;
         for held in std::mem::take(&mut state.held) {
-            held.outbox.send(OutboxMessage::Closed {
-                reason: "durability failed".into(),
-            });
+            for (outbox, _) in held.batch {
+                outbox.send(OutboxMessage::Closed {
+                    reason: "durability failed".into(),
+                });
+            }
         }
     }
 }
@@ -154,7 +155,8 @@ mod tests {
         let queue = ReleaseQueue::default();
         let (sender, mut receiver) = outbox(OutboxLimits::default());
         let push = |needs: Option<u64>, text| {
-            queue.push_all([(needs.map(TxOffset), sender.clone(), message(text).into())]);
+            let batch = vec![(sender.clone(), vec![message(text).into()])];
+            queue.push(needs.map(TxOffset), batch);
         };
         push(None, "free");
         push(Some(1), "one");

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use spacetime_store::LogBehind;
 use spacetime_table::migrate::Style;
 use spacetime_types::{ConnectionId, Identity, TxOffset};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::counters::Gauges;
 use crate::outbox::{Outbox, QuerySetId, ReducerOutcome, RequestId, SetSerial};
 use crate::procedures::{BeginTx, ProcedureDone};
 use crate::publish::{ModuleUpdate, PrePublished, PublishError};
@@ -36,6 +37,8 @@ pub struct Connect {
     pub confirmed: bool,
     /// v1 clients may not subscribe to event tables.
     pub event_tables: bool,
+    /// Whether results of calls tell the arguments as JSON.
+    pub json: bool,
     pub outbox: Outbox,
 }
 
@@ -162,6 +165,12 @@ pub enum Request {
     CallSoon(Vec<ImmediateCall>),
     /// A procedure ended.
     ProcedureDone(Box<ProcedureDone>),
+    /// What is true of the database now, in numbers.
+    Gauges {
+        /// How many queries are named.
+        busiest: usize,
+        reply: oneshot::Sender<Gauges>,
+    },
     /// Puts another module in place of the running one. The answer is the last transaction
     /// before an explicit migration.
     Update {
@@ -192,4 +201,6 @@ pub struct ReducerCall {
     pub args: CallArgs,
     /// v1's `NoSuccessNotify`: the caller gets its update like any other client and nothing else.
     pub quiet: bool,
+    /// Given back when the call is done: for calls that have no answer.
+    pub permit: Option<OwnedSemaphorePermit>,
 }

@@ -1,5 +1,6 @@
 //! The writer thread of one database: it owns the rows, the module's instance and the
-//! subscriptions, and takes requests one by one, in the order in which they came.
+//! subscriptions, and takes requests one by one: those of one client in the order in which they
+//! came, those of different clients in turn when many wait (see `intake`).
 //!
 //! Invariants
 //!   * Between two requests no transaction is open.
@@ -11,7 +12,10 @@
 
 mod calls;
 mod clients;
+mod grouping;
+mod intake;
 mod module_swap;
+mod observe;
 mod one_off;
 mod procedures;
 mod queries;
@@ -24,20 +28,22 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use spacetime_query::SubscriptionSet;
-use spacetime_types::{Identity, TxOffset};
+use spacetime_types::{ConnectionId, Identity};
 use tokio::sync::mpsc::{self, error::TryRecvError};
 
 use self::clients::Client;
+use self::intake::Intake;
 use self::queries::Subscriber;
 use self::reading::CurrentView;
 use self::schedule::Schedule;
 use self::views::FailedReader;
 use crate::clock::Clock;
 use crate::database::Shared;
-use crate::limits::REQUEST_BATCH_LEN_MAX;
+use crate::limits::{BATCH_TIME_MAX, REQUEST_BATCH_LEN_MAX};
 use crate::module::LiveModule;
-use crate::outbox::{Outbox, OutboxMessage, Outgoing};
+use crate::outbox::{OutboxMessage, Outgoing};
 use crate::pauses::PauseWatch;
+use crate::release::Batch;
 use crate::request::{ClientId, Request};
 use crate::session_rows;
 use crate::views::Views;
@@ -53,6 +59,8 @@ pub(crate) struct Worker {
     pub(crate) module: LiveModule,
     pub(crate) clock: Clock,
     clients: FxHashMap<ClientId, Client>,
+    /// Clients by the id of their connection.
+    by_connection: FxHashMap<ConnectionId, ClientId>,
     subscriptions: SubscriptionSet<Subscriber>,
     schedule: Schedule,
     views: Views<Subscriber>,
@@ -62,9 +70,8 @@ pub(crate) struct Worker {
     pauses: PauseWatch,
     /// The last serial number given to a query set.
     last_set: u64,
-    /// Messages of the running batch: those for confirmed clients and those for the others.
-    held: Vec<(Option<TxOffset>, Outbox, Outgoing)>,
-    free: Vec<(Outbox, Outgoing)>,
+    /// The clients that the running batch has messages for.
+    told: Vec<ClientId>,
 }
 
 impl Worker {
@@ -76,14 +83,14 @@ impl Worker {
             module,
             clock: Clock::default(),
             clients: FxHashMap::default(),
+            by_connection: FxHashMap::default(),
             subscriptions: SubscriptionSet::default(),
             schedule: Schedule::default(),
             views: Views::default(),
             failed_readers: Vec::new(),
             view: CurrentView::default(),
             last_set: 0,
-            held: Vec::new(),
-            free: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -92,14 +99,19 @@ impl Worker {
         self.disconnect_stale_clients();
         let now = self.clock.now();
         self.schedule.reload(self.store.datastore(), now);
+        let mut intake = Intake::default();
         let mut batch = Vec::with_capacity(REQUEST_BATCH_LEN_MAX);
         loop {
-            if self.wait(requests, &mut batch).is_err() {
+            if self.gather(requests, &mut intake, &mut batch).is_err() {
                 self.stop("the server has stopped");
                 return;
             }
             self.pauses.begin();
-            for request in batch.drain(..) {
+            let started = Instant::now();
+            for _ in 0..REQUEST_BATCH_LEN_MAX {
+                let Some(request) = intake.next() else {
+                    break;
+                };
                 if let Request::Stop { reason, reply } = request {
                     self.hand_out();
                     self.stop(&reason);
@@ -110,6 +122,9 @@ impl Worker {
                 }
                 self.handle(request);
                 self.pauses.note();
+                if started.elapsed() >= BATCH_TIME_MAX {
+                    break;
+                }
             }
             self.run_immediate_calls();
             self.run_due();
@@ -117,6 +132,31 @@ impl Worker {
             self.hand_out();
             self.pauses.note();
         }
+    }
+
+    /// Takes what waits, or waits for it if there is nothing to do.
+    fn gather(
+        &mut self,
+        requests: &mut mpsc::Receiver<Request>,
+        intake: &mut Intake,
+        batch: &mut Vec<Request>,
+    ) -> Result<(), AllHandlesGone> {
+        if intake.is_empty() {
+            self.wait(requests, batch)?;
+            let is_all = batch.len() < REQUEST_BATCH_LEN_MAX;
+            intake.add(batch.drain(..));
+            if is_all {
+                return Ok(());
+            }
+        }
+        while !intake.is_stopping() {
+            match requests.try_recv() {
+                Ok(request) => intake.queue(request),
+                // Handles that are gone show when there is nothing left to do.
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        Ok(())
     }
 
     /// Waits for requests, or until a scheduled row is due. Fails when every handle is gone.
@@ -248,6 +288,9 @@ impl Worker {
                 let tell = move |result| drop(reply.send(result));
                 self.store.snapshot_if_behind(least, Box::new(tell));
             }
+            Request::Gauges { busiest, reply } => {
+                let _ = reply.send(self.gauges(busiest));
+            }
             Request::Update { update, reply } => {
                 let _ = reply.send(self.update(&update));
             }
@@ -272,24 +315,32 @@ impl Worker {
 
     /// Queues a message for a client; it leaves with the batch.
     fn send(&mut self, client: ClientId, message: impl Into<Outgoing>) {
-        let message = message.into();
-        let Some(client) = self.clients.get(&client) else {
+        let Some(entry) = self.clients.get_mut(&client) else {
             return;
         };
-        if client.confirmed {
-            let needs = self.store.last_offset();
-            self.held.push((needs, client.outbox.clone(), message));
-        } else {
-            self.free.push((client.outbox.clone(), message));
+        if entry.outgoing.is_empty() {
+            self.told.push(client);
         }
+        entry.outgoing.push(message.into());
     }
 
+    /// Every client's messages leave together: one wake-up for each client and batch. Those that
+    /// tell of transactions wait for the last one of the batch to be durable.
     fn hand_out(&mut self) {
-        if !self.held.is_empty() {
-            self.shared.release.push_all(self.held.drain(..));
+        let mut held: Batch = Vec::new();
+        for client in self.told.drain(..) {
+            // A client that has gone since hears nothing any more.
+            let Some(entry) = self.clients.get_mut(&client) else {
+                continue;
+            };
+            let messages = std::mem::take(&mut entry.outgoing);
+            match entry.confirmed {
+                true => held.push((entry.outbox.clone(), messages)),
+                false => entry.outbox.send_all(messages),
+            }
         }
-        for (outbox, message) in self.free.drain(..) {
-            outbox.send(message);
+        if !held.is_empty() {
+            self.shared.release.push(self.store.last_offset(), held);
         }
     }
 

@@ -1,8 +1,10 @@
 //! `/v1/database/:db/subscribe`: from an HTTP request to a WebSocket connection.
 
+use std::sync::Arc;
+
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +15,7 @@ use super::ApiState;
 use super::error::ApiError;
 use super::params::open;
 use super::session::Caller;
+use crate::admission::{Admitted, Key};
 use crate::clock;
 use crate::ws::{Accepted, Compression, Greeting, Protocol};
 
@@ -37,6 +40,7 @@ pub(super) async fn subscribe(
     Path(database): Path<String>,
     Query(params): Query<SubscribeParams>,
     headers: HeaderMap,
+    of_address: Option<Extension<Arc<Admitted>>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = match upgrade {
@@ -52,6 +56,13 @@ pub(super) async fn subscribe(
     let database = open(&state, &database)?;
     let protocol = Protocol::select(&headers)
         .ok_or_else(|| ApiError::bad_request("no valid protocol selected"))?;
+    let limits = &state.config.limits;
+    let key = Key::Identity(session.identity());
+    let admitted = state.admission.admit(key, limits.connections_per_identity);
+    let admitted = admitted.ok_or_else(|| {
+        let text = "this identity has too many connections";
+        ApiError::text(StatusCode::TOO_MANY_REQUESTS, text)
+    })?;
     tracing::debug!(
         database = %database.identity(),
         caller = %session.identity(),
@@ -71,6 +82,8 @@ pub(super) async fn subscribe(
         compression,
         confirmed: params.confirmed.unwrap_or(protocol.confirmed_by_default()),
         keep_alive: state.config.keep_alive,
+        outbox_limits: limits.outbox,
+        rate_limit: limits.rate,
         shutdown: state.shutdown.clone(),
     };
     let mut upgrade = upgrade
@@ -81,7 +94,7 @@ pub(super) async fn subscribe(
     let alive = state.alive.clone();
     Ok(upgrade.on_upgrade(move |socket| async move {
         accepted.run(socket).await;
-        drop(alive);
+        drop((alive, admitted, of_address));
     }))
 }
 

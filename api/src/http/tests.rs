@@ -22,6 +22,7 @@ impl Server {
     async fn start() -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let config = HostConfig {
+            client_limits: spacetime_host::ClientLimits::default(),
             data_dir: folder.path().join("data"),
             call_limits: CallLimits::default(),
             store: StoreOptions::default(),

@@ -9,6 +9,7 @@ use super::connection::{ConnectedClient, Connection, KeepAlive};
 use super::frame::FrameEncoder;
 use super::greeting::Greeting;
 use super::protocol::{Compression, Protocol};
+use super::throttle::{RateLimit, Throttle};
 
 /// Everything that is known of a client when its upgrade is granted.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Accepted {
     /// Whether messages wait until what they tell is durable.
     pub confirmed: bool,
     pub keep_alive: KeepAlive,
+    pub outbox_limits: OutboxLimits,
+    pub rate_limit: RateLimit,
     /// Turns true when the server goes down.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -28,11 +31,12 @@ pub struct Accepted {
 impl Accepted {
     /// Connects the client to its database and serves it to the end.
     pub async fn run(self, mut socket: WebSocket) {
-        let (sender, receiver) = outbox(OutboxLimits::default());
+        let (sender, receiver) = outbox(self.outbox_limits);
         let connect = Connect {
             caller: self.caller,
             confirmed: self.confirmed,
-            event_tables: self.protocol != Protocol::V1,
+            event_tables: !self.protocol.is_v1(),
+            json: self.protocol == Protocol::V1Json,
             outbox: sender,
         };
         let client = match self.database.connect(connect).await {
@@ -49,6 +53,7 @@ impl Accepted {
             encoder: FrameEncoder::new(self.protocol, self.compression, self.greeting),
             protocol: self.protocol,
             keep_alive: self.keep_alive,
+            throttle: Throttle::new(self.rate_limit),
             shutdown: self.shutdown,
         };
         connection.run().await;

@@ -12,28 +12,35 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt, Sink, SinkExt, StreamExt};
 use spacetime_host::{ClientId, DatabaseHandle, OutboxMessage, OutboxReceiver, Request};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::client_json::decode_json;
 use super::client_message::{MessagesV3, decode_v1, decode_v2};
 use super::close::{Close, CloseCode};
 use super::frame::FrameEncoder;
 use super::incoming::{AnswersDue, is_answered, request_of};
+use super::pace::Pace;
 use super::protocol::Protocol;
+use super::throttle::Throttle;
 
 /// Most messages taken from the outbox at once.
 const BATCH_MESSAGES: usize = 4096;
 
 /// Most frames read in one go before frames are written again.
 const READ_BURST: usize = 64;
+
+/// Most calls of one connection that have no answer and are not done yet.
+const QUIET_CALLS_MAX: usize = 1024;
 
 /// Times of the keep-alive.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +113,7 @@ pub(super) struct Connection {
     pub(super) encoder: FrameEncoder,
     pub(super) protocol: Protocol,
     pub(super) keep_alive: KeepAlive,
+    pub(super) throttle: Throttle,
     /// Turns true when the server goes down.
     pub(super) shutdown: watch::Receiver<bool>,
 }
@@ -130,9 +138,12 @@ impl Connection {
             encoder: self.encoder,
             protocol: self.protocol,
             keep_alive: self.keep_alive,
+            throttle: self.throttle,
+            quiet: Arc::new(Semaphore::new(QUIET_CALLS_MAX)),
             ticks,
             batch: Vec::new(),
             encoded: Vec::new(),
+            pace: Pace::new(self.protocol),
             due: AnswersDue::default(),
             pulse: Pulse {
                 heard: now,
@@ -140,7 +151,7 @@ impl Connection {
                 pong_due: false,
             },
         };
-        running.writer.push(Message::Binary(first));
+        running.push(first);
         let end = running.serve(&self.client, &mut self.shutdown).await;
         // First the database, which must not wait for a client that does not answer.
         self.client.finish().await;
@@ -170,9 +181,13 @@ struct Running {
     encoder: FrameEncoder,
     protocol: Protocol,
     keep_alive: KeepAlive,
+    throttle: Throttle,
+    /// A permit for each call that has no answer and is not done yet.
+    quiet: Arc<Semaphore>,
     ticks: Interval,
     batch: Vec<OutboxMessage>,
     encoded: Vec<Bytes>,
+    pace: Pace,
     due: AnswersDue,
     pulse: Pulse,
 }
@@ -185,17 +200,28 @@ impl Running {
     ) -> End {
         loop {
             let writing = self.writer.has_work();
+            let pause = self.throttle.pause(Instant::now());
             let step = tokio::select! {
                 written = self.writer.write_out(), if writing => match written {
-                    Ok(()) => None,
+                    Ok(()) => {
+                        self.pace.written(Instant::now());
+                        None
+                    }
                     Err(_) => Some(End::Gone),
                 },
-                count = self.outbox.recv_many(&mut self.batch, BATCH_MESSAGES), if !writing => {
+                count = self.outbox.recv_many(&mut self.batch, BATCH_MESSAGES),
+                    if !writing && self.pace.is_idle() =>
+                {
                     self.take_batch(count)
                 }
-                read = self.stream.next(), if self.due.has_room() => {
+                () = self.pace.ready(), if !writing && !self.pace.is_idle() => {
+                    self.push_frames();
+                    None
+                }
+                read = self.stream.next(), if self.due.has_room() && pause.is_none() => {
                     self.take_frames(read, client).await
                 }
+                () = sleep_for(pause), if pause.is_some() => None,
                 _ = self.ticks.tick() => self.look_at_clock(),
                 () = went_down(shutdown) => {
                     Some(End::Close(Close::new(CloseCode::Away, "the server is shutting down")))
@@ -205,6 +231,25 @@ impl Running {
                 return end;
             }
         }
+    }
+
+    /// Queues the frames whose time has come.
+    fn push_frames(&mut self) {
+        while let Some(frame) = self.pace.next(Instant::now()) {
+            self.push(frame);
+        }
+    }
+
+    /// Queues a frame for the client.
+    fn push(&mut self, payload: Bytes) {
+        let message = match self.protocol {
+            Protocol::V1Json => match Utf8Bytes::try_from(payload) {
+                Ok(text) => Message::Text(text),
+                Err(_) => unreachable!("what was encoded as text is text"),
+            },
+            _ => Message::Binary(payload),
+        };
+        self.writer.push(message);
     }
 
     /// Queues the frames for the messages that `recv_many` put into the batch.
@@ -222,9 +267,12 @@ impl Running {
         });
         self.encoder.encode(&self.batch, &mut self.encoded);
         self.batch.clear();
-        for frame in self.encoded.drain(..) {
-            self.writer.push(Message::Binary(frame));
+        self.pace.queue(&mut self.encoded);
+        if end.is_some() {
+            // Nothing comes behind these.
+            self.pace.hurry();
         }
+        self.push_frames();
         end
     }
 
@@ -244,6 +292,11 @@ impl Running {
                         return Some(End::Close(close));
                     }
                 }
+                Some(Ok(Message::Text(text))) if self.protocol.is_v1() => {
+                    if let Err(close) = self.take_text(&text, client).await {
+                        return Some(End::Close(close));
+                    }
+                }
                 Some(Ok(Message::Text(_))) => {
                     let text = "text frames are not part of this protocol";
                     return Some(End::Close(Close::new(CloseCode::Unsupported, text)));
@@ -255,7 +308,8 @@ impl Running {
                 Some(Ok(Message::Close(_))) | None => return Some(End::Gone),
                 Some(Err(error)) => return Some(broken(&error)),
             }
-            if left == 0 || !self.due.has_room() {
+            let has_room = self.due.has_room() && self.throttle.pause(Instant::now()).is_none();
+            if left == 0 || !has_room {
                 return None;
             }
             match self.stream.next().now_or_never() {
@@ -285,11 +339,18 @@ impl Running {
                 let message = decode_v2(frame).map_err(undecodable)?;
                 self.send_on(message, frame.len(), client).await
             }
-            Protocol::V1 => {
+            Protocol::V1 | Protocol::V1Json => {
                 let message = decode_v1(frame).map_err(undecodable)?;
                 self.send_on(message, frame.len(), client).await
             }
         }
+    }
+
+    /// The request of one text frame, which clients of version 1 may send.
+    async fn take_text(&mut self, text: &str, client: &ConnectedClient) -> Result<(), Close> {
+        let message = decode_json(text)
+            .map_err(|error| Close::new(CloseCode::Protocol, &error.to_string()))?;
+        self.send_on(message, text.len(), client).await
     }
 
     async fn send_on(
@@ -298,11 +359,16 @@ impl Running {
         frame_len: usize,
         client: &ConnectedClient,
     ) -> Result<(), Close> {
+        self.throttle.spend(frame_len, Instant::now());
+        let mut permit = None;
         if is_answered(&message) {
             // Every request keeps its whole frame in memory, so its size is what counts.
             self.due.expect(frame_len);
+        } else {
+            // Waits for the database alone, which takes requests whatever this connection does.
+            permit = Arc::clone(&self.quiet).acquire_owned().await.ok();
         }
-        let request = request_of(client.id, message);
+        let request = request_of(client.id, message, permit);
         let sent = client.database.send(request).await;
         sent.map_err(|_| Close::new(CloseCode::Away, "module exited"))
     }
@@ -313,6 +379,10 @@ impl Running {
         let limit = self.keep_alive.idle_timeout;
         if self.outbox.overflowed() || self.writer.stuck_for(now) > limit {
             return Some(too_slow());
+        }
+        if self.throttle.pause(now).is_some() {
+            // It is this server that does not listen.
+            self.pulse.heard = now;
         }
         if now.duration_since(self.pulse.heard) > limit {
             if !self.due.has_room() {
@@ -352,6 +422,13 @@ impl Running {
             }
         })
         .await;
+    }
+}
+
+/// A timer that is made only when it is waited for.
+async fn sleep_for(pause: Option<Duration>) {
+    if let Some(pause) = pause {
+        tokio::time::sleep(pause).await;
     }
 }
 

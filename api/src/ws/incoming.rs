@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 use spacetime_host::{ClientId, OutboxMessage, ReducerCall, Request, RequestId};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::client_message::ClientMessage;
 
 /// Most unanswered requests of one connection.
@@ -65,7 +67,12 @@ pub(super) fn is_answered(message: &ClientMessage) -> bool {
 }
 
 /// The request that `message` makes in the name of `client`.
-pub(super) fn request_of(client: ClientId, message: ClientMessage) -> Request {
+/// `permit` is given back when a call that has no answer is done.
+pub(super) fn request_of(
+    client: ClientId,
+    message: ClientMessage,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Request {
     match message {
         ClientMessage::CallReducer {
             request_id,
@@ -79,6 +86,7 @@ pub(super) fn request_of(client: ClientId, message: ClientMessage) -> Request {
                 reducer,
                 args,
                 quiet,
+                permit,
             },
         },
         ClientMessage::CallProcedure {

@@ -13,10 +13,12 @@ pub enum Protocol {
     V2,
     /// The messages of 1.x clients in BSATN.
     V1,
+    /// The same in JSON, in text frames.
+    V1Json,
 }
 
 impl Protocol {
-    const PREFERRED: [Protocol; 3] = [Protocol::V3, Protocol::V2, Protocol::V1];
+    const PREFERRED: [Protocol; 4] = [Protocol::V3, Protocol::V2, Protocol::V1, Protocol::V1Json];
 
     /// The subprotocol's name.
     #[must_use]
@@ -25,13 +27,20 @@ impl Protocol {
             Protocol::V3 => "v3.bsatn.spacetimedb",
             Protocol::V2 => "v2.bsatn.spacetimedb",
             Protocol::V1 => "v1.bsatn.spacetimedb",
+            Protocol::V1Json => "v1.json.spacetimedb",
         }
     }
 
     /// Whether messages wait for durability if the client does not say.
     #[must_use]
     pub fn confirmed_by_default(self) -> bool {
-        self != Protocol::V1
+        !self.is_v1()
+    }
+
+    /// Whether the messages are those of version 1.
+    #[must_use]
+    pub fn is_v1(self) -> bool {
+        matches!(self, Protocol::V1 | Protocol::V1Json)
     }
 
     /// The best protocol among those that the request offers, in the server's order.
@@ -104,6 +113,11 @@ mod tests {
             Some(Protocol::V3),
         );
         check(&["v1.bsatn.spacetimedb"], Some(Protocol::V1));
+        check(&["v1.json.spacetimedb"], Some(Protocol::V1Json));
+        check(
+            &["v1.json.spacetimedb, v1.bsatn.spacetimedb"],
+            Some(Protocol::V1),
+        );
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use spacetime_host::{CallInfo, RequestId, TableChange};
+use spacetime_host::{CallInfo, RequestId, RowType, TableChange};
 use spacetime_table::RowList;
-use spacetime_types::{ConnectionId, Identity, TableId, Timestamp};
+use spacetime_types::{
+    AlgebraicType, ConnectionId, Identity, ProductType, ProductTypeElement, TableId, Timestamp,
+};
 
 use super::greeting::Greeting;
 use super::test_bytes::unhex;
@@ -42,6 +44,7 @@ pub(crate) fn call(request_id: u32) -> Box<CallInfo> {
         reducer_name: "add".into(),
         reducer_id: 3,
         args: unhex("03000000626f621e"),
+        args_json: None,
         request_id: RequestId(request_id),
         caller: identity(),
         connection_id: connection_id(),
@@ -52,10 +55,16 @@ pub(crate) fn call(request_id: u32) -> Box<CallInfo> {
 
 fn change(name: &str, is_event: bool, inserts: RowList) -> Arc<TableChange> {
     let deletes = RowList::default();
+    let column = ProductTypeElement {
+        name: Some("id".into()),
+        algebraic_type: AlgebraicType::U32,
+    };
+    let elements = vec![column];
     Arc::new(TableChange::new(
         TableId(4096),
         name.into(),
         is_event,
+        RowType::Columns(Arc::new(ProductType { elements })),
         inserts,
         deletes,
     ))
@@ -65,6 +74,12 @@ fn change(name: &str, is_event: bool, inserts: RowList) -> Arc<TableChange> {
 pub(crate) fn numbers(name: &str, is_event: bool) -> Arc<TableChange> {
     let rows = Bytes::from_static(&[1, 0, 0, 0, 2, 0, 0, 0]);
     change(name, is_event, RowList::from_fixed(rows, 4, 2))
+}
+
+/// A table with any rows.
+pub(crate) fn rows(name: &str, rows: &[[u8; 40]]) -> Arc<TableChange> {
+    let rows = rows.iter().map(|row| &row[..]);
+    change(name, false, RowList::from_rows(rows))
 }
 
 /// Table `user`: the rows (1, "a") and (2, "bcd").

@@ -6,7 +6,7 @@
 //!   * Deletes come before inserts, unlike in v2.
 //!   * Rows are encoded once per change, in `TableChange::encoded[SLOT]`.
 //!
-//! Not here: the JSON form of the same messages.
+//! Not here: the JSON form of the same messages (`server_json`).
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const UNCOMPRESSED: u8 = 0;
 
 /// Which way the rows of an answer go: v1 tells dropped rows as deletes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
+pub(super) enum Direction {
     Arriving,
     Leaving,
 }
@@ -276,7 +276,7 @@ fn write_duration(out: &mut Vec<u8>, micros: u64) {
     write_i64(out, i64::try_from(micros).unwrap_or(i64::MAX));
 }
 
-fn row_count<'a>(changes: impl Iterator<Item = &'a Arc<TableChange>>) -> u64 {
+pub(super) fn row_count<'a>(changes: impl Iterator<Item = &'a Arc<TableChange>>) -> u64 {
     changes
         .map(|change| (change.inserts.len() + change.deletes.len()) as u64)
         .sum()
@@ -292,21 +292,44 @@ fn write_table_head(out: &mut Vec<u8>, table_id: u32, name: &str, rows: u64, upd
 
 /// DatabaseUpdate from rows at one state, one TableUpdate per table.
 fn write_rows_as_update(out: &mut Vec<u8>, rows: &[Arc<TableChange>], direction: Direction) {
-    let mut by_table: Vec<&Arc<TableChange>> = rows.iter().collect();
-    // Stable: queries over one table keep their order.
-    by_table.sort_by_key(|rows| rows.table_id);
-    write_tables(out, &by_table, |out, rows| write_rows(out, rows, direction));
+    write_tables(out, &by_table(rows), |out, rows| {
+        write_rows(out, rows, direction);
+    });
 }
 
 /// DatabaseUpdate from what a transaction changed. A query that several of the client's
 /// subscriptions hold is told once: v1 clients do not count per subscription.
 fn write_update(out: &mut Vec<u8>, update: &ClientUpdate) {
+    if !update.is_shared() {
+        return write_changes(out, update);
+    }
+    let shared = update.encoded.get_or_init(SLOT, || {
+        let mut out = Vec::with_capacity(64 + update.row_bytes());
+        write_changes(&mut out, update);
+        out.into()
+    });
+    out.extend_from_slice(&shared);
+}
+
+fn write_changes(out: &mut Vec<u8>, update: &ClientUpdate) {
+    write_tables(out, &distinct_by_table(update), |out, change| {
+        out.extend_from_slice(&encoded(change));
+    });
+}
+
+/// Rows of one table together; queries over one table keep their order.
+pub(super) fn by_table(rows: &[Arc<TableChange>]) -> Vec<&Arc<TableChange>> {
+    let mut by_table: Vec<&Arc<TableChange>> = rows.iter().collect();
+    by_table.sort_by_key(|rows| rows.table_id);
+    by_table
+}
+
+/// Changes of one table together, each once.
+pub(super) fn distinct_by_table(update: &ClientUpdate) -> Vec<&Arc<TableChange>> {
     let mut by_table: Vec<&Arc<TableChange>> = update.iter().map(|(_, change)| change).collect();
     by_table.sort_by_key(|change| (change.table_id, Arc::as_ptr(change).addr()));
     by_table.dedup_by(|a, b| Arc::ptr_eq(a, b));
-    write_tables(out, &by_table, |out, change| {
-        out.extend_from_slice(&encoded(change));
-    });
+    by_table
 }
 
 fn write_tables(

@@ -188,9 +188,25 @@ fn inserts_of<'a>(change: &TableChange, encoded: &'a [u8]) -> &'a [u8] {
     &encoded[1..end]
 }
 
-/// TransactionUpdate: query sets ascending, in each the tables by name, in each one element per
-/// changed query.
+/// TransactionUpdate without its tag, made once if several clients are told the same.
 fn write_update(out: &mut Vec<u8>, update: &ClientUpdate) {
+    if update.is_shared() {
+        out.extend_from_slice(&shared_update(update));
+    } else {
+        write_sets(out, update);
+    }
+}
+
+fn shared_update(update: &ClientUpdate) -> Bytes {
+    update.encoded.get_or_init(SLOT, || {
+        let mut out = Vec::with_capacity(64 + update.row_bytes());
+        write_sets(&mut out, update);
+        out.into()
+    })
+}
+
+/// Query sets ascending, in each the tables by name, in each one element per changed query.
+fn write_sets(out: &mut Vec<u8>, update: &ClientUpdate) {
     let sets = update.chunk_by(|a, b| a.0 == b.0);
     write_len(out, sets.clone().count());
     for changes in sets {
@@ -201,7 +217,10 @@ fn write_update(out: &mut Vec<u8>, update: &ClientUpdate) {
             write_str(out, &changes[0].1.table_name);
             write_len(out, changes.len());
             for (_, change) in changes {
-                out.extend_from_slice(&encoded(change));
+                match update.is_shared() {
+                    true => out.extend_from_slice(&encoded(change)),
+                    false => write_change(out, change),
+                }
             }
         }
     }
@@ -216,15 +235,19 @@ fn encode_change(change: &TableChange) -> Bytes {
     let mut out = Vec::with_capacity(
         1 + row_list_len_max(&change.inserts) + row_list_len_max(&change.deletes),
     );
+    write_change(&mut out, change);
+    out.into()
+}
+
+fn write_change(out: &mut Vec<u8>, change: &TableChange) {
     if change.is_event {
         out.push(EVENT_TABLE);
-        write_row_list(&mut out, &change.inserts);
+        write_row_list(out, &change.inserts);
     } else {
         out.push(PERSISTENT_TABLE);
-        write_row_list(&mut out, &change.inserts);
-        write_row_list(&mut out, &change.deletes);
+        write_row_list(out, &change.inserts);
+        write_row_list(out, &change.deletes);
     }
-    out.into()
 }
 
 #[cfg(test)]

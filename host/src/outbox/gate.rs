@@ -12,6 +12,7 @@
 //!     starts afresh.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::pending::{About, SetSerial};
 use super::{ClientUpdate, OutboxMessage, QuerySetId};
@@ -82,16 +83,16 @@ impl Gate {
                 query_set: Some(query_set),
                 ..
             } if self.void.contains_key(&query_set) => None,
-            OutboxMessage::TransactionUpdate { mut update } => {
-                self.strip(&mut update);
+            OutboxMessage::TransactionUpdate { update } => {
+                let update = self.strip(update);
                 (!update.is_empty()).then_some(OutboxMessage::TransactionUpdate { update })
             }
             OutboxMessage::ReducerResult {
                 call,
                 outcome,
-                mut update,
+                update,
             } => {
-                self.strip(&mut update);
+                let update = self.strip(update);
                 Some(OutboxMessage::ReducerResult {
                     call,
                     outcome,
@@ -102,8 +103,13 @@ impl Gate {
         }
     }
 
-    fn strip(&self, update: &mut ClientUpdate) {
-        update.retain(|(query_set, _)| !self.void.contains_key(query_set));
+    fn strip(&self, update: Arc<ClientUpdate>) -> Arc<ClientUpdate> {
+        let is_void = |query_set: &QuerySetId| self.void.contains_key(query_set);
+        if !update.iter().any(|(query_set, _)| is_void(query_set)) {
+            return update;
+        }
+        let left = update.iter().filter(|(query_set, _)| !is_void(query_set));
+        Arc::new(left.cloned().collect())
     }
 
     /// The writer thread knows: no message of that set comes after this.
@@ -124,7 +130,7 @@ fn not_found(message: OutboxMessage) -> OutboxMessage {
         } => OutboxMessage::SubscriptionError {
             request_id: Some(request_id),
             query_set: Some(query_set),
-            error: format!("Subscription not found: {query_set:?}").into(),
+            error: format!("Subscription not found: {query_set}").into(),
             duration_micros,
         },
         message => message,

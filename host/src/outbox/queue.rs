@@ -23,8 +23,11 @@ use super::gate::Gate;
 use super::pending::{About, AnswerSlot, Filled, Pending, SetSerial};
 use super::{MESSAGE_WEIGHT, OutboxMessage};
 
+/// Batches of messages taken from the channel at once.
+const BATCHES_MAX: usize = 64;
+
 /// When a client counts as not reading.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutboxLimits {
     pub messages_max: usize,
     pub bytes_max: usize,
@@ -112,7 +115,7 @@ struct Queued {
 #[derive(Clone, Debug)]
 pub struct Outbox {
     load: Arc<Load>,
-    sender: mpsc::UnboundedSender<Queued>,
+    sender: mpsc::UnboundedSender<Vec<Queued>>,
 }
 
 /// A client's queue.
@@ -147,45 +150,73 @@ pub fn outbox(limits: OutboxLimits) -> (Outbox, OutboxReceiver) {
 }
 
 impl Outbox {
-    /// Queues a message. Past the limits it is dropped and the client marked as overflowed, after
+    /// Queues messages. Past the limits they are dropped and the client marked as overflowed, after
     /// which nothing more is queued: a client never sees a gap.
-    pub(crate) fn send(&self, outgoing: impl Into<Outgoing>) {
-        let outgoing = outgoing.into();
+    pub(crate) fn send_all(&self, messages: Vec<Outgoing>) {
         let load = &*self.load;
-        if load.overflowed.load(Ordering::Relaxed) {
+        if messages.is_empty() || load.overflowed.load(Ordering::Relaxed) {
             return;
         }
-        let weight = outgoing.weight();
-        let is_counted = load.answers_open.load(Ordering::Relaxed) == 0;
-        let messages = match is_counted {
-            true => load.messages.fetch_add(1, Ordering::Relaxed) + 1,
-            false => 0,
-        };
+        let mut answers_open = load.answers_open.load(Ordering::Relaxed);
+        let (mut counted, mut weight, mut answers, mut is_end) = (0, 0, 0, false);
+        let mut batch = Vec::with_capacity(messages.len());
+        for outgoing in messages {
+            let queued = Queued {
+                weight: outgoing.weight(),
+                is_counted: answers_open == 0,
+                outgoing,
+            };
+            weight += queued.weight;
+            counted += usize::from(queued.is_counted);
+            if matches!(queued.outgoing, Outgoing::Pending(_)) {
+                answers_open += 1;
+                answers += 1;
+            }
+            is_end |= queued.outgoing.is_end();
+            batch.push(queued);
+        }
+        let messages = load.messages.fetch_add(counted, Ordering::Relaxed) + counted;
         let bytes = load.bytes.fetch_add(weight, Ordering::Relaxed) + weight;
         if messages > load.limits.messages_max || bytes > load.limits.bytes_max {
             load.overflowed.store(true, Ordering::Relaxed);
             load.closing.notify_one();
             // Wakes the receiver, which sees the flag and hangs up.
-            self.put(overflow().into(), 0, false);
+            self.put(vec![Queued {
+                outgoing: overflow().into(),
+                weight: 0,
+                is_counted: false,
+            }]);
             return;
         }
-        if matches!(outgoing, Outgoing::Pending(_)) {
-            load.answers_open.fetch_add(1, Ordering::Relaxed);
+        if answers > 0 {
+            load.answers_open.fetch_add(answers, Ordering::Relaxed);
         }
-        let is_end = outgoing.is_end();
-        self.put(outgoing, weight, is_counted);
+        self.put(batch);
         if is_end {
             load.closing.notify_one();
         }
     }
 
-    fn put(&self, outgoing: Outgoing, weight: usize, is_counted: bool) {
+    /// Messages that wait, as far as they count, and their bytes.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let load = &self.load;
+        let messages = load.messages.load(Ordering::Relaxed);
+        (messages, load.bytes.load(Ordering::Relaxed))
+    }
+
+    /// Whether the client was too slow.
+    pub(crate) fn overflowed(&self) -> bool {
+        self.load.overflowed.load(Ordering::Relaxed)
+    }
+
+    /// Queues one message.
+    pub(crate) fn send(&self, outgoing: impl Into<Outgoing>) {
+        self.send_all(vec![outgoing.into()]);
+    }
+
+    fn put(&self, batch: Vec<Queued>) {
         // The receiver is gone when the connection ended; its disconnect request is on its way.
-        let _ = self.sender.send(Queued {
-            outgoing,
-            weight,
-            is_counted,
-        });
+        let _ = self.sender.send(batch);
     }
 
     /// A place for an answer and the slot to put it in. `lost` is for the case that the slot is
@@ -205,9 +236,9 @@ fn overflow() -> OutboxMessage {
 #[derive(Debug)]
 pub struct OutboxReceiver {
     load: Arc<Load>,
-    receiver: mpsc::UnboundedReceiver<Queued>,
+    receiver: mpsc::UnboundedReceiver<Vec<Queued>>,
     /// Empty between two calls; kept for its memory.
-    taken: Vec<Queued>,
+    taken: Vec<Vec<Queued>>,
     /// Taken from the channel, but behind an answer that is not there, or more than was asked for.
     waiting: VecDeque<Queued>,
     gate: Gate,
@@ -241,6 +272,7 @@ impl OutboxReceiver {
             }
             self.take_ready(into, start + max);
             if into.len() > start {
+                self.take_more(into, start + max);
                 return into.len() - start;
             }
             match self.waiting.front_mut() {
@@ -262,10 +294,10 @@ impl OutboxReceiver {
                     }
                 }
                 _ => {
-                    if self.receiver.recv_many(&mut self.taken, max).await == 0 {
+                    if self.receiver.recv_many(&mut self.taken, BATCHES_MAX).await == 0 {
                         return 0;
                     }
-                    self.waiting.extend(self.taken.drain(..));
+                    self.waiting.extend(self.taken.drain(..).flatten());
                 }
             }
         }
@@ -280,6 +312,17 @@ impl OutboxReceiver {
                 Step::Stuck => return,
             }
             self.note_end(into);
+        }
+    }
+
+    /// Takes what has come meanwhile, too: the more leaves together, the less it costs.
+    fn take_more(&mut self, into: &mut Vec<OutboxMessage>, len_max: usize) {
+        while into.len() < len_max && self.waiting.is_empty() {
+            let Ok(batch) = self.receiver.try_recv() else {
+                return;
+            };
+            self.waiting.extend(batch);
+            self.take_ready(into, len_max);
         }
     }
 
@@ -341,7 +384,7 @@ impl OutboxReceiver {
     fn skip_to_end(&mut self) -> OutboxMessage {
         let mut waiting = std::mem::take(&mut self.waiting);
         while let Ok(queued) = self.receiver.try_recv() {
-            waiting.push_back(queued);
+            waiting.extend(queued);
         }
         let ends = waiting
             .into_iter()

@@ -9,7 +9,9 @@ use spacetime_table::error::{SchemaError, WriteError};
 use spacetime_table::migrate::MigrateError;
 use spacetime_table::{Datastore, TxDelta};
 use spacetime_types::module_def::Lifecycle;
-use spacetime_types::{ConnectionId, Identity, ProductType, Timestamp, Typespace, bsatn, json};
+use spacetime_types::{
+    AlgebraicType, ConnectionId, Identity, ProductType, Timestamp, Typespace, bsatn, json,
+};
 
 use super::Worker;
 use crate::module::Reducer;
@@ -205,22 +207,14 @@ impl Worker {
         &mut self,
         delta: Option<Arc<TxDelta>>,
         caller: Option<ClientId>,
-    ) -> ClientUpdate {
+    ) -> Arc<ClientUpdate> {
         self.end_failed_readers();
         let Some(delta) = delta else {
-            return ClientUpdate::new();
+            return Arc::default();
         };
         let now = self.clock.now();
         self.schedule.note_changes(&delta, now);
-        let mut own = ClientUpdate::new();
-        for (client, update) in self.client_updates(&delta) {
-            if caller == Some(client) {
-                own = update;
-            } else {
-                self.send(client, OutboxMessage::TransactionUpdate { update });
-            }
-        }
-        own
+        self.tell_subscribers(&delta, caller)
     }
 
     /// A connected client calls a reducer.
@@ -242,7 +236,7 @@ impl Worker {
             Err(refusal) => {
                 let info = self.refused_call(&caller, call, request_id);
                 let outcome = ReducerOutcome::Refused(refusal.client_text(&call.reducer));
-                self.send_result(client, info, outcome, ClientUpdate::new());
+                self.send_result(client, info, outcome, Arc::default());
                 return;
             }
         };
@@ -262,7 +256,9 @@ impl Worker {
             return;
         }
         let update = self.publish_delta(ran.delta, Some(client));
+        let is_json = self.clients.get(&client).is_some_and(|client| client.json);
         let info = CallInfo {
+            args_json: is_json.then(|| args_text(&reducer, &call.args)),
             reducer_name: Arc::clone(&reducer.name),
             reducer_id: reducer.id,
             args,
@@ -280,7 +276,7 @@ impl Worker {
         client: ClientId,
         call: CallInfo,
         outcome: ReducerOutcome,
-        update: ClientUpdate,
+        update: Arc<ClientUpdate>,
     ) {
         let call = Box::new(call);
         self.send(
@@ -304,6 +300,7 @@ impl Worker {
             reducer_name: call.reducer.as_ref().into(),
             reducer_id: known.map_or(u32::MAX, |reducer| reducer.id),
             args: Bytes::new(),
+            args_json: None,
             request_id,
             caller: caller.identity,
             connection_id: caller.connection_id,
@@ -413,6 +410,24 @@ impl Refusal {
             Refusal::Lifecycle(_) => CallOutcome::Lifecycle(self.client_text(name)),
         }
     }
+}
+
+/// The arguments as a JSON array.
+fn args_text(reducer: &Reducer, args: &CallArgs) -> Box<str> {
+    let text = match args {
+        CallArgs::Json(text) => std::str::from_utf8(text).map(str::to_owned).ok(),
+        CallArgs::Bsatn(bytes) => {
+            let params = AlgebraicType::Product(reducer.params.clone());
+            let mut text = String::new();
+            let mut reader = bsatn::Reader::new(bytes);
+            let flavour = json::Flavour::Untyped;
+            json::write_bsatn(&reducer.typespace, &params, &mut reader, flavour, &mut text)
+                .is_ok()
+                .then_some(text)
+        }
+    };
+    // They were decoded before the call.
+    text.unwrap_or_else(|| "[]".to_owned()).into()
 }
 
 /// The arguments as BSATN, checked against the parameters: a module must never see bytes that do

@@ -7,7 +7,8 @@ use spacetime_types::module_def::Lifecycle;
 use super::Worker;
 use super::calls::Transaction;
 use super::queries::ClientSubscriptions;
-use crate::outbox::{Outbox, ReducerOutcome};
+use crate::counters::add;
+use crate::outbox::{Outbox, OutboxMessage, Outgoing, ReducerOutcome};
 use crate::request::{Caller, ClientId, Connect, ConnectError};
 use crate::session_rows;
 
@@ -24,11 +25,16 @@ pub(super) struct Client {
     pub(super) confirmed: bool,
     pub(super) event_tables: bool,
     pub(super) subscriptions: ClientSubscriptions,
+    /// What the running batch has to say to it.
+    pub(super) outgoing: Vec<Outgoing>,
+    pub(super) json: bool,
 }
 
 impl Worker {
     /// Lets a client in.
     pub(super) fn connect(&mut self, connect: Connect) -> Result<ClientId, ConnectError> {
+        let connection_id = connect.caller.connection_id;
+        self.take_over(&connect.caller)?;
         self.run_connected(&connect.caller)?;
         let id = self.shared.take_client_id();
         let client = Client {
@@ -37,9 +43,33 @@ impl Worker {
             confirmed: connect.confirmed,
             event_tables: connect.event_tables,
             subscriptions: ClientSubscriptions::default(),
+            outgoing: Vec::new(),
+            json: connect.json,
         };
+        add(&self.shared.counters.connects, 1);
+        self.by_connection.insert(connection_id, id);
         self.clients.insert(id, client);
         Ok(id)
+    }
+
+    /// An id of a connection is used by one client at a time. Whoever comes back with the id of its
+    /// own connection, which the server may not have missed yet, takes that one's place.
+    fn take_over(&mut self, caller: &Caller) -> Result<(), ConnectError> {
+        let Some(older) = self.by_connection.get(&caller.connection_id).copied() else {
+            return Ok(());
+        };
+        let Some(holder) = self.clients.get(&older) else {
+            return Ok(());
+        };
+        if holder.caller.identity != caller.identity {
+            let text = "the connection id is in use by another client";
+            return Err(ConnectError::Rejected(text.into()));
+        }
+        holder.outbox.send(OutboxMessage::Closed {
+            reason: "another connection with the same id took its place".into(),
+        });
+        self.disconnect(older);
+        Ok(())
     }
 
     /// Drops a client's subscriptions, then tells the module. At most once a client.
@@ -47,6 +77,13 @@ impl Worker {
         let Some(gone) = self.clients.remove(&client) else {
             return;
         };
+        add(
+            &self.shared.counters.slow_clients,
+            u64::from(gone.outbox.overflowed()),
+        );
+        if self.by_connection.get(&gone.caller.connection_id) == Some(&client) {
+            self.by_connection.remove(&gone.caller.connection_id);
+        }
         self.drop_subscriptions(client, &gone.subscriptions);
         self.run_disconnected(&gone.caller);
     }

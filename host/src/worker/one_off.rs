@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::Worker;
 use super::calls::{StepError, Transaction};
 use super::queries::micros_since;
-use crate::outbox::{About, OutboxMessage, Outgoing, ReducerOutcome, TableChange};
+use crate::outbox::{About, OutboxMessage, Outgoing, ReducerOutcome, RowType, TableChange};
 use crate::questions::{Asked, Question};
 use crate::reads::{ReadError, Room};
 use crate::request::{Caller, ClientId};
@@ -61,7 +61,7 @@ impl Worker {
         if self.is_small([question.select()]) {
             let rows = self.answer_here(&asked, &question);
             let rows = rows.map_err(|error| error.to_string());
-            let result = rows.map(|rows| changed(&table, rows));
+            let result = rows.map(|rows| changed(&table, question.select(), rows));
             return self.send(client, answer(result.map_err(Into::into)));
         }
         let room = match self.shared.readers.reserve() {
@@ -82,7 +82,7 @@ impl Worker {
             let rows = allowance.answer(&asked, &question, &view, &is_wanted);
             // Before the answer: the writer pays as long as the view is alive.
             drop(view);
-            let result = rows.map(|rows| changed(&table, rows));
+            let result = rows.map(|rows| changed(&table, question.select(), rows));
             slot.fill(answer(result.map_err(|error| error.to_string().into())));
         });
     }
@@ -224,11 +224,12 @@ impl Worker {
 }
 
 /// The rows of a one-off query as messages hold them.
-fn changed(table: &TableSchema, rows: RowList) -> Arc<TableChange> {
+fn changed(table: &TableSchema, select: &SelectPlan, rows: RowList) -> Arc<TableChange> {
     Arc::new(TableChange::new(
         table.id,
         Arc::clone(&table.name),
         table.is_event,
+        RowType::Columns(Arc::new(select.result_type().clone())),
         rows,
         RowList::default(),
     ))

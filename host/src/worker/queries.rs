@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use rustc_hash::FxHashMap;
 use spacetime_query::{self as query, QueryId, SubscriptionPlan};
 use spacetime_table::{Datastore, TableAccess, TableKind, TxDelta};
 
 use super::Worker;
+use super::grouping::client_updates;
 use super::reading::{FirstRows, is_dropped, is_first, read_changes};
-use crate::limits::{QUERIES_PER_SET_MAX, QUERY_SETS_PER_CLIENT_MAX};
+use crate::counters::add;
 use crate::outbox::{
     About, ClientUpdate, OutboxMessage, Outgoing, QuerySetId, RequestId, SetSerial, TableChange,
 };
@@ -49,7 +49,9 @@ impl Worker {
         queries: &[Box<str>],
     ) {
         let started = Instant::now();
+        add(&self.shared.counters.subscribes, 1);
         if let Err(error) = self.try_subscribe(client, request_id, query_set, queries, started) {
+            add(&self.shared.counters.subscribe_errors, 1);
             let error = OutboxMessage::SubscriptionError {
                 request_id: Some(request_id),
                 query_set: Some(query_set),
@@ -72,18 +74,27 @@ impl Worker {
             return Err("not connected".into());
         };
         if query_set != QuerySetId::Legacy && known.subscriptions.contains_key(&query_set) {
-            let text = format!(
-                "Subscription with id {query_set:?} already exists for client: {}",
-                known.caller.identity.to_hex()
-            );
+            let client = client_text(&known.caller);
+            let text =
+                format!("Subscription with id {query_set} already exists for client: {client}");
             return Err(text.into());
         }
-        if known.subscriptions.len() >= QUERY_SETS_PER_CLIENT_MAX {
-            return Err(format!("more than {QUERY_SETS_PER_CLIENT_MAX} subscriptions").into());
+        let limits = self.shared.client_limits;
+        if known.subscriptions.len() >= limits.query_sets {
+            return Err(format!("more than {} subscriptions", limits.query_sets).into());
         }
+        let is_other = |(set, _): &(&QuerySetId, &QuerySet)| **set != query_set;
+        let held = known.subscriptions.iter().filter(is_other);
+        let held: usize = held.map(|(_, set)| set.queries.len()).sum();
+        let room = limits.queries.saturating_sub(held);
         let event_tables = known.event_tables;
         let caller = self.query_caller(&known.caller);
-        let plans = self.compile_all(queries, &caller, event_tables)?;
+        // A single query of v1 is taken as it is.
+        let expanded = match query_set {
+            QuerySetId::Single(_) => queries.iter().map(ToString::to_string).collect(),
+            _ => expand(queries, self.store.datastore(), &caller),
+        };
+        let plans = self.compile_all(&expanded, &caller, event_tables, room)?;
         let views = self.materialise(plans.iter().map(SubscriptionPlan::select), caller.identity);
         let views = views.map_err(|failure| failure.to_string())?;
         if query_set == QuerySetId::Legacy {
@@ -105,23 +116,31 @@ impl Worker {
 
     fn compile_all(
         &self,
-        queries: &[Box<str>],
+        queries: &[String],
         caller: &query::Caller,
         event_tables: bool,
+        room: usize,
     ) -> Result<Vec<SubscriptionPlan>, Box<str>> {
+        let limits = self.shared.client_limits;
         let datastore = self.store.datastore();
         let mut plans = Vec::new();
-        for sql in expand(queries, datastore, caller) {
-            if plans.len() >= QUERIES_PER_SET_MAX {
-                return Err(format!("more than {QUERIES_PER_SET_MAX} queries in one set").into());
+        for sql in queries {
+            if plans.len() >= limits.queries_per_set {
+                let text = format!("more than {} queries in one set", limits.queries_per_set);
+                return Err(text.into());
+            }
+            if plans.len() >= room {
+                let text = format!("more than {} queries of one client", limits.queries);
+                return Err(text.into());
             }
             let with_text = |error: &dyn std::fmt::Display| -> Box<str> {
                 format!("{error}, executing: `{sql}`").into()
             };
-            let plan = SubscriptionPlan::compile(&sql, datastore, caller)
+            let plan = SubscriptionPlan::compile(sql, datastore, caller)
                 .map_err(|error| with_text(&error))?;
             if plan.table().is_event && !event_tables {
-                let text = "Subscribing to event tables requires WebSocket v2.";
+                let text = "Subscribing to event tables requires WebSocket v2. Please upgrade \
+                            your client SDK and regenerate your module bindings.";
                 return Err(with_text(&text));
             }
             plans.push(plan);
@@ -318,12 +337,12 @@ impl Worker {
         send_dropped_rows: bool,
         started: Instant,
     ) -> Result<(), Box<str>> {
-        let sets = self
-            .clients
-            .get(&client)
-            .map(|client| &client.subscriptions);
-        let Some(set) = sets.and_then(|sets| sets.get(&query_set)) else {
-            return Err(format!("Subscription not found: {query_set:?}").into());
+        let Some(known) = self.clients.get(&client) else {
+            return Err("not connected".into());
+        };
+        let Some(set) = known.subscriptions.get(&query_set) else {
+            let client = client_text(&known.caller);
+            return Err(format!("Subscription not found: ({client}, {query_set})").into());
         };
         let about = About::End { serial: set.serial };
         let is_applied = set.applied.load(Ordering::Acquire);
@@ -394,12 +413,19 @@ impl Worker {
         }
     }
 
-    /// What a transaction means to each client that subscribes to something it changed.
-    pub(super) fn client_updates(&mut self, delta: &TxDelta) -> Vec<(ClientId, ClientUpdate)> {
+    /// Tells every client that subscribes to something what a transaction changed of it, all but
+    /// `caller`, whose part is returned.
+    pub(super) fn tell_subscribers(
+        &mut self,
+        delta: &TxDelta,
+        caller: Option<ClientId>,
+    ) -> Arc<ClientUpdate> {
         if self.subscriptions.is_empty() || delta.is_empty() {
-            return Vec::new();
+            return Arc::default();
         }
+        let started = Instant::now();
         let evaluation = self.subscriptions.evaluate(delta, self.store.datastore());
+        self.count_evaluation(&evaluation, started);
         for failure in evaluation.failures {
             let error: Box<str> =
                 format!("{}, executing: `{}`", failure.error, failure.plan.sql()).into();
@@ -407,39 +433,40 @@ impl Worker {
                 self.fail_set(*client, *query_set, error.clone());
             }
         }
-        let mut updates: FxHashMap<ClientId, ClientUpdate> = FxHashMap::default();
-        for update in evaluation.updates {
-            let change = Arc::new(TableChange::new(
-                update.table.id,
-                Arc::clone(&update.table.name),
-                update.table.is_event,
-                update.inserts,
-                update.deletes,
-            ));
-            // Every set is named, also for v1 clients, which are told once: one of the sets may
-            // turn out never to have begun (see `outbox`).
-            for (client, query_set) in update.subscribers.iter() {
-                let own = updates.entry(*client).or_default();
-                own.push((*query_set, Arc::clone(&change)));
+        let (mut own, mut told) = (Arc::default(), 0);
+        client_updates(evaluation.updates, &mut |client, update| {
+            told += 1;
+            if caller == Some(client) {
+                own = Arc::clone(update);
+            } else {
+                let update = Arc::clone(update);
+                self.send(client, OutboxMessage::TransactionUpdate { update });
             }
-        }
-        let mut updates: Vec<(ClientId, ClientUpdate)> = updates.into_iter().collect();
-        for (_, update) in &mut updates {
-            update.sort_by(|(set_a, a), (set_b, b)| {
-                set_a
-                    .cmp(set_b)
-                    .then_with(|| a.table_name.cmp(&b.table_name))
-            });
-        }
-        updates
+        });
+        add(&self.shared.counters.updates, told);
+        own
     }
 
     /// A query that can no longer be evaluated ends its set; the client is told first.
     pub(super) fn fail_set(&mut self, client: ClientId, query_set: QuerySetId, error: Box<str>) {
-        self.remove_set(client, query_set);
+        let Some(known) = self.clients.get(&client) else {
+            return;
+        };
+        if !known.subscriptions.contains_key(&query_set) {
+            return;
+        }
+        // A v1 client is told without a name: it gives up everything that it subscribed to.
+        let is_v1 = !known.event_tables;
+        let ended: Vec<QuerySetId> = match is_v1 {
+            true => known.subscriptions.keys().copied().collect(),
+            false => vec![query_set],
+        };
+        for query_set in ended {
+            self.remove_set(client, query_set);
+        }
         let message = OutboxMessage::SubscriptionError {
             request_id: None,
-            query_set: Some(query_set),
+            query_set: Some(query_set).filter(|_| !is_v1),
             error,
             duration_micros: 0,
         };
@@ -456,6 +483,12 @@ impl Worker {
             }
         }
     }
+}
+
+/// A client in error texts.
+fn client_text(caller: &Caller) -> String {
+    let (identity, connection) = (caller.identity.to_hex(), caller.connection_id.to_hex());
+    format!("(Identity({identity}), ConnectionId({connection}))")
 }
 
 /// For whoever waits for an answer that nobody gives.
@@ -482,9 +515,8 @@ fn expand(queries: &[Box<str>], datastore: &Datastore, caller: &query::Caller) -
             continue;
         }
         let is_meant = |table: &&Arc<spacetime_table::TableSchema>| {
-            table.kind == TableKind::User
+            (table.kind == TableKind::User || table.view.is_some())
                 && !table.is_event
-                && table.view.is_none()
                 && (table.access == TableAccess::Public || caller.is_owner)
         };
         // In one order, whatever was done before: the answer lists them in it.

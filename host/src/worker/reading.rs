@@ -21,7 +21,8 @@ use super::Worker;
 use super::queries::micros_since;
 use crate::limits::INLINE_ROWS_MAX;
 use crate::outbox::{
-    AnswerSlot, Outbox, OutboxMessage, Outgoing, QuerySetId, RequestId, SetSerial, TableChange,
+    AnswerSlot, Outbox, OutboxMessage, Outgoing, QuerySetId, RequestId, RowType, SetSerial,
+    TableChange,
 };
 use crate::reads::{Allowance, ReadError};
 use crate::request::{ClientId, Request};
@@ -107,6 +108,7 @@ pub(super) fn read_changes(
             table.id,
             Arc::clone(&table.name),
             table.is_event,
+            RowType::Query(Arc::clone(plan)),
             rows,
             RowList::default(),
         )));

@@ -159,7 +159,8 @@ pub(crate) struct FanOutArgs {
     #[command(flatten)]
     pub server: ServerArgs,
     /// Who subscribes to what.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Mode::Same, Mode::Own, Mode::Idle])]
+    #[arg(long, value_enum, value_delimiter = ',',
+          default_values_t = [Mode::Same, Mode::Own, Mode::Idle])]
     pub modes: Vec<Mode>,
     /// Numbers of subscribers, each with a connection of its own.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 100, 1000],

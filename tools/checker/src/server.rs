@@ -66,6 +66,7 @@ impl Server {
             store: StoreOptions::default(),
             read_limits: ReadLimits::default(),
             outbound_http: None,
+            client_limits: spacetime_host::ClientLimits::default(),
         };
         let host = Host::open(config).await?;
         Ok(Server {
@@ -125,6 +126,7 @@ impl Database {
             caller,
             confirmed,
             event_tables,
+            json: false,
             outbox,
         };
         let client = self.handle.connect(connect).await?;
@@ -250,6 +252,7 @@ fn request_of(client: ClientId, message: ClientMessage) -> Request {
                 reducer,
                 args,
                 quiet,
+                permit: None,
             },
         },
         ClientMessage::CallProcedure {

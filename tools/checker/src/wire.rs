@@ -52,12 +52,12 @@ impl Wire {
     pub fn pass(&self, message: &ClientMessage) -> Result<ClientMessage> {
         let mut frame = Vec::new();
         match self.protocol {
-            Protocol::V1 => write_v1(message, &mut frame),
+            Protocol::V1 | Protocol::V1Json => write_v1(message, &mut frame),
             _ => write_v2(message, &mut frame),
         }
         let frame = Bytes::from(frame);
         let read = match self.protocol {
-            Protocol::V1 => decode_v1(&frame),
+            Protocol::V1 | Protocol::V1Json => decode_v1(&frame),
             Protocol::V2 => decode_v2(&frame),
             Protocol::V3 => {
                 let mut messages = MessagesV3::new(&frame);
@@ -91,7 +91,7 @@ impl Wire {
     fn read_body(&self, reader: &mut Reader<'_>, into: &mut Vec<Received>) -> Result<()> {
         loop {
             into.push(match self.protocol {
-                Protocol::V1 => read_v1(reader, self.dialect)?,
+                Protocol::V1 | Protocol::V1Json => read_v1(reader, self.dialect)?,
                 _ => read_v2(reader)?,
             });
             if reader.rest().is_empty() {

@@ -1,5 +1,7 @@
 use std::io::Read;
 
+use std::sync::Arc;
+
 use spacetime_host::{QuerySetId, RequestId};
 
 use super::*;
@@ -114,4 +116,81 @@ fn a_closing_message_has_no_frame() {
     };
     encoder(Protocol::V3, Compression::None).encode(&[closed], &mut frames);
     assert!(frames.is_empty());
+}
+
+/// Updates of so many rows each, as two clients are told them.
+fn updates(counts: &[usize]) -> Vec<Arc<ClientUpdate>> {
+    counts
+        .iter()
+        .map(|count| {
+            let set = QuerySetId::Set(7);
+            let change = sample::rows("t", &vec![[7; 40]; *count]);
+            Arc::new(ClientUpdate::new(vec![(set, change)], true))
+        })
+        .collect()
+}
+
+fn frames_of(
+    protocol: Protocol,
+    compression: Compression,
+    updates: &[Arc<ClientUpdate>],
+) -> Vec<Bytes> {
+    let told = |update: &Arc<ClientUpdate>| OutboxMessage::TransactionUpdate {
+        update: Arc::clone(update),
+    };
+    let messages: Vec<OutboxMessage> = updates.iter().map(told).collect();
+    let mut frames = Vec::new();
+    encoder(protocol, compression).encode(&messages, &mut frames);
+    frames
+}
+
+#[test]
+fn clients_that_are_told_the_same_share_the_frames() {
+    let all = updates(&[1, 2, 1000]);
+    for protocol in [Protocol::V1, Protocol::V2, Protocol::V3] {
+        for compression in [Compression::None, Compression::Gzip, Compression::Brotli] {
+            let first = frames_of(protocol, compression, &all);
+            let second = frames_of(protocol, compression, &all);
+            assert_eq!(first.len(), if protocol == Protocol::V3 { 1 } else { 3 });
+            for (first, second) in first.iter().zip(&second) {
+                assert_eq!(
+                    first.as_ptr(),
+                    second.as_ptr(),
+                    "{protocol:?} {compression:?}"
+                );
+            }
+            let is_plain = compression == Compression::None;
+            assert_eq!(
+                first.last().map(|frame| frame[0] == TAG_NONE),
+                Some(is_plain)
+            );
+        }
+    }
+}
+
+#[test]
+fn shared_frames_say_what_a_frame_of_ones_own_says() {
+    let all = updates(&[1, 2, 30]);
+    let own = |update: &Arc<ClientUpdate>| {
+        let changes = update.iter().cloned().collect();
+        Arc::new(ClientUpdate::new(changes, false))
+    };
+    let alone: Vec<_> = all.iter().map(own).collect();
+    for protocol in [Protocol::V1, Protocol::V2, Protocol::V3] {
+        let expected = frames_of(protocol, Compression::None, &alone);
+        assert_eq!(frames_of(protocol, Compression::None, &all), expected);
+        // Another cut of the same updates.
+        let tail = frames_of(protocol, Compression::None, &alone[1..]);
+        assert_eq!(frames_of(protocol, Compression::None, &all[1..]), tail);
+    }
+}
+
+#[test]
+fn shared_frames_are_bounded() {
+    let half = BATCH_BYTES / 2 / 40 + 1;
+    let all = updates(&[half, half, 1, 1]);
+    let frames = frames_of(Protocol::V3, Compression::None, &all);
+    let lens: Vec<usize> = frames.iter().map(Bytes::len).collect();
+    assert_eq!(lens.len(), 2, "{lens:?}");
+    assert!(lens.iter().all(|len| *len <= BATCH_BYTES), "{lens:?}");
 }

@@ -36,6 +36,11 @@ fn ended(query_set: QuerySetId) -> OutboxMessage {
     }
 }
 
+fn told(update: Vec<(QuerySetId, Arc<TableChange>)>) -> OutboxMessage {
+    let update = Arc::new(update.into());
+    OutboxMessage::TransactionUpdate { update }
+}
+
 #[test]
 fn identity_token() {
     let mut out = Vec::new();
@@ -96,7 +101,7 @@ fn subscription_errors() {
 fn updates_of_others_are_light() {
     let update = vec![(QuerySetId::Multi(1), numbers("t", false))];
     check(
-        &OutboxMessage::TransactionUpdate { update },
+        &told(update),
         &format!("020000000001000000{TABLE}{NONE}{ROWS}"),
     );
 }
@@ -109,7 +114,7 @@ fn a_query_in_two_sets_is_told_once() {
         (QuerySetId::Multi(2), change),
     ];
     check(
-        &OutboxMessage::TransactionUpdate { update },
+        &told(update),
         &format!("020000000001000000{TABLE}{NONE}{ROWS}"),
     );
 }
@@ -120,10 +125,10 @@ fn reducer_results() {
         "{TIMESTAMP}{IDENTITY_LE}{CONNECTION_LE}03000000616464030000000800000003000000626f621e\
          0400000000000000000000000000000000000000{DURATION}"
     );
-    let result = |outcome, update| OutboxMessage::ReducerResult {
+    let result = |outcome, update: Vec<_>| OutboxMessage::ReducerResult {
         call: call(4),
         outcome,
-        update,
+        update: Arc::new(update.into()),
     };
     let update = vec![(QuerySetId::Multi(1), numbers("t", false))];
     check(
@@ -147,7 +152,7 @@ fn a_call_that_could_not_be_made_has_no_arguments_and_no_request_number() {
         &OutboxMessage::ReducerResult {
             call: call(4),
             outcome,
-            update: vec![],
+            update: Arc::default(),
         },
         &format!(
             "0101020000006e6f{TIMESTAMP}{IDENTITY_LE}{CONNECTION_LE}03000000616464\

@@ -18,15 +18,22 @@ fn check(message: &OutboxMessage, expect: &str) {
     assert_eq!(hex(&out), expect, "{message:?}");
 }
 
-fn update() -> ClientUpdate {
+type Changes = Vec<(QuerySetId, Arc<TableChange>)>;
+
+fn update() -> Changes {
     vec![(QuerySetId::Set(7), numbers("t", false))]
 }
 
-fn result(outcome: ReducerOutcome, update: ClientUpdate) -> OutboxMessage {
+fn told(update: Changes) -> OutboxMessage {
+    let update = Arc::new(update.into());
+    OutboxMessage::TransactionUpdate { update }
+}
+
+fn result(outcome: ReducerOutcome, update: Changes) -> OutboxMessage {
     OutboxMessage::ReducerResult {
         call: call(4),
         outcome,
-        update,
+        update: Arc::new(update.into()),
     }
 }
 
@@ -79,7 +86,6 @@ fn subscription_answers() {
 
 #[test]
 fn transaction_updates() {
-    let told = |update| OutboxMessage::TransactionUpdate { update };
     check(&told(update()), &format!("04{NUMBERS}"));
     check(
         &told(vec![(QuerySetId::Set(7), numbers("ev", true))]),
@@ -101,7 +107,7 @@ fn changes_are_grouped_by_set_and_table() {
          0100000002000000010000006102000000{rows}{rows}010000006201000000{rows}\
          0200000001000000010000006101000000{rows}"
     );
-    check(&OutboxMessage::TransactionUpdate { update }, &expect);
+    check(&told(update), &expect);
 }
 
 #[test]
@@ -161,4 +167,19 @@ fn rows_are_encoded_once_for_initial_answers_and_updates_alike() {
     let mut out = Vec::new();
     write_query_rows(&mut out, std::slice::from_ref(&rows));
     assert_eq!(encoded(&rows).as_ptr(), first.as_ptr());
+}
+
+#[test]
+fn a_shared_update_is_encoded_once_and_the_same_for_all() {
+    let alone = ClientUpdate::new(update(), false);
+    let shared = ClientUpdate::new(update(), true);
+    let body = |update: &ClientUpdate| {
+        let mut out = Vec::new();
+        write_update(&mut out, update);
+        hex(&out)
+    };
+    assert_eq!(body(&alone), body(&shared));
+    assert_eq!(body(&shared), body(&shared));
+    let first = shared_update(&shared);
+    assert_eq!(shared_update(&shared).as_ptr(), first.as_ptr());
 }

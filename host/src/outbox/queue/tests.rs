@@ -4,7 +4,7 @@ use spacetime_table::RowList;
 use spacetime_types::TableId;
 
 use super::*;
-use crate::outbox::{QuerySetId, RequestId, TableChange};
+use crate::outbox::{QuerySetId, RequestId, RowType, TableChange};
 
 fn error(text: &str) -> OutboxMessage {
     OutboxMessage::SubscriptionError {
@@ -48,6 +48,7 @@ fn change(rows: &[&[u8]]) -> Arc<TableChange> {
         TableId(1),
         "t".into(),
         false,
+        RowType::Columns(Arc::default()),
         rows,
         RowList::default(),
     ))
@@ -56,7 +57,7 @@ fn change(rows: &[&[u8]]) -> Arc<TableChange> {
 fn update(sets: &[QuerySetId]) -> OutboxMessage {
     let change = change(&[b"row"]);
     OutboxMessage::TransactionUpdate {
-        update: sets.iter().map(|set| (*set, Arc::clone(&change))).collect(),
+        update: Arc::new(sets.iter().map(|set| (*set, Arc::clone(&change))).collect()),
     }
 }
 
@@ -197,7 +198,7 @@ async fn a_new_set_under_the_number_of_one_that_failed_is_heard() {
     second.fill(applied(A));
     let expected = [
         "error Set(1) no",
-        "error Set(1) Subscription not found: Set(1)",
+        "error Set(1) Subscription not found: QuerySetId { id: 1 }",
         "applied Set(1)",
         "update [Set(1)]",
         "update [Set(1)]",

@@ -121,6 +121,7 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
             outbound_http: config.outbound_http()?,
             store: config.store(),
             read_limits: read_limits(arguments)?,
+            client_limits: config.client_limits(),
         },
         api: config.api()?,
         private,

@@ -168,6 +168,14 @@ impl Socket {
         Ok(message)
     }
 
+    /// The next text frame, or why there is none.
+    pub fn next_text(&mut self) -> Result<String, Closed> {
+        match self.next_frame()? {
+            Message::Text(text) => Ok(text.to_string()),
+            other => panic!("not a text frame: {other:?}"),
+        }
+    }
+
     /// The next message.
     pub fn next<M: Form>(&mut self) -> M {
         self.try_next()

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-use spacetime_api::{ApiConfig, ModuleHttp};
-use spacetime_host::{Backend, CallLimits, LogRetention, OutboundHttp, StoreOptions};
+use spacetime_api::ws::RateLimit;
+use spacetime_api::{ApiConfig, ConnectionLimits, ModuleHttp};
+use spacetime_host::{
+    Backend, CallLimits, ClientLimits, LogRetention, OutboundHttp, OutboxLimits, StoreOptions,
+};
 
 /// The file as it is made: everything at its default.
 const INITIAL: &str = r#"# Settings of this server. What is commented out is the default.
@@ -24,6 +27,19 @@ const INITIAL: &str = r#"# Settings of this server. What is commented out is the
 # ping-interval = "15s"
 # idle-timeout = "30s"
 # close-handshake-timeout = "250ms"
+
+# What clients may have and do (docs/limits.md). 0 is no bound.
+[limits]
+# connections-per-identity = 16384
+# connections-per-address = 0
+# messages-per-second = 0
+# bytes-per-second = 0
+# query-sets-per-client = 4096
+# queries-per-set = 1024
+# queries-per-client = 32768
+# outgoing-messages = 16384
+# outgoing-bytes = 268435456
+# header-timeout = "30s"
 
 [commitlog]
 # max-segment-size = 1073741824
@@ -66,6 +82,7 @@ pub(super) struct ServerConfig {
     certificate_authority: Option<CertificateAuthority>,
     logs: Logs,
     websocket: WebSocket,
+    limits: Limits,
     commitlog: Commitlog,
     snapshots: Snapshots,
     module_http: ModuleHttpSettings,
@@ -115,6 +132,30 @@ struct WebSocket {
     ping_interval: Option<String>,
     idle_timeout: Option<String>,
     close_handshake_timeout: Option<String>,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Limits {
+    connections_per_identity: Option<usize>,
+    connections_per_address: Option<usize>,
+    messages_per_second: Option<u32>,
+    bytes_per_second: Option<u32>,
+    query_sets_per_client: Option<usize>,
+    queries_per_set: Option<usize>,
+    queries_per_client: Option<usize>,
+    outgoing_messages: Option<usize>,
+    outgoing_bytes: Option<usize>,
+    header_timeout: Option<String>,
+}
+
+/// A bound where 0 is none.
+fn bound(set: Option<usize>, default: usize) -> usize {
+    match set {
+        Some(0) => usize::MAX,
+        Some(max) => max,
+        None => default,
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -252,9 +293,46 @@ impl ServerConfig {
         Ok(())
     }
 
+    /// What one client may keep current.
+    pub(super) fn client_limits(&self) -> ClientLimits {
+        let (set, default) = (&self.limits, ClientLimits::default());
+        ClientLimits {
+            query_sets: bound(set.query_sets_per_client, default.query_sets),
+            queries_per_set: bound(set.queries_per_set, default.queries_per_set),
+            queries: bound(set.queries_per_client, default.queries),
+        }
+    }
+
+    fn connection_limits(&self) -> Result<ConnectionLimits> {
+        let (set, default) = (&self.limits, ConnectionLimits::default());
+        let header_timeout = match &set.header_timeout {
+            Some(text) => duration(text).context("`limits.header-timeout`")?,
+            None => default.header_timeout,
+        };
+        let per_identity = set.connections_per_identity;
+        let per_address = set.connections_per_address;
+        Ok(ConnectionLimits {
+            connections_per_identity: per_identity.unwrap_or(default.connections_per_identity),
+            connections_per_address: per_address.unwrap_or(default.connections_per_address),
+            rate: RateLimit {
+                messages_per_second: set.messages_per_second.unwrap_or_default(),
+                bytes_per_second: set.bytes_per_second.unwrap_or_default(),
+            },
+            outbox: OutboxLimits {
+                messages_max: bound(set.outgoing_messages, default.outbox.messages_max),
+                bytes_max: bound(set.outgoing_bytes, default.outbox.bytes_max),
+                answer_bytes_max: bound(set.outgoing_bytes, default.outbox.answer_bytes_max),
+            },
+            header_timeout,
+        })
+    }
+
     /// The settings of the network surface.
     pub(super) fn api(&self) -> Result<ApiConfig> {
-        let mut config = ApiConfig::default();
+        let mut config = ApiConfig {
+            limits: self.connection_limits()?,
+            ..ApiConfig::default()
+        };
         let set = &self.websocket;
         for (key, text, target) in [
             (
@@ -329,6 +407,8 @@ mod tests {
             "[certificate-authority]\njwt-priv-key-path = \"a\"\njwt-pub-key-path = \"b\"\n\
              [logs]\nlevel = \"error\"\ndirectives = [\"x=debug\", \"y=info\"]\n\
              [websocket]\nping-interval = \"5s\"\nincoming-queue-length = 7\n\
+             [limits]\nconnections-per-address = 9\nqueries-per-set = 0\noutgoing-bytes = 7\n\
+             messages-per-second = 5\nheader-timeout = \"2s\"\n\
              [v8-heap-policy]\nheap-limit-mb = 0\n\
              [commitlog]\nlog-format-version = 1\nmax-segment-size = 5000\nretention = \"remove\"\n\
              io = \"auto\"\n\
@@ -356,6 +436,14 @@ mod tests {
         );
         assert_eq!(config.key_paths(), Some(("a".into(), "b".into())));
         assert_eq!(config.log_filter("info"), "error,x=debug,y=info");
+        let limits = config.api().unwrap().limits;
+        assert_eq!(limits.connections_per_address, 9);
+        assert_eq!(limits.outbox.bytes_max, 7);
+        assert_eq!(limits.rate.messages_per_second, 5);
+        assert_eq!(limits.header_timeout, Duration::from_secs(2));
+        let per_client = config.client_limits();
+        assert_eq!(per_client.queries_per_set, usize::MAX);
+        assert_eq!(per_client.query_sets, ClientLimits::default().query_sets);
         let keep_alive = config.api().unwrap().keep_alive;
         assert_eq!(keep_alive.ping_interval, Duration::from_secs(5));
         assert_eq!(keep_alive.idle_timeout, Duration::from_secs(30));
@@ -371,6 +459,8 @@ mod tests {
             "[websocket]\nidle-timeout = \"0s\"",
             "[wasm]\nprocedure-instance-pool-size = 0",
             "[wasm]\nprocedure-time-limit = \"now\"",
+            "[limits]\nheader-timeout = \"0s\"",
+            "[limits]\nqueries-per-set = -1",
             "nonsense",
         ] {
             assert!(ServerConfig::parse(text).is_err(), "{text}");
