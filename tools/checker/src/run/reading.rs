@@ -82,7 +82,8 @@ impl Run<'_> {
     /// Reads what a client is due. False if it was cut off for not reading.
     async fn read(&mut self, position: usize) -> Result<bool> {
         let unread = self.clients[position].expected.len();
-        let must_end = self.clients[position].is_limited && unread > SMALL_QUEUE;
+        // What queues up behind an answer that is still being read does not count.
+        let may_end = self.clients[position].is_limited && unread > SMALL_QUEUE;
         while let Some(next) = self.clients[position].expected.pop_front() {
             let client = &mut self.clients[position];
             let mut received =
@@ -90,7 +91,7 @@ impl Run<'_> {
                     format!("due at offset {}: {:?}", next.offset, next.expected)
                 })?;
             if let Received::Closed(reason) = &received {
-                if must_end {
+                if may_end {
                     return Ok(false);
                 }
                 bail!("the connection was ended, {unread} messages unread: {reason}");
@@ -118,9 +119,6 @@ impl Run<'_> {
                         "{error}\n  at offset {offset}\n  received {received:?}\n  due {expected:?}"
                     )
                 })?;
-        }
-        if must_end {
-            bail!("{unread} messages are more than the queue holds, and all came");
         }
         let client = &mut self.clients[position];
         let contents = self.model.contents(&client.subscriptions, None);
