@@ -18,7 +18,7 @@ pub(crate) const REQUEST_BATCH_LEN_MAX: usize = 256;
 /// end of their batch.
 pub(crate) const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
 
-/// What one connected client may keep current.
+/// What one connected client may keep current, and how it stands beside others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientLimits {
     /// Query sets.
@@ -26,6 +26,9 @@ pub struct ClientLimits {
     pub queries_per_set: usize,
     /// Queries of all its sets together.
     pub queries: usize,
+    /// Whether clients take turns when many requests wait. If not, requests are taken strictly in
+    /// the order in which they came: for tests that have to know it.
+    pub in_turn: bool,
 }
 
 impl Default for ClientLimits {
@@ -34,6 +37,7 @@ impl Default for ClientLimits {
             query_sets: 4096,
             queries_per_set: 1024,
             queries: 32 * 1024,
+            in_turn: true,
         }
     }
 }

@@ -151,7 +151,8 @@ impl Worker {
         }
         while !intake.is_stopping() {
             match requests.try_recv() {
-                Ok(request) => intake.queue(request),
+                Ok(request) if self.shared.client_limits.in_turn => intake.queue(request),
+                Ok(request) => intake.add(std::iter::once(request)),
                 // Handles that are gone show when there is nothing left to do.
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }

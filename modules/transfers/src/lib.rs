@@ -86,10 +86,7 @@ pub fn fill_items(ctx: &ReducerContext, n: u32) {
 #[reducer]
 pub fn touch(ctx: &ReducerContext, id: u32, stamp: u64) -> Result<(), String> {
     let items = ctx.db.item();
-    let item = items
-        .id()
-        .find(id)
-        .ok_or_else(|| format!("no item {id}"))?;
+    let item = items.id().find(id).ok_or_else(|| format!("no item {id}"))?;
     items.id().update(Item { stamp, ..item });
     Ok(())
 }

@@ -75,7 +75,11 @@ impl Server {
             store: StoreOptions::default(),
             read_limits: ReadLimits::default(),
             outbound_http: None,
-            client_limits: spacetime_host::ClientLimits::default(),
+            // The oracle knows the order of the requests.
+            client_limits: spacetime_host::ClientLimits {
+                in_turn: false,
+                ..spacetime_host::ClientLimits::default()
+            },
         };
         let host = Host::open(config).await?;
         Ok(Server {

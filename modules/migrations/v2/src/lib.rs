@@ -90,6 +90,12 @@ pub fn add_player(ctx: &ReducerContext, name: String, score: u16) {
 
 #[reducer]
 pub fn level_of(ctx: &ReducerContext, name: String) -> Result<(), String> {
-    let found: Vec<u8> = ctx.db.player().name().filter(&name).map(|p| p.level).collect();
+    let found: Vec<u8> = ctx
+        .db
+        .player()
+        .name()
+        .filter(&name)
+        .map(|p| p.level)
+        .collect();
     Err(format!("{found:?}"))
 }

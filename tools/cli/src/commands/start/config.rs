@@ -300,6 +300,7 @@ impl ServerConfig {
             query_sets: bound(set.query_sets_per_client, default.query_sets),
             queries_per_set: bound(set.queries_per_set, default.queries_per_set),
             queries: bound(set.queries_per_client, default.queries),
+            ..default
         }
     }
 
