@@ -1,4 +1,4 @@
-//! `repair`: cutting a log off where it stops being whole, or beginning it [behind](behind) the
+//! `repair`: cutting a log off where it stops being whole, or beginning it behind the
 //! damage where a snapshot allows that; and keeping everything that is cut.
 //!
 //! Two steps: a [`Plan`] says what will be done and what will be lost; only [`Plan::apply`]
