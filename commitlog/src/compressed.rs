@@ -3,7 +3,7 @@
 //! A sealed segment can be replaced by a file in the zstd "seekable format" under the same name:
 //! frames that each hold a piece of the segment, then the [seek table](seek_table). Any byte is
 //! reached by decompressing one frame. If the table is damaged and the frames are not, they are
-//! found [one after another](rebuild).
+//! found one after another.
 //!
 //! Invariants
 //!   * The file is only believed where it is consistent: the frames fill it exactly, and each
