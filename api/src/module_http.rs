@@ -148,14 +148,15 @@ fn headers_of(headers: &[HttpHeader]) -> Result<HeaderMap, String> {
     Ok(map)
 }
 
-fn header_of((name, value): (&HeaderName, &HeaderValue)) -> HttpHeader {
+/// A header as modules see it.
+pub(crate) fn header_of((name, value): (&HeaderName, &HeaderValue)) -> HttpHeader {
     HttpHeader {
         name: name.as_str().into(),
         value: RawBytes(value.as_bytes().into()),
     }
 }
 
-fn version_of(version: Version) -> HttpVersion {
+pub(crate) fn version_of(version: Version) -> HttpVersion {
     match version {
         Version::HTTP_09 => HttpVersion::Http09,
         Version::HTTP_10 => HttpVersion::Http10,

@@ -6,14 +6,15 @@ use std::fmt::Write as _;
 use axum::body::Body;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::header::HOST;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use spacetime_host::{HttpHeader, HttpMethod, HttpRequest, HttpResponse, HttpVersion, RawBytes};
+use spacetime_host::{HttpMethod, HttpRequest, HttpResponse};
 
 use super::ApiState;
 use super::error::ApiError;
 use super::params::open;
+use crate::module_http::{header_of, version_of};
 
 /// Largest body that a handler is given.
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -83,7 +84,7 @@ fn internal(text: String) -> ApiError {
     ApiError::text(StatusCode::INTERNAL_SERVER_ERROR, text)
 }
 
-pub(crate) fn method_of(method: &Method) -> HttpMethod {
+fn method_of(method: &Method) -> HttpMethod {
     match method.as_str() {
         "GET" => HttpMethod::Get,
         "HEAD" => HttpMethod::Head,
@@ -95,23 +96,6 @@ pub(crate) fn method_of(method: &Method) -> HttpMethod {
         "TRACE" => HttpMethod::Trace,
         "PATCH" => HttpMethod::Patch,
         other => HttpMethod::Extension(other.into()),
-    }
-}
-
-fn header_of((name, value): (&HeaderName, &HeaderValue)) -> HttpHeader {
-    HttpHeader {
-        name: name.as_str().into(),
-        value: RawBytes(value.as_bytes().into()),
-    }
-}
-
-fn version_of(version: Version) -> HttpVersion {
-    match version {
-        Version::HTTP_09 => HttpVersion::Http09,
-        Version::HTTP_10 => HttpVersion::Http10,
-        Version::HTTP_2 => HttpVersion::Http2,
-        Version::HTTP_3 => HttpVersion::Http3,
-        _ => HttpVersion::Http11,
     }
 }
 
@@ -152,6 +136,8 @@ fn response_of(response: &HttpResponse, body: Bytes) -> Result<Response, ApiErro
 
 #[cfg(test)]
 mod tests {
+    use spacetime_host::{HttpHeader, HttpVersion, RawBytes};
+
     use super::*;
 
     #[test]
