@@ -12,7 +12,7 @@ import {
   schema,
   t,
   table,
-} from 'spacetimedb';
+} from '#sdk';
 
 export const UserRow = t.row({
   identity: t.identity().primaryKey(),

@@ -11,7 +11,7 @@ import {
   schema,
   t,
   table,
-} from 'spacetimedb';
+} from '#sdk';
 
 const Color = t.enum('Color', { Red: t.unit(), Green: t.unit(), Blue: t.unit() });
 const Empty = t.object('Empty', {});

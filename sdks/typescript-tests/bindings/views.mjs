@@ -11,7 +11,7 @@ import {
   schema,
   t,
   table,
-} from 'spacetimedb';
+} from '#sdk';
 
 const note = {
   author: t.identity(),

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 
-import { SenderError } from 'spacetimedb';
+import { SenderError } from '#sdk';
 
 import { DbConnection, tables } from '../bindings/chat.mjs';
 import { CHAT_DATABASE, V2, V3, connect, inTime, next, subscribe } from './harness.mjs';

@@ -2,6 +2,11 @@
 
 import { WebSocket as NodeWebSocket } from 'undici';
 
+import * as sdk from '#sdk';
+
+/** Whether the tests run with this project's client; without, with the official one. */
+export const IS_OWN_CLIENT = 'ConnectionLostError' in sdk;
+
 export const V2 = 'v2.bsatn.spacetimedb';
 export const V3 = 'v3.bsatn.spacetimedb';
 
@@ -20,20 +25,30 @@ export const CHAT_DATABASE = required('CHAT_DATABASE');
 export const KITCHEN_SINK_DATABASE = required('KITCHEN_SINK_DATABASE');
 export const VIEWS_DATABASE = required('VIEWS_DATABASE');
 
-// The client takes the global WebSocket, which Node has only since 22. This one offers the server
-// the protocols that the running test wants, and remembers what the server chose.
+// The running test says which protocols are offered, and asks what the server chose. This client is
+// given its sockets; the official one takes the global WebSocket, which Node has only since 22.
 let offered = [V3, V2];
 let lastSocket;
 
-globalThis.WebSocket = class extends NodeWebSocket {
-  constructor(url, protocols) {
-    super(url, protocols.filter(protocol => offered.includes(protocol)));
-    lastSocket = this;
-    this.addEventListener('close', ({ code, reason }) => {
-      this.closed = { code, reason };
-    });
-  }
-};
+if (IS_OWN_CLIENT) {
+  lastSocket = { protocol: '' };
+} else {
+  globalThis.WebSocket = class extends NodeWebSocket {
+    constructor(url, protocols) {
+      super(url, protocols.filter(protocol => offered.includes(protocol)));
+      lastSocket = this;
+      this.addEventListener('close', ({ code, reason }) => {
+        this.closed = { code, reason };
+      });
+    }
+  };
+}
+
+async function openOffered(args) {
+  const wsProtocol = args.wsProtocol.filter(protocol => offered.includes(protocol));
+  lastSocket = await sdk.openWebSocket({ ...args, wsProtocol });
+  return lastSocket;
+}
 
 /** The server closed a connection that had not been made yet, as a module may ask it to. */
 export class ClosedBeforeConnect extends Error {
@@ -68,8 +83,8 @@ export function next(register, what, accept = () => true) {
 
 /**
  * Connects, and resolves to the connection with the identity and token it was given, and the
- * protocol that the server chose. The client reports an orderly close before that as the end of
- * the connection, not as an error; nothing else would settle the promise then.
+ * protocol that the server chose. The official client reports an orderly close before that as the
+ * end of the connection, not as an error; nothing else would settle the promise then.
  */
 export async function connect(DbConnection, database, options = {}) {
   const { token, protocols = [V3, V2], compression = 'gzip', confirmedReads } = options;
@@ -83,8 +98,14 @@ export async function connect(DbConnection, database, options = {}) {
       .onConnect((connection, identity, givenToken) => {
         resolve({ connection, identity, token: givenToken, protocol: lastSocket.protocol });
       })
-      .onConnectError((_, error) => reject(error))
+      .onConnectError((_, error) => {
+        const { closed } = lastSocket ?? {};
+        reject(closed?.reason ? new ClosedBeforeConnect(closed) : error);
+      })
       .onDisconnect(() => reject(new ClosedBeforeConnect(lastSocket.closed)));
+    if (IS_OWN_CLIENT) {
+      builder = builder.withWSFn(openOffered);
+    }
     if (confirmedReads !== undefined) {
       builder = builder.withConfirmedReads(confirmedReads);
     }

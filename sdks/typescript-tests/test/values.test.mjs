@@ -12,7 +12,7 @@ import {
   TimeDuration,
   Timestamp,
   Uuid,
-} from 'spacetimedb';
+} from '#sdk';
 
 import { DbConnection } from '../bindings/kitchen_sink.mjs';
 import { KITCHEN_SINK_DATABASE, connect, inTime, next, subscribe } from './harness.mjs';

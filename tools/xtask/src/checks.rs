@@ -73,18 +73,31 @@ pub fn run_all() -> Result<()> {
     Ok(())
 }
 
-/// The tests of the official TypeScript client against a running server.
+/// The scenarios of TypeScript clients against a running server, with the official client and with
+/// this project's, and the tests of the latter alone.
 pub fn typescript(server: &str, chat: &str, kitchen_sink: &str, views: &str) -> Result<()> {
-    run_within(
-        Command::new("npm")
-            .args(["test", "--silent"])
-            .env("SERVER_URL", server)
-            .env("CHAT_DATABASE", chat)
-            .env("KITCHEN_SINK_DATABASE", kitchen_sink)
-            .env("VIEWS_DATABASE", views)
-            .current_dir(setup::typescript_folder()),
-        TYPESCRIPT_TIMEOUT,
-    )
+    let scenarios = setup::typescript_folder();
+    let client = setup::typescript_client_folder();
+    let runs = [
+        (&scenarios, "test"),
+        (&scenarios, "test:own"),
+        (&client, "test"),
+        (&client, "test:e2e"),
+    ];
+    for (folder, script) in runs {
+        say(&format!("npm run {script} (in {})", folder.display()));
+        run_within(
+            Command::new("npm")
+                .args(["run", "--silent", script])
+                .env("SERVER_URL", server)
+                .env("CHAT_DATABASE", chat)
+                .env("KITCHEN_SINK_DATABASE", kitchen_sink)
+                .env("VIEWS_DATABASE", views)
+                .current_dir(folder),
+            TYPESCRIPT_TIMEOUT,
+        )?;
+    }
+    Ok(())
 }
 
 fn format() -> Result<()> {

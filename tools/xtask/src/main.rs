@@ -31,7 +31,7 @@ enum Chore {
     Setup,
     /// Build the modules in modules/ and print where they are
     BuildModules,
-    /// Test a running server with the official TypeScript client
+    /// Test a running server with the official TypeScript client and with this project's
     TestTypescript {
         /// The server, as in http://127.0.0.1:3000
         #[arg(long)]

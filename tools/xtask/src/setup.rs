@@ -33,21 +33,35 @@ pub fn build_modules() -> Result<PathBuf> {
     Ok(build_repository_modules(Install::IfMissing, &mut say)?)
 }
 
-/// The folder of the tests that use the official TypeScript client.
+/// The folder of this project's TypeScript client.
+pub fn typescript_client_folder() -> PathBuf {
+    repository_folder().join("sdks").join("typescript")
+}
+
+/// The folder of the scenarios that run with the official TypeScript client and with this one.
 pub fn typescript_folder() -> PathBuf {
     repository_folder().join("sdks").join("typescript-tests")
 }
 
-/// Installs the packages of the TypeScript tests, as the lock file has them.
+/// Builds the TypeScript client, and installs what it and the scenarios need, as the lock files
+/// have it.
 pub fn typescript_packages() -> Result<()> {
     check_node()?;
-    let folder = typescript_folder();
-    if is_up_to_date(&folder) {
+    let client = typescript_client_folder();
+    install_packages(&client)?;
+    run(Command::new("npm")
+        .args(["run", "build", "--silent"])
+        .current_dir(&client))?;
+    install_packages(&typescript_folder())
+}
+
+fn install_packages(folder: &Path) -> Result<()> {
+    if is_up_to_date(folder) {
         return Ok(());
     }
-    say("installing: npm ci (in sdks/typescript-tests)");
+    say(&format!("installing: npm ci (in {})", folder.display()));
     let quiet = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-    run(Command::new("npm").args(quiet).current_dir(&folder))
+    run(Command::new("npm").args(quiet).current_dir(folder))
 }
 
 fn check_node() -> Result<()> {
