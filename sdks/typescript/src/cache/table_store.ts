@@ -386,6 +386,16 @@ export class TableStore {
     return changed;
   }
 
+  rowsOfSet(set: number): Row[] {
+    const rows: Row[] = [];
+    for (const entry of this.rows.values()) {
+      if (0 < entry.has(set)) {
+        rows.push(entry.row);
+      }
+    }
+    return rows;
+  }
+
   *iterate(): Generator<Row, undefined> {
     for (const entry of this.rows.values()) {
       yield entry.row;

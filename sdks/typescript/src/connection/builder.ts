@@ -173,7 +173,7 @@ export class DbConnectionBuilder<DbConnection extends DbConnectionImpl<any>> {
     return this.#make({
       uri: this.#uri,
       nameOrAddress: this.#nameOrAddress,
-      emitter: this.#emitter,
+      emitter: this.#emitter.copy(),
       createWSFn: this.#createWSFn,
       compression: this.#compression,
       lightMode: this.#lightMode,

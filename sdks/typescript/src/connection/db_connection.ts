@@ -61,7 +61,15 @@ import {
 import type { CompressionName, WebSocketFactory } from './transport.js';
 
 export type ConnectionEvent =
-  'connect' | 'disconnect' | 'connectError' | 'reconnecting' | 'reconnected' | 'state';
+  | 'connect'
+  | 'disconnect'
+  | 'connectError'
+  | 'reconnecting'
+  | 'reconnected'
+  /** Whether there is a connection, or whose it is, has changed. */
+  | 'state'
+  /** A message has been handled: the rows are what they are until the next. */
+  | 'message';
 
 export type DbConnectionConfig<Module extends UntypedRemoteModule> = {
   uri: URL;
@@ -307,6 +315,7 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
       const message = readServerMessage(reader);
       const end = reader.offset;
       this.#handle(message, reader);
+      this.#emitter.emit('message');
       reader.offset = end;
     }
   }
@@ -512,6 +521,11 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
           .map(it => `"${it}"`)
           .join('.')}`
     );
+  }
+
+  /** The rows of a table that one subscription has, whatever others have. */
+  rowsOfSubscription(sourceName: string, handle: SubscriptionHandleImpl<Module>): any[] {
+    return this.#rows.rowsOfSet(sourceName, handle.querySetId);
   }
 
   getFromBuilder<SchemaDef extends UntypedSchemaDef>(): NamespacedQueryBuilder<SchemaDef> {

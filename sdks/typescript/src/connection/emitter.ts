@@ -20,7 +20,12 @@ export class EventEmitter<Key, Callback extends (...args: any[]) => void = (...a
     }
   }
 
-  has(event: Key): boolean {
-    return 0 < (this.#callbacks.get(event)?.length ?? 0);
+  /** Another emitter that begins with the same callbacks. */
+  copy(): EventEmitter<Key, Callback> {
+    const copy = new EventEmitter<Key, Callback>();
+    for (const [event, callbacks] of this.#callbacks) {
+      copy.#callbacks.set(event, callbacks);
+    }
+    return copy;
   }
 }

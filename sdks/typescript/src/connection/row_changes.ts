@@ -151,6 +151,12 @@ export class SubscribedRows {
     return found[1].readAll(reader, list);
   }
 
+  /** The rows of a table, as the user sees it, that one set has. */
+  rowsOfSet(name: string, set: number): Row[] {
+    const table = this.cache.get(name);
+    return table === undefined ? [] : TableCacheImpl.storeOf(table).rowsOfSet(set);
+  }
+
   noteTable(set: number, table: string): void {
     let tables = this.tablesOfSets.get(set);
     if (tables === undefined) {

@@ -1,7 +1,6 @@
 // Query sets as their user sees them: a builder, and a handle for each set.
 
 import { type NamespacedQueryBuilder, type RowTypedQuery, toSql } from '../schema/query.js';
-import type { UntypedSchemaDef } from '../schema/tables.js';
 import type { ErrorContextInterface, SubscriptionEventContextInterface } from './contexts.js';
 import type { UntypedRemoteModule } from './remote_module.js';
 
@@ -99,7 +98,7 @@ export class SubscriptionBuilderImpl<Module extends UntypedRemoteModule> {
   subscribe(query: OneQuery | readonly OneQuery[]): SubscriptionHandleImpl<Module>;
   subscribe(
     queryFn: (
-      tables: NamespacedQueryBuilder<Module & UntypedSchemaDef>
+      tables: NamespacedQueryBuilder<Module>
     ) => RowTypedQuery<any, any> | readonly RowTypedQuery<any, any>[]
   ): SubscriptionHandleImpl<Module>;
   subscribe(queries: unknown): SubscriptionHandleImpl<Module> {

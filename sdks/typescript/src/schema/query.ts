@@ -166,7 +166,7 @@ type FirstColumn<Cols> = Cols extends readonly [infer Head extends string, ...un
   : never;
 
 export type IndexedColumnNames<TableDef extends TypedTableDef> = FirstColumn<
-  Values<TableIndexes<TableDef & UntypedTableDef>>
+  Values<TableIndexes<TableDef>>
 > &
   ColumnNames<TableDef>;
 

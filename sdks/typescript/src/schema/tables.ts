@@ -188,6 +188,9 @@ export type RowType<TableDef extends Pick<UntypedTableDef, 'columns'>> = InferTy
 
 // What follows is only for the compiler: which indexes a table has, and how they are asked.
 
+/** What of a table says which indexes it has. */
+export type IndexedDef = Pick<UntypedTableDef, 'columns' | 'indexes' | 'constraints'>;
+
 type ColumnsOf<I> = I extends { columns: infer C extends readonly string[] }
   ? readonly [...C]
   : I extends { column: infer C extends string }
@@ -204,7 +207,7 @@ type HasConstraint<Cons, Cols extends readonly string[]> = Cons extends readonly
     : never
   : never;
 
-type IsUnique<TableDef extends UntypedTableDef, Cols extends readonly string[]> =
+type IsUnique<TableDef extends IndexedDef, Cols extends readonly string[]> =
   true extends HasConstraint<TableDef['constraints'], Cols>
     ? true
     : Cols extends readonly [infer Only extends string]
@@ -213,7 +216,7 @@ type IsUnique<TableDef extends UntypedTableDef, Cols extends readonly string[]> 
 
 type IsIndexedColumn<M> = M extends { indexType: NonNullable<unknown> } ? true : MetadataUnique<M>;
 
-type ColumnIndexNames<TableDef extends UntypedTableDef> = {
+type ColumnIndexNames<TableDef extends IndexedDef> = {
   [K in keyof TableDef['columns'] & string]: IsIndexedColumn<
     TableDef['columns'][K]['columnMetadata']
   > extends true
@@ -221,13 +224,13 @@ type ColumnIndexNames<TableDef extends UntypedTableDef> = {
     : never;
 }[keyof TableDef['columns'] & string];
 
-export type TableIndexes<TableDef extends UntypedTableDef> = {
+export type TableIndexes<TableDef extends IndexedDef> = {
   [K in ColumnIndexNames<TableDef>]: readonly [K];
 } & {
   [I in TableDef['indexes'][number] as I['accessor'] & string]: ColumnsOf<I>;
 };
 
-type IndexValues<TableDef extends UntypedTableDef, Cols> = Cols extends readonly [
+type IndexValues<TableDef extends IndexedDef, Cols> = Cols extends readonly [
   infer Head extends string,
   ...infer Tail extends readonly string[],
 ]
@@ -236,7 +239,7 @@ type IndexValues<TableDef extends UntypedTableDef, Cols> = Cols extends readonly
 
 /** A value for every column, or for the first ones; the last may be a range. */
 type ScanBounds<Terms extends any[]> = Terms extends [infer Term]
-  ? Term | Range<Term>
+  ? Term | Range<Term> | readonly [Term | Range<Term>]
   : Terms extends [...infer Prefix, infer Term]
     ? readonly [...Prefix, Term | Range<Term>] | ScanBounds<Prefix>
     : never;
@@ -251,7 +254,7 @@ export type RangedIndexView<Row, Bounds> = {
   filter(range: Bounds): IteratorObject<Row, undefined>;
 };
 
-type IndexView<TableDef extends UntypedTableDef, Cols extends readonly string[]> = (IsUnique<
+type IndexView<TableDef extends IndexedDef, Cols extends readonly string[]> = (IsUnique<
   TableDef,
   Cols
 > extends true
@@ -260,7 +263,7 @@ type IndexView<TableDef extends UntypedTableDef, Cols extends readonly string[]>
   RangedIndexView<Prettify<RowType<TableDef>>, ScanBounds<IndexValues<TableDef, Cols>>>;
 
 /** The indexes of a table, under their accessors. */
-export type ReadonlyIndexes<TableDef extends UntypedTableDef> = {
+export type ReadonlyIndexes<TableDef extends IndexedDef> = {
   readonly [K in keyof TableIndexes<TableDef>]: TableIndexes<TableDef>[K] extends infer Cols extends
     readonly string[]
     ? IndexView<TableDef, Cols>
