@@ -6,6 +6,7 @@
 //!   * The files are read from the disk, not from version control, so that a mistake shows
 //!     before it is committed.
 
+mod book;
 mod exceptions;
 mod manifest;
 mod rust;
@@ -41,6 +42,8 @@ pub(crate) enum Rule {
     Unsafe,
     Manifest,
     Licence,
+    Book,
+    Link,
     UnusedException,
 }
 
@@ -116,11 +119,20 @@ fn complaints_below(root: &Path) -> Result<Vec<Complaint>> {
     collect_files(root, "", &mut paths)?;
     paths.sort();
     let mut complaints = Vec::new();
+    let known: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
+    let contents = std::fs::read_to_string(root.join("docs/SUMMARY.md")).unwrap_or_default();
     for path in &paths {
         let bytes = std::fs::read(root.join(path)).with_context(|| format!("reading {path}"))?;
         // Other files are fixtures; only their size is of interest.
         match std::str::from_utf8(&bytes) {
-            Ok(text) => check_file(&File { path, text }, &mut complaints),
+            Ok(text) => {
+                let file = File { path, text };
+                check_file(&file, &mut complaints);
+                if file.extension() == "md" {
+                    book::check_page(&file, &contents, &mut complaints);
+                    book::check_links(&file, &known, &mut complaints);
+                }
+            }
             Err(_) => text::check_size(&File { path, text: "" }, bytes.len(), &mut complaints),
         }
     }

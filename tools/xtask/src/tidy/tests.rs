@@ -156,3 +156,35 @@ fn a_missing_licence_text_is_seen() {
     assert_eq!(complaints.len(), 1);
     assert_eq!(complaints[0].path, "LICENSE-APACHE");
 }
+
+#[test]
+fn a_page_that_the_contents_do_not_name_is_seen() {
+    let contents = "# Summary\n\n- [SQL](sql.md)\n- [Tables](./tables/rows.md#top)\n";
+    let check = |path| {
+        let mut complaints = Vec::new();
+        book::check_page(&File { path, text: "" }, contents, &mut complaints);
+        complaints.len()
+    };
+    assert_eq!(check("docs/sql.md"), 0);
+    assert_eq!(check("docs/views.md"), 1);
+    assert_eq!(check("docs/SUMMARY.md"), 0);
+    assert_eq!(check("README.md"), 0);
+}
+
+#[test]
+fn a_link_to_nothing_is_seen() {
+    let known = BTreeSet::from(["README.md", "docs/sql.md", "modules/chat/src/lib.rs"]);
+    let check = |text| -> Vec<usize> {
+        let mut complaints = Vec::new();
+        let file = File {
+            path: "docs/sql.md",
+            text,
+        };
+        book::check_links(&file, &known, &mut complaints);
+        complaints.iter().map(|it| it.line).collect()
+    };
+    let good = "[a](sql.md#x) [b](../README.md)\n[c](../modules/chat) [d](https://example.org/)\n";
+    assert!(check(good).is_empty());
+    assert_eq!(check("\n[a](views.md) and [b](../modules/cha)\n"), [2, 2]);
+    assert!(check("```\n[a](views.md)\n```\n").is_empty());
+}
