@@ -83,6 +83,7 @@ pub fn typescript(server: &str, chat: &str, kitchen_sink: &str, views: &str) -> 
         (&scenarios, "test:own"),
         (&client, "test"),
         (&client, "test:e2e"),
+        (&client, "test:browser"),
     ];
     for (folder, script) in runs {
         say(&format!("npm run {script} (in {})", folder.display()));
