@@ -1,50 +1,43 @@
-// `node examples/start.mjs NAME`: starts a server, publishes the example's module, bundles its page,
-// and serves it, until Ctrl-C. `--no-server` only serves the page.
+// `node examples/start.mjs NAME`: starts a server, publishes the example's module, bundles its
+// page and serves it, until Ctrl-C. `--no-server` only serves the page.
 
-import { execFileSync, spawn } from "node:child_process";
-import {
-  createReadStream,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-} from "node:fs";
-import { createServer } from "node:http";
-import net from "node:net";
-import { tmpdir } from "node:os";
-import { dirname, extname, join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
+import { execFileSync, spawn } from 'node:child_process';
+import { createReadStream, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const EXAMPLES = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(EXAMPLES);
-const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
+const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
 
 /** Which module an example has. */
-const MODULES = { "chat-react": "chat", game: "game" };
+const MODULES = { 'chat-react': 'chat', game: 'game' };
 
 const TYPES = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".css": "text/css",
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
 };
 
 function run(command, args, folder) {
-  execFileSync(command, args, { cwd: folder, stdio: "inherit" });
+  execFileSync(command, args, { cwd: folder, stdio: 'inherit' });
 }
 
 /** Installs packages and builds the client, unless that has been done. */
 function prepare(folder) {
-  const client = join(ROOT, "sdks", "typescript");
-  const quiet = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-  if (!existsSync(join(client, "node_modules"))) {
-    run("npm", quiet, client);
+  const client = join(ROOT, 'sdks', 'typescript');
+  const quiet = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  if (!existsSync(join(client, 'node_modules'))) {
+    run('npm', quiet, client);
   }
-  if (!existsSync(join(client, "dist", "index.js"))) {
-    run("npm", ["run", "--silent", "build"], client);
+  if (!existsSync(join(client, 'dist', 'index.js'))) {
+    run('npm', ['run', '--silent', 'build'], client);
   }
-  if (!existsSync(join(folder, "node_modules"))) {
-    run("npm", quiet, folder);
+  if (!existsSync(join(folder, 'node_modules'))) {
+    run('npm', quiet, folder);
   }
 }
 
@@ -52,52 +45,35 @@ function prepare(folder) {
 export function bundle(name, output) {
   const folder = join(EXAMPLES, name);
   prepare(folder);
-  const entry = readdirSync(join(folder, "src")).find((file) =>
-    /^main\.tsx?$/.test(file),
-  );
-  const flags = [
-    "--bundle",
-    "--format=esm",
-    "--target=es2022",
-    "--log-level=warning",
-  ];
-  flags.push("--jsx=automatic", "--minify");
+  const entry = readdirSync(join(folder, 'src')).find(file => /^main\.tsx?$/.test(file));
+  const flags = ['--bundle', '--format=esm', '--target=es2022', '--log-level=warning'];
+  flags.push('--jsx=automatic', '--minify');
   const production = '--define:process.env.NODE_ENV="production"';
-  const target = `--outfile=${join(output, "main.js")}`;
+  const target = `--outfile=${join(output, 'main.js')}`;
   // The client is linked here; it is to take React from the example, not from where it is built.
-  const shared = ["react", "react-dom"].filter((it) =>
-    existsSync(join(folder, "node_modules", it)),
-  );
-  const aliases = shared.map(
-    (it) => `--alias:${it}=${join(folder, "node_modules", it)}`,
-  );
-  const esbuild = join(folder, "node_modules", ".bin", "esbuild");
-  run(
-    esbuild,
-    [join(folder, "src", entry), target, ...flags, ...aliases, production],
-    folder,
-  );
+  const shared = ['react', 'react-dom'].filter(it => existsSync(join(folder, 'node_modules', it)));
+  const aliases = shared.map(it => `--alias:${it}=${join(folder, 'node_modules', it)}`);
+  const esbuild = join(folder, 'node_modules', '.bin', 'esbuild');
+  run(esbuild, [join(folder, 'src', entry), target, ...flags, ...aliases, production], folder);
 }
 
 /** Serves the page of an example; resolves to its address. */
 export async function serve(name, output, port = 0) {
   const folder = join(EXAMPLES, name);
   const server = createServer((request, response) => {
-    const path = new URL(request.url, "http://localhost").pathname;
-    const file = normalize(path === "/" ? "/index.html" : path);
-    const found = [output, folder]
-      .map((root) => join(root, file))
-      .find((it) => existsSync(it));
+    const path = new URL(request.url, 'http://localhost').pathname;
+    const file = normalize(path === '/' ? '/index.html' : path);
+    const found = [output, folder].map(root => join(root, file)).find(it => existsSync(it));
     if (found === undefined || !statSync(found).isFile()) {
       response.writeHead(404).end();
       return;
     }
     response.writeHead(200, {
-      "content-type": TYPES[extname(found)] ?? "text/plain",
+      'content-type': TYPES[extname(found)] ?? 'text/plain',
     });
     createReadStream(found).pipe(response);
   });
-  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  await new Promise(resolve => server.listen(port, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     close: () => server.close(),
@@ -105,41 +81,30 @@ export async function serve(name, output, port = 0) {
 }
 
 function findServerBinary() {
-  const places = [
-    process.env.SPACETIME,
-    "release/spacetime",
-    "debug/spacetime",
-  ];
+  const places = [process.env.SPACETIME, 'release/spacetime', 'debug/spacetime'];
   const found = places
     .filter(Boolean)
-    .map((place) => (place.startsWith("/") ? place : join(TARGET, place)))
-    .find((path) => existsSync(path));
+    .map(place => (place.startsWith('/') ? place : join(TARGET, place)))
+    .find(path => existsSync(path));
   if (found !== undefined) {
     return found;
   }
-  const what = [
-    "build",
-    "--release",
-    "--package",
-    "spacetime-cli",
-    "--bin",
-    "spacetime",
-  ];
-  run("cargo", what, ROOT);
-  return join(TARGET, "release", "spacetime");
+  const what = ['build', '--release', '--package', 'spacetime-cli', '--bin', 'spacetime'];
+  run('cargo', what, ROOT);
+  return join(TARGET, 'release', 'spacetime');
 }
 
 function findModule(name) {
-  const path = join(TARGET, "modules", `${name}.wasm`);
+  const path = join(TARGET, 'modules', `${name}.wasm`);
   if (!existsSync(path)) {
-    run("cargo", ["xtask", "build-modules"], ROOT);
+    run('cargo', ['xtask', 'build-modules'], ROOT);
   }
   return path;
 }
 
 function freePort() {
-  return new Promise((resolve) => {
-    const probe = net.createServer().listen(0, "127.0.0.1", () => {
+  return new Promise(resolve => {
+    const probe = net.createServer().listen(0, '127.0.0.1', () => {
       const { port } = probe.address();
       probe.close(() => resolve(port));
     });
@@ -149,25 +114,20 @@ function freePort() {
 async function startServer(data) {
   const binary = findServerBinary();
   const url = `http://127.0.0.1:${await freePort()}`;
-  const place = [
-    "--data-dir",
-    join(data, "data"),
-    "--jwt-key-dir",
-    join(data, "keys"),
-  ];
-  const address = ["--listen-addr", new URL(url).host, "--non-interactive"];
-  const child = spawn(binary, ["start", ...place, ...address], {
-    stdio: "ignore",
+  const place = ['--data-dir', join(data, 'data'), '--jwt-key-dir', join(data, 'keys')];
+  const address = ['--listen-addr', new URL(url).host, '--non-interactive'];
+  const child = spawn(binary, ['start', ...place, ...address], {
+    stdio: 'ignore',
   });
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const answers = await fetch(`${url}/v1/ping`).then(
-      (response) => response.ok,
-      () => false,
+      response => response.ok,
+      () => false
     );
     if (answers) {
       return { binary, child, url };
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise(resolve => setTimeout(resolve, 50));
   }
   child.kill();
   throw new Error(`${binary} does not answer at ${url}`);
@@ -177,43 +137,33 @@ async function main() {
   const [name, ...flags] = process.argv.slice(2);
   const module = MODULES[name];
   if (module === undefined) {
-    console.error(
-      `usage: node examples/start.mjs ${Object.keys(MODULES).join("|")}`,
-    );
+    console.error(`usage: node examples/start.mjs ${Object.keys(MODULES).join('|')}`);
     process.exit(2);
   }
   const data = mkdtempSync(join(tmpdir(), `spacetime-${name}-`));
-  const output = join(data, "page");
+  const output = join(data, 'page');
   bundle(name, output);
-  let uri = "http://localhost:3000";
+  let uri = 'http://localhost:3000';
   let child;
-  if (!flags.includes("--no-server")) {
+  if (!flags.includes('--no-server')) {
     const server = await startServer(data);
     uri = server.url;
     child = server.child;
-    const config = ["--config-path", join(data, "cli.toml")];
-    const what = [
-      "publish",
-      name,
-      "--yes",
-      "--server",
-      uri,
-      "--bin-path",
-      findModule(module),
-    ];
+    const config = ['--config-path', join(data, 'cli.toml')];
+    const what = ['publish', name, '--yes', '--server', uri, '--bin-path', findModule(module)];
     run(server.binary, [...config, ...what], ROOT);
   }
   const page = await serve(name, output);
   console.log(`\nOpen ${page.url}/?uri=${encodeURIComponent(uri)}&db=${name}`);
-  console.log("in as many windows as you like. Ctrl-C ends it.");
+  console.log('in as many windows as you like. Ctrl-C ends it.');
   const end = () => {
     child?.kill();
     page.close();
     rmSync(data, { recursive: true, force: true });
     process.exit(0);
   };
-  process.on("SIGINT", end);
-  process.on("SIGTERM", end);
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

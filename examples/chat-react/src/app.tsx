@@ -1,42 +1,36 @@
-import { type FormEvent, useEffect, useRef, useState } from "react";
-import type { Identity } from "spacetime-client";
-import { useReducer, useSpacetimeDB, useTable } from "spacetime-client/react";
+import { type FormEvent, useEffect, useRef, useState } from 'react';
+import type { Identity } from 'spacetime-client';
+import { useReducer, useSpacetimeDB, useTable } from 'spacetime-client/react';
 
-import { reducers, tables } from "./module_bindings";
+import { reducers, tables } from './module_bindings';
 
 /** What a user is called who has no name yet. */
-const shortName = (identity: Identity): string =>
-  identity.toHexString().slice(-8);
+const shortName = (identity: Identity): string => identity.toHexString().slice(-8);
 
 export function App() {
   const { identity, isActive } = useSpacetimeDB();
   const [users, haveUsers] = useTable(tables.user);
   const [messages] = useTable(tables.message);
-  const names = new Map(
-    users.map((user) => [user.identity.toHexString(), user.name]),
-  );
-  const nameOf = (who: Identity): string =>
-    names.get(who.toHexString()) ?? shortName(who);
-  const online = users.filter((user) => user.online);
+  const names = new Map(users.map(user => [user.identity.toHexString(), user.name]));
+  const nameOf = (who: Identity): string => names.get(who.toHexString()) ?? shortName(who);
+  const online = users.filter(user => user.online);
   const inOrder = messages.toSorted((a, b) =>
-    Number(a.sent.microsSinceUnixEpoch - b.sent.microsSinceUnixEpoch),
+    Number(a.sent.microsSinceUnixEpoch - b.sent.microsSinceUnixEpoch)
   );
   return (
     <div className="chat">
       <header>
         <h1>Chat</h1>
-        {identity && haveUsers && (
-          <NameForm key={nameOf(identity)} name={nameOf(identity)} />
-        )}
-        <span className={isActive ? "state on" : "state"}>
-          {isActive ? "connected" : "connecting"}
+        {identity && haveUsers && <NameForm key={nameOf(identity)} name={nameOf(identity)} />}
+        <span className={isActive ? 'state on' : 'state'}>
+          {isActive ? 'connected' : 'connecting'}
         </span>
       </header>
       <Messages count={inOrder.length}>
         {inOrder.map(({ sender, sent, text }) => (
           <li
             key={`${sender.toHexString()} ${sent.microsSinceUnixEpoch}`}
-            className={identity && sender.isEqual(identity) ? "mine" : ""}
+            className={identity && sender.isEqual(identity) ? 'mine' : ''}
           >
             <div className="who">
               {nameOf(sender)}, {sent.toDate().toLocaleTimeString()}
@@ -48,7 +42,7 @@ export function App() {
       <aside className="people">
         <h2>{online.length} here</h2>
         <ul>
-          {online.map((user) => (
+          {online.map(user => (
             <li key={user.identity.toHexString()}>{nameOf(user.identity)}</li>
           ))}
         </ul>
@@ -59,13 +53,7 @@ export function App() {
 }
 
 /** The list of messages; it shows the last one when another comes. */
-function Messages({
-  count,
-  children,
-}: {
-  count: number;
-  children: React.ReactNode;
-}) {
+function Messages({ count, children }: { count: number; children: React.ReactNode }) {
   const list = useRef<HTMLUListElement>(null);
   useEffect(() => {
     list.current?.scrollTo({ top: list.current.scrollHeight });
@@ -90,7 +78,7 @@ function NameForm({ name }: { name: string }) {
         aria-label="Your name"
         value={text}
         size={18}
-        onChange={(event) => setText(event.target.value)}
+        onChange={event => setText(event.target.value)}
       />
     </form>
   );
@@ -98,16 +86,16 @@ function NameForm({ name }: { name: string }) {
 
 function MessageForm() {
   const sendMessage = useReducer(reducers.sendMessage);
-  const [text, setText] = useState("");
-  const [error, setError] = useState("");
+  const [text, setText] = useState('');
+  const [error, setError] = useState('');
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     sendMessage({ text }).then(
       () => {
-        setText("");
-        setError("");
+        setText('');
+        setError('');
       },
-      (failure: Error) => setError(failure.message),
+      (failure: Error) => setError(failure.message)
     );
   };
   return (
@@ -116,9 +104,9 @@ function MessageForm() {
         aria-label="Message"
         placeholder="Say something"
         value={text}
-        onChange={(event) => setText(event.target.value)}
+        onChange={event => setText(event.target.value)}
       />
-      {error !== "" && <span className="error">{error}</span>}
+      {error !== '' && <span className="error">{error}</span>}
       <button>Send</button>
     </form>
   );
