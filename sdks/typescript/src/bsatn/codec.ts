@@ -299,10 +299,40 @@ function specialCodec({ elements }: ProductTypeType): Codec | undefined {
   if (elements[0]!.algebraicType.tag !== tag) {
     return undefined;
   }
+  const write: Serializer<any> = (writer, value) =>
+    number.write(writer, value?.[name] ?? wrong(value, Class.name));
   return {
-    write: (writer, value) => number.write(writer, value?.[name] ?? wrong(value, Class.name)),
-    read: reader => new Class(number.read(reader)),
+    write,
+    read: name === '__identity__' ? readIdentity : reader => new Class(number.read(reader)),
   };
+}
+
+const IDENTITY_WORDS = 8;
+const KNOWN_IDENTITIES = 512;
+const knownWords = new Uint32Array(KNOWN_IDENTITIES * IDENTITY_WORDS);
+const knownIdentities = new Array<Identity | undefined>(KNOWN_IDENTITIES);
+
+/** Few identities are in many rows: the last ones that were read are used again. */
+function readIdentity(reader: BinaryReader): Identity {
+  const start = reader.skip(4 * IDENTITY_WORDS);
+  const { view } = reader;
+  const place = (view.getUint32(start, true) ^ view.getUint32(start + 4, true)) % KNOWN_IDENTITIES;
+  const slot = (place + KNOWN_IDENTITIES) % KNOWN_IDENTITIES;
+  const words = slot * IDENTITY_WORDS;
+  const known = knownIdentities[slot];
+  let isSame = known !== undefined;
+  for (let at = 0; at < IDENTITY_WORDS; at += 1) {
+    const word = view.getUint32(start + 4 * at, true);
+    isSame &&= knownWords[words + at] === word;
+    knownWords[words + at] = word;
+  }
+  if (isSame) {
+    return known!;
+  }
+  reader.offset = start;
+  const identity = new Identity(reader.readU256());
+  knownIdentities[slot] = identity;
+  return identity;
 }
 
 function nameOf(name: string | undefined, at: number): string {

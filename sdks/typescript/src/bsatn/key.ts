@@ -42,6 +42,7 @@ export function binaryString(bytes: Uint8Array, start: number, end: number): str
 
 const TWO_TO_32 = 0x1_0000_0000;
 const HIGH_EXACT_MAX = 0x20_0000;
+const BIGINT_EXACT_MAX = 2n ** 53n;
 
 function readUnsigned64(reader: BinaryReader): Key {
   const at = reader.skip(8);
@@ -95,7 +96,32 @@ export function keyReaderOf(type: AlgebraicType): KeyReader {
 }
 
 /** A function from a value to the key that its bytes have. */
-export function keyMakerOf(type: AlgebraicType): (value: unknown) => Key {
+export function keyMakerOf(type: AlgebraicType): (value: any) => Key {
+  switch (type.tag) {
+    case 'U8':
+    case 'I8':
+    case 'U16':
+    case 'I16':
+    case 'U32':
+    case 'I32':
+      return value => (typeof value === 'number' ? value : mismatch(type, value));
+    case 'String':
+      return value => (typeof value === 'string' ? value : mismatch(type, value));
+    case 'U64':
+    case 'I64':
+      return value =>
+        typeof value !== 'bigint'
+          ? mismatch(type, value)
+          : -BIGINT_EXACT_MAX <= value && value < BIGINT_EXACT_MAX
+            ? Number(value)
+            : value;
+    case 'Product':
+      if (type.value.elements.length === 1) {
+        const { name, algebraicType } = type.value.elements[0]!;
+        const inner = keyMakerOf(algebraicType);
+        return value => inner(value?.[name ?? '0']);
+      }
+  }
   const write = makeSerializer(type);
   const read = keyReaderOf(type);
   const writer = new BinaryWriter(64);
@@ -104,6 +130,10 @@ export function keyMakerOf(type: AlgebraicType): (value: unknown) => Key {
     write(writer, value);
     return read(new BinaryReader(writer.getBuffer()));
   };
+}
+
+function mismatch(type: AlgebraicType, value: unknown): never {
+  throw new TypeError(`a key of type ${type.tag} cannot be a ${typeof value}`);
 }
 
 export function keyOfValue(type: AlgebraicType, value: unknown): Key {
