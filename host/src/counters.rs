@@ -80,6 +80,10 @@ pub struct Gauges {
     pub outbox_bytes: usize,
     /// Of the client with the most.
     pub outbox_bytes_max: usize,
+    /// Linear memory of all instances of the module.
+    pub module_memory_bytes: usize,
+    /// Rows, large values and indexes.
+    pub table_memory_bytes: usize,
     /// The queries that told most rows, as many as were asked for.
     pub busiest: Vec<QueryGauge>,
 }

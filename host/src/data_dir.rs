@@ -123,6 +123,11 @@ impl DataDir {
         self.root.join("control")
     }
 
+    /// Where the code of modules is kept. It can be removed while no server runs.
+    pub(crate) fn compiled_modules(&self) -> PathBuf {
+        self.root.join("cache").join("code")
+    }
+
     fn replicas(&self) -> PathBuf {
         self.root.join("replicas")
     }

@@ -5,8 +5,10 @@
 //! opened again from disk. One that keeps failing is given up, with its files untouched.
 
 mod handlers;
+mod modules;
 
 pub use handlers::HandlerError;
+pub(crate) use modules::{ModuleRuntime, prepare};
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -28,7 +30,8 @@ use crate::counters::{Counters, CountersNow, Gauges};
 use crate::limits::{ClientLimits, REQUEST_QUEUE_LEN_MAX};
 use crate::module::{LiveModule, prepare_module};
 use crate::module_http::OutboundHttp;
-use crate::module_log::{Level, ModuleLog, Record};
+use crate::module_log::{Level, LogSettings, ModuleLog, Record};
+use crate::panic_point::PanicPoint;
 use crate::past::{self, PastError, PastStates};
 use crate::pauses::{PauseFigures, Pauses};
 use crate::procedures::{ProcedurePool, Surroundings, Writer};
@@ -41,7 +44,7 @@ use crate::request::{
 };
 use crate::session_rows;
 use crate::sql::{SqlError, SqlResult};
-use crate::wasm::{CallLimits, WasmEngine};
+use crate::wasm::{CallLimits, Quota, WasmEngine};
 use crate::worker::Worker;
 use spacetime_query as query;
 use spacetime_store::{Files, LogBehind, OpenStoreError, Store, StoreOptions};
@@ -54,15 +57,6 @@ const FAILURE_WINDOW: Duration = Duration::from_secs(60);
 /// The writer thread's stack; wasm runs on it too.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// What runs the modules of a server.
-#[derive(Clone, Debug)]
-pub(crate) struct ModuleRuntime {
-    pub(crate) engine: Arc<WasmEngine>,
-    pub(crate) call_limits: CallLimits,
-    /// `None` if modules may not send HTTP requests.
-    pub(crate) outbound_http: Option<Arc<dyn OutboundHttp>>,
-}
-
 /// What the thread and the handles of one database share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -70,7 +64,7 @@ pub(crate) struct Shared {
     pub(crate) owner: Identity,
     pub(crate) directory: PathBuf,
     pub(crate) engine: Arc<WasmEngine>,
-    pub(crate) call_limits: CallLimits,
+    pub(crate) quota: Quota,
     pub(crate) client_limits: ClientLimits,
     pub(crate) counters: Counters,
     store: StoreOptions,
@@ -85,6 +79,7 @@ pub(crate) struct Shared {
     definition: RwLock<Option<Arc<ModuleDef>>>,
     procedures: RwLock<Option<Arc<ProcedurePool>>>,
     outbound_http: Option<Arc<dyn OutboundHttp>>,
+    pub(crate) panic_point: Option<Arc<PanicPoint>>,
     /// Turns true when the database goes down: procedures that sleep wake up.
     stopping: watch::Sender<bool>,
     next_client: AtomicU64,
@@ -94,22 +89,23 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(
-        identity: Identity,
-        owner: Identity,
+        (identity, owner): (Identity, Identity),
         directory: PathBuf,
         modules: ModuleRuntime,
+        (call_limits, log_settings): (CallLimits, LogSettings),
         client_limits: ClientLimits,
         store: StoreOptions,
         readers: Readers,
     ) -> Shared {
-        let log = Arc::new(ModuleLog::new(directory.join("module_logs")));
+        let log = Arc::new(ModuleLog::new(directory.join("module_logs"), log_settings));
         Shared {
             identity,
             owner,
             directory,
             engine: modules.engine,
-            call_limits: modules.call_limits,
+            quota: Quota::new(call_limits),
             outbound_http: modules.outbound_http,
+            panic_point: modules.panic_point,
             client_limits,
             counters: Counters::default(),
             store,
@@ -134,7 +130,7 @@ impl Shared {
             prepared,
             self.identity,
             Arc::clone(&self.log),
-            self.call_limits,
+            self.quota.clone(),
             self.surroundings(),
         );
         *self.definition.write() = Some(Arc::clone(&prepared.definition));
@@ -156,8 +152,8 @@ impl Shared {
             runtime: self.runtime.clone(),
             http: self.outbound_http.clone(),
             stopping: self.stopping.subscribe(),
-            run_time_max: self.call_limits.procedure_time_max,
-            tx_time_max: self.call_limits.call_time_max,
+            run_time_max: self.quota.limits.procedure_time_max,
+            tx_time_max: self.quota.limits.call_time_max,
         }
     }
 
@@ -460,25 +456,6 @@ impl DatabaseHandle {
     }
 }
 
-/// Compiles a module on a thread that may wait.
-pub(crate) async fn prepare(
-    shared: Arc<Shared>,
-    program: Bytes,
-) -> Result<PreparedModule, PublishError> {
-    let task = tokio::task::spawn_blocking(move || {
-        let Shared {
-            engine,
-            identity,
-            log,
-            call_limits,
-            ..
-        } = &*shared;
-        prepare_module(engine, program, *identity, log, *call_limits)
-    });
-    let panicked = |_| PublishError::Failed("the module could not be compiled".into());
-    task.await.map_err(panicked)?
-}
-
 /// Asks a state of the past on a reader thread.
 fn ask_past(
     shared: &Shared,
@@ -570,7 +547,7 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
             prepared,
             shared.identity,
             Arc::clone(&shared.log),
-            shared.call_limits,
+            &shared.quota,
         )
     };
     match start {
@@ -591,7 +568,7 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
                 row.program_bytes.into(),
                 shared.identity,
                 &shared.log,
-                shared.call_limits,
+                &shared.quota,
             )?;
             shared.set_module(&prepared);
             Ok(Worker::new(Arc::clone(shared), store, live(&prepared)))

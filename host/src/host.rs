@@ -1,7 +1,6 @@
 //! All databases of one server: started when the server starts, made and changed by publishing.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -12,28 +11,16 @@ use crate::control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlE
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{DatabaseHandle, ModuleRuntime, Shared, Start, StartError, prepare};
 use crate::limits::ClientLimits;
-use crate::module_http::OutboundHttp;
+use crate::panic_point::{BadPanicPoint, PanicPoint};
 use crate::publish::{
     MigrationPolicy, ModuleUpdate, PrePublish, PrePublished, Publish, PublishError, PublishTarget,
     Published,
 };
-use crate::reads::{ReadLimits, ReaderPool, Readers};
+use crate::reads::{ReaderPool, Readers};
 use crate::request::DatabaseGone;
-use crate::wasm::{CallLimits, WasmEngine};
+use crate::settings::{Allowances, HostConfig};
+use crate::wasm::{Program, WasmEngine};
 use spacetime_store::{Files, StoreOptions};
-
-/// Where a server keeps its data and what it allows.
-#[derive(Clone, Debug)]
-pub struct HostConfig {
-    pub data_dir: PathBuf,
-    pub call_limits: CallLimits,
-    /// How databases are kept on disk.
-    pub store: StoreOptions,
-    pub read_limits: ReadLimits,
-    /// How modules send HTTP requests; `None` if they may not.
-    pub outbound_http: Option<Arc<dyn OutboundHttp>>,
-    pub client_limits: ClientLimits,
-}
 
 /// Why a server could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +31,8 @@ pub enum OpenHostError {
     Control(#[from] OpenControlError),
     #[error(transparent)]
     Failpoint(#[from] BadFailpoint),
+    #[error(transparent)]
+    PanicPoint(#[from] BadPanicPoint),
     #[error("the wasm engine cannot be started: {0:#}")]
     Wasm(wasmtime::Error),
 }
@@ -56,6 +45,7 @@ type Slot = Result<DatabaseHandle, DatabaseGone>;
 pub struct Host {
     data_dir: DataDir,
     modules: ModuleRuntime,
+    allowances: Allowances,
     client_limits: ClientLimits,
     store: StoreOptions,
     readers: Arc<ReaderPool>,
@@ -71,6 +61,7 @@ impl Host {
     pub async fn open(config: HostConfig) -> Result<Arc<Host>, OpenHostError> {
         // Said once and for all, not by each database.
         with_failpoint(Arc::new(OsStorage)).map(drop)?;
+        let panic_point = PanicPoint::from_environment()?;
         let data_dir = DataDir::open(&config.data_dir)?;
         // Databases without a control plane would be forgotten, and their files written over.
         let files = match data_dir.has_replicas()? {
@@ -78,13 +69,20 @@ impl Host {
             false => Files::MayBeNew,
         };
         let control = ControlDatabase::open(&data_dir.control(), files)?;
+        let code_directory = Some(data_dir.compiled_modules());
+        let engine = WasmEngine::new(&config.compile, code_directory);
         let host = Arc::new(Host {
             data_dir,
             client_limits: config.client_limits,
             modules: ModuleRuntime {
-                engine: WasmEngine::new().map_err(OpenHostError::Wasm)?,
-                call_limits: config.call_limits,
+                engine: engine.map_err(OpenHostError::Wasm)?,
                 outbound_http: config.outbound_http,
+                panic_point,
+            },
+            allowances: Allowances {
+                call_limits: config.call_limits,
+                logs: config.logs,
+                databases: config.databases,
             },
             store: config.store,
             readers: ReaderPool::new(config.read_limits, tokio::runtime::Handle::current()),
@@ -137,12 +135,20 @@ impl Host {
             .collect()
     }
 
-    fn shared(&self, identity: Identity, owner: Identity, replica: u64) -> Shared {
+    /// `name` is one that the database is about to get.
+    fn shared(
+        &self,
+        (identity, owner): (Identity, Identity),
+        replica: u64,
+        name: Option<&str>,
+    ) -> Shared {
+        let mut names = self.control.names_of(identity);
+        names.extend(name.map(str::to_owned));
         Shared::new(
-            identity,
-            owner,
+            (identity, owner),
             self.data_dir.replica(replica),
             self.modules.clone(),
+            self.allowances.of(identity, &names),
             self.client_limits,
             self.store.clone(),
             Readers::new(Arc::clone(&self.readers)),
@@ -154,12 +160,30 @@ impl Host {
         record: &DatabaseRecord,
         start: Start,
     ) -> Result<DatabaseHandle, StartError> {
-        let shared = self.shared(record.identity, record.owner, record.replica);
+        self.start_named(record, start, None).await
+    }
+
+    async fn start_named(
+        &self,
+        record: &DatabaseRecord,
+        start: Start,
+        name: Option<&str>,
+    ) -> Result<DatabaseHandle, StartError> {
+        let shared = self.shared((record.identity, record.owner), record.replica, name);
         DatabaseHandle::start(shared, start).await
     }
 
     /// Publishes a module: makes the database, or puts the module in place of the one it has.
     pub async fn publish(&self, publish: Publish) -> Result<Published, PublishError> {
+        self.check_rights(&publish)?;
+        // Compiled before it is anybody's turn: what follows finds it in use.
+        let _compiled = match &publish.program {
+            Some(program) => {
+                let engine = &self.modules.engine;
+                Some(Program::load_in_time(engine, program.clone()).await?)
+            }
+            None => None,
+        };
         let _changing = self.changing.lock().await;
         let (identity, name) = match &publish.target {
             PublishTarget::New => (publish.new_identity, None),
@@ -172,6 +196,20 @@ impl Host {
         match self.control.database(identity) {
             Some(record) => self.publish_over(&record, &publish).await,
             None => self.publish_new(identity, name, &publish).await,
+        }
+    }
+
+    /// What can be refused before anything is compiled. It is looked at again when it counts.
+    fn check_rights(&self, publish: &Publish) -> Result<(), PublishError> {
+        let identity = match &publish.target {
+            PublishTarget::New => return Ok(()),
+            PublishTarget::Identity(identity) => Some(*identity),
+            PublishTarget::Name(name) => self.control.resolve(name),
+        };
+        let record = identity.and_then(|identity| self.control.database(identity));
+        match record {
+            Some(record) => check_publisher(&record, publish),
+            None => Ok(()),
         }
     }
 
@@ -188,7 +226,7 @@ impl Host {
         {
             return Err(PublishError::NameTaken(name.into()));
         }
-        let (record, handle) = self.create(identity, owner, publish).await?;
+        let (record, handle) = self.create(identity, owner, name, publish).await?;
         let registered = self.blocking({
             let (record, name) = (record.clone(), name.map(str::to_owned));
             move |control| control.register(record, name.as_deref())
@@ -211,6 +249,7 @@ impl Host {
         &self,
         identity: Identity,
         owner: Identity,
+        name: Option<&str>,
         publish: &Publish,
     ) -> Result<(DatabaseRecord, DatabaseHandle), PublishError> {
         let mut replica = self.control.take_replica_number();
@@ -219,7 +258,7 @@ impl Host {
             replica = self.control.take_replica_number();
         }
         let created = async {
-            let shared = Arc::new(self.shared(identity, owner, replica));
+            let shared = Arc::new(self.shared((identity, owner), replica, name));
             let program = publish.program.clone().ok_or(PublishError::NoProgram)?;
             let prepared = prepare(shared, program).await?;
             let record = DatabaseRecord {
@@ -230,7 +269,8 @@ impl Host {
                 locked: false,
                 deleted: false,
             };
-            let handle = self.start(&record, Start::New(Box::new(prepared))).await;
+            let start = Start::New(Box::new(prepared));
+            let handle = self.start_named(&record, start, name).await;
             let handle = handle.map_err(|error| match error {
                 StartError::Program(error) => error,
                 error => PublishError::Failed(error.to_string().into()),
@@ -249,13 +289,8 @@ impl Host {
         record: &DatabaseRecord,
         publish: &Publish,
     ) -> Result<Published, PublishError> {
-        let (caller, database) = (publish.caller.identity, record.identity);
-        if caller != record.owner {
-            return Err(PublishError::NotOwner { caller, database });
-        }
-        if record.locked && publish.clear {
-            return Err(PublishError::Locked);
-        }
+        check_publisher(record, publish)?;
+        let database = record.identity;
         let handle = || {
             let handle = self.database(database);
             handle.unwrap_or_else(|| Err(not_running()))
@@ -310,7 +345,7 @@ impl Host {
     /// A new, empty replica in place of the old one. The old one goes only when the new one is
     /// registered.
     async fn replace(&self, old: &DatabaseRecord, publish: &Publish) -> Result<(), PublishError> {
-        let (record, handle) = self.create(old.identity, old.owner, publish).await?;
+        let (record, handle) = self.create(old.identity, old.owner, None, publish).await?;
         let (identity, replica) = (record.identity, record.replica);
         let initial_program: Hash = record.initial_program;
         let changed = self.blocking(move |control| {
@@ -435,6 +470,17 @@ impl Host {
         let control = Arc::clone(&self.control);
         let _ = tokio::task::spawn_blocking(move || control.close()).await;
     }
+}
+
+fn check_publisher(record: &DatabaseRecord, publish: &Publish) -> Result<(), PublishError> {
+    let (caller, database) = (publish.caller.identity, record.identity);
+    if caller != record.owner {
+        return Err(PublishError::NotOwner { caller, database });
+    }
+    if record.locked && publish.clear {
+        return Err(PublishError::Locked);
+    }
+    Ok(())
 }
 
 fn not_running() -> DatabaseGone {

@@ -20,6 +20,7 @@ mod module_http;
 mod module_log;
 mod module_schema;
 mod outbox;
+mod panic_point;
 mod past;
 mod pauses;
 mod procedures;
@@ -31,6 +32,7 @@ mod replay;
 mod request;
 mod restore;
 mod session_rows;
+mod settings;
 mod sql;
 mod views;
 mod visibility;
@@ -42,17 +44,18 @@ pub use control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlErro
 pub use counters::{CountersNow, Gauges, QueryGauge};
 pub use data_dir::DataDirError;
 pub use database::{DatabaseHandle, HandlerError, StartError};
-pub use host::{Host, HostConfig, OpenHostError};
+pub use host::{Host, OpenHostError};
 pub use limits::ClientLimits;
 pub use module_http::{
     HttpHeader, HttpMethod, HttpOutcome, HttpRequest, HttpResponse, HttpVersion, OutboundHttp,
     RawBytes,
 };
-pub use module_log::{Level, ModuleLog, Record};
+pub use module_log::{Frame, Level, LogSettings, ModuleLog, Record, level_of_line};
 pub use outbox::{
     CallInfo, ClientUpdate, EncodedOnce, FrameCache, Outbox, OutboxLimits, OutboxMessage,
     OutboxReceiver, QuerySetId, ReducerOutcome, RequestId, RowType, TableChange, outbox,
 };
+pub use panic_point::{BadPanicPoint, PANIC_VARIABLE};
 pub use past::PastError;
 pub use pauses::{MEASURE_VARIABLE, PauseFigures};
 pub use publish::{
@@ -70,8 +73,10 @@ pub use request::{
     ReducerCall, Request,
 };
 pub use restore::{RestoreError, RestoreTarget, Restored, restore_into};
+pub use settings::{DatabaseSettings, HostConfig};
+pub use spacetime_code_cache::CacheKey;
 pub use spacetime_durability::storage::Backend;
 pub use spacetime_store::{LogRetention, OpenStoreError, StoreOptions};
 pub use spacetime_table::migrate::{Hints, Mode, Rename, Style, ValueHint};
 pub use sql::{SqlError, SqlResult, SqlStats};
-pub use wasm::{CallLimits, CreateInstanceError, LoadProgramError};
+pub use wasm::{CallLimits, CompileOptions, CreateInstanceError, LoadProgramError};

@@ -4,6 +4,7 @@
 //! the next call makes a new one from the same program.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -15,7 +16,7 @@ use crate::module_log::ModuleLog;
 use crate::publish::{PreparedModule, PublishError};
 use crate::views::ReadSet;
 use crate::wasm::{
-    CallEnd, CallLimits, CreateInstanceError, ImmediateCall, Instance, Program, ReducerInvocation,
+    CallEnd, CreateInstanceError, ImmediateCall, Instance, Program, Quota, ReducerInvocation,
     ViewEnd, ViewInvocation, WasmEngine,
 };
 
@@ -47,7 +48,7 @@ pub(crate) struct LiveModule {
     reducers: FxHashMap<Box<str>, Arc<Reducer>>,
     views: FxHashMap<Box<str>, Arc<View>>,
     instance: Option<Instance>,
-    limits: CallLimits,
+    quota: Quota,
     log: Arc<ModuleLog>,
     database: Identity,
 }
@@ -57,7 +58,7 @@ impl LiveModule {
         prepared: &PreparedModule,
         database: Identity,
         log: Arc<ModuleLog>,
-        limits: CallLimits,
+        quota: &Quota,
     ) -> LiveModule {
         LiveModule {
             program: prepared.program.clone(),
@@ -65,7 +66,7 @@ impl LiveModule {
             reducers: reducers_by_name(&prepared.definition),
             views: views_by_name(&prepared.definition),
             instance: None,
-            limits,
+            quota: quota.clone(),
             log,
             database,
         }
@@ -90,11 +91,20 @@ impl LiveModule {
         self.reducers.get(&*reducer.name).cloned()
     }
 
+    /// How long a call of a reducer may take.
+    pub(crate) fn time_max(&self, reducer: &Reducer) -> Duration {
+        let limits = &self.quota.limits;
+        match reducer.lifecycle {
+            Some(Lifecycle::Init) => limits.init_time_max.max(limits.call_time_max),
+            _ => limits.call_time_max,
+        }
+    }
+
     /// Makes sure that there is an instance.
     pub(crate) fn prepare(&mut self) -> Result<(), CreateInstanceError> {
         if self.instance.is_none() {
             let (instance, _) =
-                Instance::create(&self.program, self.database, &self.log, self.limits)?;
+                Instance::create(&self.program, self.database, &self.log, &self.quota)?;
             self.instance = Some(instance);
         }
         Ok(())
@@ -172,10 +182,21 @@ pub(crate) fn prepare_module(
     bytes: Bytes,
     database: Identity,
     log: &Arc<ModuleLog>,
-    limits: CallLimits,
+    quota: &Quota,
 ) -> Result<PreparedModule, PublishError> {
     let program = Program::load(engine, &bytes)?;
-    let (_, description) = Instance::create(&program, database, log, limits)?;
+    describe_module(program, bytes, database, log, quota)
+}
+
+/// The same for one that is compiled: runs foreign code.
+pub(crate) fn describe_module(
+    program: Program,
+    bytes: Bytes,
+    database: Identity,
+    log: &Arc<ModuleLog>,
+    quota: &Quota,
+) -> Result<PreparedModule, PublishError> {
+    let (_, description) = Instance::create(&program, database, log, quota)?;
     let invalid = |error: String| PublishError::Definition(error.into());
     let definition =
         ModuleDef::from_bsatn(&description).map_err(|error| invalid(error.to_string()))?;

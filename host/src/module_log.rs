@@ -1,27 +1,31 @@
-//! What a module says: one JSON object a line, one file a UTC day, and a live feed for followers.
+//! What a module says: one JSON object a line, in files by day and size, and a live feed for
+//! followers.
 //!
 //! Invariants
-//!   * A record that cannot be written (disk full) is dropped and counted in the server's log; it
+//!   * A record that cannot be written (disk full) is dropped and said in the server's log; it
 //!     never stops the database.
-//!   * A day's file is bounded: when it is full it takes the place of the one before and a new one
-//!     is begun, so a module that floods its log keeps at most two of them.
+//!   * A module that floods its log costs a bounded number of records a second and a bounded
+//!     number of bytes on disk (see `flood` and `files`); what is left out is counted in the log.
+//!   * Followers and readers of the files see the same records in the same order.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+mod files;
+mod flood;
+
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
-use time::{Date, OffsetDateTime};
+use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
-/// Largest file of one day.
-const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+use self::files::LogFiles;
+use self::flood::{Flood, Verdict};
+
 /// Lines a slow follower may fall behind before it misses some.
 const FOLLOWER_LAG_MAX: usize = 1024;
-/// Most bytes read back for `tail`.
+/// Most bytes read back for a reader.
 const TAIL_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// How bad it is.
@@ -35,6 +39,81 @@ pub enum Level {
     Panic,
 }
 
+impl Level {
+    /// All of them, the worst last.
+    pub const ALL: [Level; 6] = [
+        Level::Trace,
+        Level::Debug,
+        Level::Info,
+        Level::Warn,
+        Level::Error,
+        Level::Panic,
+    ];
+
+    /// The level of that name, in any case of letters.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Level> {
+        let mut all = Level::ALL.into_iter();
+        all.find(|level| level.name().eq_ignore_ascii_case(name))
+    }
+
+    /// As it is in a record.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Error => "Error",
+            Level::Warn => "Warn",
+            Level::Info => "Info",
+            Level::Debug => "Debug",
+            Level::Trace => "Trace",
+            Level::Panic => "Panic",
+        }
+    }
+
+    /// Whether it is as bad as `other`, or worse.
+    #[must_use]
+    pub fn is_at_least(self, other: Level) -> bool {
+        let place = |level| Level::ALL.iter().position(|known| *known == level);
+        place(self) >= place(other)
+    }
+}
+
+/// How logs of modules are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Records that are less bad are not kept. Those of the host itself always are.
+    pub level: Level,
+    /// When a file has so many bytes, the next one is begun.
+    pub file_bytes_max: u64,
+    /// The oldest files go when all files of a database have more bytes than this.
+    pub total_bytes_max: u64,
+    /// Files of more than so many days ago go. 0 keeps them.
+    pub days_max: u32,
+    /// Records of one second beyond so many are left out. 0 is no bound.
+    pub records_per_second_max: u32,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        LogSettings {
+            level: Level::Trace,
+            file_bytes_max: 64 << 20,
+            total_bytes_max: 512 << 20,
+            days_max: 0,
+            records_per_second_max: 20_000,
+        }
+    }
+}
+
+/// One call in a back trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub func_name: Option<String>,
+}
+
 /// One record. The time is added when it is appended.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
@@ -44,6 +123,8 @@ pub struct Record<'a> {
     pub line_number: Option<u32>,
     pub function: Option<&'a str>,
     pub message: &'a str,
+    /// Where it came from; only panics have it.
+    pub trace: &'a [Frame],
 }
 
 /// `target`, `filename` and, where no function runs, `function` of the host's own records.
@@ -66,7 +147,29 @@ impl<'a> Record<'a> {
             line_number: None,
             function: Some(function),
             message,
+            trace: &[],
         }
+    }
+
+    fn is_hosts_own(&self) -> bool {
+        self.function == Some(HOST)
+    }
+
+    /// The record as a line.
+    fn line(&self, ts: i64) -> Bytes {
+        let line = Line {
+            level: self.level,
+            ts,
+            target: self.target,
+            filename: self.filename,
+            line_number: self.line_number,
+            function: self.function,
+            message: self.message,
+            trace: (self.level == Level::Panic).then_some(self.trace),
+        };
+        let mut text = serde_json::to_vec(&line).unwrap_or_default();
+        text.push(b'\n');
+        text.into()
     }
 }
 
@@ -84,206 +187,152 @@ struct Line<'a> {
     function: Option<&'a str>,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    trace: Option<&'a [()]>,
+    trace: Option<&'a [Frame]>,
 }
 
 #[derive(Debug)]
-struct OpenFile {
-    day: Date,
-    file: File,
-    len: u64,
+struct Writing {
+    /// `None`: nothing is written.
+    files: Option<LogFiles>,
+    flood: Flood,
 }
 
 /// The log of one database.
 #[derive(Debug)]
 pub struct ModuleLog {
-    /// `None`: nothing is written.
-    directory: Option<PathBuf>,
-    open: Mutex<Option<OpenFile>>,
+    level: Level,
+    writing: Mutex<Writing>,
     feed: broadcast::Sender<Bytes>,
 }
 
 impl ModuleLog {
     /// A log in `directory`, which is made when the first record comes.
     #[must_use]
-    pub fn new(directory: PathBuf) -> ModuleLog {
-        ModuleLog::with_directory(Some(directory))
+    pub fn new(directory: PathBuf, settings: LogSettings) -> ModuleLog {
+        let files = LogFiles::new(directory, settings);
+        ModuleLog::with_files(Some(files), settings)
     }
 
-    /// A log that only has followers.
+    /// A log that only has followers, and leaves nothing out.
     #[must_use]
     pub fn unwritten() -> ModuleLog {
-        ModuleLog::with_directory(None)
+        let settings = LogSettings {
+            records_per_second_max: 0,
+            ..LogSettings::default()
+        };
+        ModuleLog::with_files(None, settings)
     }
 
-    fn with_directory(directory: Option<PathBuf>) -> ModuleLog {
+    fn with_files(files: Option<LogFiles>, settings: LogSettings) -> ModuleLog {
         let (feed, _) = broadcast::channel(FOLLOWER_LAG_MAX);
+        let flood = Flood::new(settings.records_per_second_max);
         ModuleLog {
-            directory,
-            open: Mutex::new(None),
+            level: settings.level,
+            writing: Mutex::new(Writing { files, flood }),
             feed,
         }
     }
 
+    /// Whether records of this level are kept: others need not be made.
+    #[must_use]
+    pub fn takes(&self, level: Level) -> bool {
+        level.is_at_least(self.level)
+    }
+
     /// Adds a record, now.
     pub fn append(&self, record: &Record<'_>) {
-        let now = OffsetDateTime::from(SystemTime::now());
-        let micros = now.unix_timestamp_nanos() / 1000;
-        let line = Line {
-            level: record.level,
-            ts: i64::try_from(micros).unwrap_or(i64::MAX),
-            target: record.target,
-            filename: record.filename,
-            line_number: record.line_number,
-            function: record.function,
-            message: record.message,
-            trace: (record.level == Level::Panic).then_some(&[]),
-        };
-        let mut text = serde_json::to_vec(&line).unwrap_or_default();
-        text.push(b'\n');
-        // The lock is held over the feed too, so that followers see the order of the file.
-        let mut open = self.open.lock();
-        if let Some(directory) = &self.directory
-            && let Err(error) = write(directory, &mut open, now.date(), &text)
+        self.append_at(record, OffsetDateTime::from(SystemTime::now()));
+    }
+
+    fn append_at(&self, record: &Record<'_>, now: OffsetDateTime) {
+        let is_hosts_own = record.is_hosts_own();
+        if !is_hosts_own && !self.takes(record.level) {
+            return;
+        }
+        let micros = i64::try_from(now.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX);
+        // The lock is held over the feed too, so that followers see the order of the files.
+        let mut writing = self.writing.lock();
+        let is_important = is_hosts_own || record.level.is_at_least(Level::Error);
+        let verdict = writing.flood.judge(now.unix_timestamp(), is_important);
+        let notice = verdict.notice();
+        if let Some(notice) = &notice {
+            let notice = Record::host(Level::Warn, notice);
+            self.write(&mut writing, notice.line(micros), now);
+        }
+        if matches!(verdict, Verdict::Take { .. }) {
+            self.write(&mut writing, record.line(micros), now);
+        }
+    }
+
+    fn write(&self, writing: &mut Writing, line: Bytes, now: OffsetDateTime) {
+        if let Some(files) = &mut writing.files
+            && let Err(error) = files.write(now.date(), &line)
         {
-            tracing::warn!(directory = %directory.display(), %error, "log record dropped");
-            *open = None;
+            let directory = files.directory().display();
+            tracing::warn!(%directory, %error, "log record dropped");
         }
         // Fails only if nobody follows.
-        let _ = self.feed.send(Bytes::from(text));
+        let _ = self.feed.send(line);
     }
 
-    /// The newest file's last `lines` lines (all within the last 16 MiB if `None`), and a feed of
-    /// what comes after them, without a gap or a repeat.
+    /// The last `lines` lines (all within the last 16 MiB if `None`) that are as bad as `least` or
+    /// worse, and a feed of everything that comes after them, without a gap or a repeat.
     #[must_use]
-    pub fn tail(&self, lines: Option<usize>) -> (Vec<u8>, broadcast::Receiver<Bytes>) {
-        let _appending = self.open.lock();
-        let feed = self.feed.subscribe();
-        let directory = self.directory.as_deref();
-        let text = directory.and_then(|directory| read_newest(directory).ok());
-        let text = text.unwrap_or_default();
-        let start = match lines {
-            Some(0) => text.len(),
-            Some(count) => start_of_last_lines(&text, count),
-            None => 0,
+    pub fn tail(
+        &self,
+        lines: Option<usize>,
+        least: Option<Level>,
+    ) -> (Vec<u8>, broadcast::Receiver<Bytes>) {
+        let (feed, marked) = {
+            // What is written after this comes over the feed.
+            let writing = self.writing.lock();
+            let files = writing.files.as_ref();
+            let marked = match lines {
+                Some(0) => None,
+                _ => files.map(|files| files.mark(TAIL_BYTES_MAX)),
+            };
+            (self.feed.subscribe(), marked)
         };
-        (text[start..].to_vec(), feed)
+        let mut text = marked.map(files::Marked::read).unwrap_or_default();
+        if let Some(least) = least {
+            text = only_from(&text, least);
+        }
+        if let Some(count) = lines {
+            text.drain(..start_of_last_lines(&text, count));
+        }
+        (text, feed)
     }
 }
 
-fn write(
-    directory: &Path,
-    open: &mut Option<OpenFile>,
-    day: Date,
-    text: &[u8],
-) -> Result<(), std::io::Error> {
-    let current = match open {
-        Some(current) if current.day == day && current.len < FILE_BYTES_MAX => current,
-        _ => open.insert(open_file(directory, day)?),
-    };
-    current.file.write_all(text)?;
-    current.len += u64::try_from(text.len()).unwrap_or(u64::MAX);
-    Ok(())
+/// The level of a record's line; `None` if it is not one.
+#[must_use]
+pub fn level_of_line(line: &[u8]) -> Option<Level> {
+    #[derive(serde::Deserialize)]
+    struct Head<'a> {
+        level: &'a str,
+    }
+    let head: Head<'_> = serde_json::from_slice(line).ok()?;
+    Level::from_name(head.level)
 }
 
-fn open_file(directory: &Path, day: Date) -> Result<OpenFile, std::io::Error> {
-    std::fs::create_dir_all(directory)?;
-    let (year, month, date) = day.to_calendar_date();
-    let path = directory.join(format!("{year:04}-{:02}-{date:02}.log", u8::from(month)));
-    let open = || File::options().create(true).append(true).open(&path);
-    let mut file = open()?;
-    let mut len = file.metadata()?.len();
-    if len >= FILE_BYTES_MAX {
-        drop(file);
-        std::fs::rename(&path, path.with_extension("log.full"))?;
-        file = open()?;
-        len = 0;
-    }
-    Ok(OpenFile { day, file, len })
-}
-
-fn read_newest(directory: &Path) -> Result<Vec<u8>, std::io::Error> {
-    let mut names: Vec<PathBuf> = std::fs::read_dir(directory)?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-        .collect();
-    names.sort_unstable();
-    let Some(newest) = names.pop() else {
-        return Ok(Vec::new());
-    };
-    let mut file = File::open(newest)?;
-    let len = file.metadata()?.len();
-    let skipped = len.saturating_sub(TAIL_BYTES_MAX);
-    file.seek(SeekFrom::Start(skipped))?;
-    let mut text = Vec::new();
-    file.take(TAIL_BYTES_MAX).read_to_end(&mut text)?;
-    if skipped > 0 {
-        let first_whole = text.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1);
-        text.drain(..first_whole);
-    }
-    Ok(text)
+fn only_from(text: &[u8], least: Level) -> Vec<u8> {
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    let is_wanted = |line: &&[u8]| level_of_line(line).is_none_or(|level| level.is_at_least(least));
+    lines.filter(is_wanted).flatten().copied().collect()
 }
 
 fn start_of_last_lines(text: &[u8], count: usize) -> usize {
+    let Some(before_last) = count.checked_sub(1) else {
+        return text.len();
+    };
     let body = text.strip_suffix(b"\n").unwrap_or(text);
     let breaks = body
         .iter()
         .enumerate()
         .rev()
         .filter(|(_, byte)| **byte == b'\n');
-    breaks.map(|(at, _)| at + 1).nth(count - 1).unwrap_or(0)
+    breaks.map(|(at, _)| at + 1).nth(before_last).unwrap_or(0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn messages(text: &[u8]) -> Vec<String> {
-        text.split(|&b| b == b'\n')
-            .filter(|line| !line.is_empty())
-            .map(|line| {
-                let json: serde_json::Value = serde_json::from_slice(line).expect("a JSON line");
-                json["message"].as_str().expect("a message").to_owned()
-            })
-            .collect()
-    }
-
-    #[test]
-    fn tail_gives_the_last_lines_and_the_feed_what_follows() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let log = ModuleLog::new(directory.path().join("module_logs"));
-        assert!(log.tail(None).0.is_empty());
-        for number in 0..5 {
-            log.append(&Record::host(Level::Info, &format!("record {number}")));
-        }
-        assert_eq!(messages(&log.tail(Some(2)).0), ["record 3", "record 4"]);
-        assert_eq!(messages(&log.tail(Some(9)).0).len(), 5);
-        assert!(log.tail(Some(0)).0.is_empty());
-        let (all, mut feed) = log.tail(None);
-        assert_eq!(messages(&all).len(), 5);
-        log.append(&Record::host_for(Level::Error, "add", "late \"quoted\""));
-        let line = feed.try_recv().expect("a record was appended");
-        assert_eq!(messages(&line), ["late \"quoted\""]);
-        assert!(feed.try_recv().is_err());
-    }
-
-    #[test]
-    fn a_panic_has_a_trace_and_absent_fields_are_left_out() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let log = ModuleLog::new(directory.path().to_owned());
-        log.append(&Record {
-            level: Level::Panic,
-            target: None,
-            filename: Some("src/lib.rs"),
-            line_number: Some(7),
-            function: None,
-            message: "kaput",
-        });
-        let (text, _) = log.tail(None);
-        let json: serde_json::Value = serde_json::from_slice(&text).expect("one line");
-        assert_eq!(json["level"], "Panic");
-        assert_eq!(json["line_number"], 7);
-        assert!(json["trace"].is_array());
-        assert!(json.get("target").is_none());
-    }
-}
+mod tests;

@@ -260,13 +260,32 @@ impl<R: Copy + Ord> Views<R> {
 
     /// Every instance is stale from now on; returns those that have readers.
     pub(crate) fn set_all_stale(&mut self) -> Vec<InstanceId> {
-        let mut ids: Vec<InstanceId> = self.instances.keys().copied().collect();
-        ids.sort_unstable();
-        for id in &ids {
-            self.set_stale(*id);
+        for id in self.sorted_ids() {
+            self.set_stale(id);
         }
+        self.followed()
+    }
+
+    /// The instances that have readers.
+    pub(crate) fn followed(&self) -> Vec<InstanceId> {
+        let mut ids = self.sorted_ids();
         ids.retain(|id| !self.readers(*id).is_empty());
         ids
+    }
+
+    fn sorted_ids(&self) -> Vec<InstanceId> {
+        let mut ids: Vec<InstanceId> = self.instances.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Forgets the instances of which that is true.
+    pub(crate) fn remove_those(&mut self, is_gone: impl Fn(InstanceKey) -> bool) {
+        for id in self.sorted_ids() {
+            if self.key(id).is_some_and(&is_gone) {
+                self.remove(id);
+            }
+        }
     }
 
     /// Forgets an instance; its rows must go, too.

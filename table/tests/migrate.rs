@@ -427,10 +427,73 @@ fn a_sequence_must_not_meet_values_that_are_there() {
         .expect_err("5 is in range");
     let text = "Precheck failed: added sequence t_a_seq already has values in range";
     assert_eq!(refused.to_string(), text);
-    // The same while rows are written anew.
-    let new = crate::database::database([table("t", &[("*a", Ty::U16)])]);
+}
+
+/// Where the sequence of `a` begins over these values after an explicit migration, if not at its
+/// start, and the numbers that the next rows get.
+fn begins_behind(values: &[u8], to: &Ty) -> (Option<i128>, Vec<Vec<u8>>) {
+    let old = crate::database::database([table("t", &[("a", Ty::U8)])]);
+    let mut database = Database::new(old);
+    for value in values {
+        database.insert("t", &[&[*value]]);
+    }
+    let new = crate::database::database([table("t", &[("*a", to.clone())])]);
+    let applied = database.migrate(new, &explicit(&[], &[]));
+    let applied = applied.expect("it begins behind the values");
+    let before = database.rows("t");
+    let zero: &[u8] = if *to == Ty::U8 { &[0] } else { &[0, 0] };
+    database.insert("t", &[zero, zero]);
+    let after = database.rows("t");
+    assert!(applied.later.iter().all(|(name, _)| &**name == "t_a_seq"));
+    let later = applied.later.first().map(|(_, value)| *value);
+    (later, after.difference(&before).cloned().collect())
+}
+
+#[test]
+fn an_explicit_migration_lets_a_sequence_begin_behind_the_values() {
+    // In place, and while rows are written anew.
+    let (later, numbers) = begins_behind(&[5, 200, 7], &Ty::U8);
+    assert_eq!((later, numbers), (Some(201), vec![vec![201], vec![202]]));
+    let (later, numbers) = begins_behind(&[5, 255, 7], &Ty::U16);
+    assert_eq!((later, numbers), (Some(256), vec![vec![0, 1], vec![1, 1]]));
+    let (later, numbers) = begins_behind(&[], &Ty::U8);
+    assert_eq!((later, numbers), (None, vec![vec![1], vec![2]]));
+}
+
+#[test]
+fn steps_and_directions_of_sequences_are_kept() {
+    for (increment, start, values, expected) in [
+        (10, 3, [3, 40, 5], 43),
+        (10, 3, [3, 43, 5], 53),
+        (10, 100, [1, 2, 3], 100),
+        (-1, 100, [99, 7, 200], 6),
+        (-7, 100, [99, 90, 200], 86),
+    ] {
+        let old = crate::database::database([table("t", &[("a", Ty::U8)])]);
+        let mut database = Database::new(old);
+        for value in values {
+            database.insert("t", &[&[value]]);
+        }
+        let mut new = table("t", &[("*a", Ty::U8)]);
+        new.sequences[0].increment = increment;
+        new.sequences[0].start = start;
+        let new = crate::database::database([new]);
+        let applied = database.migrate(new, &explicit(&[], &[])).expect("allowed");
+        let later = applied.later.iter().map(|(_, value)| *value).next();
+        assert_eq!(later, Some(expected), "{increment} from {start}");
+    }
+}
+
+#[test]
+fn a_sequence_without_a_value_behind_is_refused() {
+    let mut database = Database::new(crate::database::database([table("t", &[("a", Ty::U8)])]));
+    database.insert("t", &[&[9]]);
+    let mut new = table("t", &[("*a", Ty::U8)]);
+    new.sequences[0].max_value = 9;
+    let new = crate::database::database([new]);
     let refused = database.migrate(new, &explicit(&[], &[]));
-    assert_eq!(refused.expect_err("5 is in range").to_string(), text);
+    let expected = MigrateError::SequenceUsedUp("t_a_seq".into());
+    assert_eq!(refused.expect_err("nothing is left"), expected);
 }
 
 #[test]

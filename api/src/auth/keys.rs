@@ -106,7 +106,8 @@ impl KeyPair {
     }
 
     /// The private key as PKCS#8 PEM.
-    pub(super) fn private_pem(&self) -> &str {
+    #[must_use]
+    pub fn private_pem(&self) -> &str {
         &self.private_pem
     }
 

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
+use spacetime_host::{Level, level_of_line};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
@@ -27,6 +28,8 @@ pub(super) struct LogParams {
     num_lines: Option<u32>,
     #[serde(default)]
     follow: bool,
+    /// Only records that are as bad as this, or worse.
+    level: Option<String>,
 }
 
 /// The last lines, and with `follow` all that come after them.
@@ -49,15 +52,19 @@ pub(super) async fn logs(
         (Some(asked), true) => Some(asked.min(FOLLOWER_LINES_MAX)),
         (None, true) => Some(0),
     };
+    let least = match &params.level {
+        Some(name) => Some(Level::from_name(name).ok_or_else(|| no_such_level(name))?),
+        None => None,
+    };
     let log = Arc::clone(database.log());
     let unreadable = "Logs are temporarily not available";
-    let (old, feed) = tokio::task::spawn_blocking(move || log.tail(lines))
+    let (old, feed) = tokio::task::spawn_blocking(move || log.tail(lines, least))
         .await
         .map_err(|_| ApiError::text(StatusCode::SERVICE_UNAVAILABLE, unreadable))?;
     // The feed has to outlive the handle: the stream ends when the database does.
     drop(database);
     let body = if params.follow {
-        follow(old, feed, state.shutdown.clone())
+        follow(old, feed, least, state.shutdown.clone())
     } else {
         Body::from(old)
     };
@@ -71,15 +78,22 @@ pub(super) async fn logs(
 struct Follower {
     first: Option<Bytes>,
     feed: broadcast::Receiver<Bytes>,
+    least: Option<Level>,
     shutdown: watch::Receiver<bool>,
 }
 
 /// `old` and then the feed, until it or the server ends.
-fn follow(old: Vec<u8>, feed: broadcast::Receiver<Bytes>, shutdown: watch::Receiver<bool>) -> Body {
+fn follow(
+    old: Vec<u8>,
+    feed: broadcast::Receiver<Bytes>,
+    least: Option<Level>,
+    shutdown: watch::Receiver<bool>,
+) -> Body {
     let first = (!old.is_empty()).then(|| Bytes::from(old));
     let follower = Follower {
         first,
         feed,
+        least,
         shutdown,
     };
     Body::from_stream(stream::unfold(follower, |mut follower| async move {
@@ -93,15 +107,30 @@ impl Follower {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        tokio::select! {
-            line = self.feed.recv() => match line {
-                Ok(line) => Some(line),
-                Err(RecvError::Lagged(lost)) => Some(lost_lines(lost)),
-                Err(RecvError::Closed) => None,
-            },
-            _ = self.shutdown.wait_for(|down| *down) => None,
+        let least = self.least;
+        loop {
+            tokio::select! {
+                line = self.feed.recv() => match line {
+                    Ok(line) if is_wanted(least, &line) => return Some(line),
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(lost)) => return Some(lost_lines(lost)),
+                    Err(RecvError::Closed) => return None,
+                },
+                _ = self.shutdown.wait_for(|down| *down) => return None,
+            }
         }
     }
+}
+
+fn is_wanted(least: Option<Level>, line: &[u8]) -> bool {
+    let Some(least) = least else { return true };
+    level_of_line(line).is_none_or(|level| level.is_at_least(least))
+}
+
+fn no_such_level(name: &str) -> ApiError {
+    let names = Level::ALL.map(Level::name).join(", ").to_lowercase();
+    let text = format!("`{name}` is no level; there are {names}");
+    ApiError::text(StatusCode::BAD_REQUEST, text)
 }
 
 /// A record in place of those that a slow reader missed.

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use spacetime_host::{CallLimits, HostConfig, ReadLimits, StoreOptions};
+use spacetime_host::HostConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -21,14 +21,7 @@ struct Server {
 impl Server {
     async fn start() -> Server {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = HostConfig {
-            client_limits: spacetime_host::ClientLimits::default(),
-            data_dir: folder.path().join("data"),
-            call_limits: CallLimits::default(),
-            store: StoreOptions::default(),
-            read_limits: ReadLimits::default(),
-            outbound_http: None,
-        };
+        let config = HostConfig::new(folder.path().join("data"));
         let host = Host::open(config).await.expect("an empty host");
         let authority = Authority::new(&KeyPair::generate(), &[]).expect("an authority");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

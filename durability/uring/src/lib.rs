@@ -1,7 +1,7 @@
 //! Write and fdatasync in one submission to Linux's io_uring.
 //!
-//! The one crate of the workspace with unsafe code, so that it can be read in one go. It knows
-//! nothing of logs.
+//! One of two crates of the workspace with unsafe code, small so that it can be read in one go. It
+//! knows nothing of logs.
 //!
 //! Invariants
 //!   * The kernel reads the caller's bytes only while the call is running: a call returns after

@@ -17,8 +17,7 @@ use crate::module_http::{HttpRequest, HttpResponse};
 use crate::module_log::{Level, ModuleLog, Record};
 use crate::publish::PreparedModule;
 use crate::wasm::{
-    CallLimits, HandlerInvocation, ImmediateCall, Instance, ProcedureFailure, Program,
-    ReducerInvocation,
+    HandlerInvocation, ImmediateCall, Instance, ProcedureFailure, Program, Quota, ReducerInvocation,
 };
 
 /// A procedure as calls need it.
@@ -69,7 +68,7 @@ pub(crate) struct ProcedurePool {
     program: Program,
     database: Identity,
     log: Arc<ModuleLog>,
-    limits: CallLimits,
+    quota: Quota,
     surroundings: Surroundings,
     procedures: FxHashMap<Box<str>, Arc<Procedure>>,
     routes: Vec<Route>,
@@ -83,19 +82,19 @@ impl ProcedurePool {
         prepared: &PreparedModule,
         database: Identity,
         log: Arc<ModuleLog>,
-        limits: CallLimits,
+        quota: Quota,
         surroundings: Surroundings,
     ) -> Arc<ProcedurePool> {
         Arc::new(ProcedurePool {
             program: prepared.program.clone(),
             database,
             log,
-            limits,
             surroundings,
             procedures: procedures_by_name(&prepared.definition),
             routes: routes_of(&prepared.definition),
             idle: Mutex::default(),
-            running: Semaphore::new(limits.procedures_max.max(1)),
+            running: Semaphore::new(quota.limits.procedures_max.max(1)),
+            quota,
             waiting: AtomicUsize::new(0),
         })
     }
@@ -127,6 +126,7 @@ impl ProcedurePool {
             connection_id: call.connection_id,
             timestamp: call.timestamp,
             args: call.args,
+            time_max: self.quota.limits.procedure_time_max,
         };
         let procedure = call.procedure;
         self.run(claims, move |pool, instance, context| {
@@ -227,7 +227,7 @@ impl ProcedurePool {
         if let Some(instance) = self.idle.lock().pop() {
             return Ok(instance);
         }
-        match Instance::create(&self.program, self.database, &self.log, self.limits) {
+        match Instance::create(&self.program, self.database, &self.log, &self.quota) {
             Ok((instance, _description)) => Ok(instance),
             Err(error) => {
                 self.log

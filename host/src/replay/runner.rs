@@ -16,7 +16,7 @@ use super::{ReplayOptions, StepError};
 use crate::module::{LiveModule, Reducer, prepare_module};
 use crate::module_log::ModuleLog;
 use crate::publish::PreparedModule;
-use crate::wasm::{CallEnd, CallLimits, ReducerInvocation, WasmEngine};
+use crate::wasm::{CallEnd, CompileOptions, Quota, ReducerInvocation, WasmEngine};
 
 /// `st_module.program_kind` of WebAssembly.
 const WASM: u8 = 0;
@@ -44,7 +44,7 @@ pub(super) struct Runner {
     engine: Arc<WasmEngine>,
     log: Arc<ModuleLog>,
     records: broadcast::Receiver<Bytes>,
-    limits: CallLimits,
+    quota: Quota,
     /// The program to try instead of those in the log.
     instead: Option<Bytes>,
     prepared: Option<PreparedModule>,
@@ -63,12 +63,12 @@ impl std::fmt::Debug for Runner {
 impl Runner {
     pub(super) fn new(options: &ReplayOptions) -> Result<Runner, wasmtime::Error> {
         let log = Arc::new(ModuleLog::unwritten());
-        let (_, records) = log.tail(Some(0));
+        let (_, records) = log.tail(Some(0), None);
         Ok(Runner {
-            engine: WasmEngine::new()?,
+            engine: WasmEngine::new(&CompileOptions::default(), None)?,
             log,
             records,
-            limits: options.call_limits,
+            quota: Quota::new(options.call_limits),
             instead: options.program.clone(),
             prepared: None,
             module: None,
@@ -112,7 +112,7 @@ impl Runner {
                 None => row.program_bytes.into(),
             };
             let (engine, log) = (&self.engine, &self.log);
-            let prepared = prepare_module(engine, program, self.database, log, self.limits)?;
+            let prepared = prepare_module(engine, program, self.database, log, &self.quota)?;
             self.prepared = Some(prepared);
         }
         self.start_over();
@@ -122,7 +122,7 @@ impl Runner {
     /// The next call finds a fresh instance.
     pub(super) fn start_over(&mut self) {
         self.module = self.prepared.as_ref().map(|prepared| {
-            LiveModule::new(prepared, self.database, Arc::clone(&self.log), self.limits)
+            LiveModule::new(prepared, self.database, Arc::clone(&self.log), &self.quota)
         });
     }
 
@@ -177,6 +177,7 @@ impl Runner {
             connection_id: call.connection_id,
             timestamp: call.timestamp,
             args: call.args.clone(),
+            time_max: module.time_max(reducer),
         };
         // Calls that it asks for are in the log too, if they were made.
         let (end, datastore, _immediate) = module.call(&invocation, datastore);

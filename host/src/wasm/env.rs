@@ -10,9 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use spacetime_table::Datastore;
 use spacetime_types::Identity;
-use wasmtime::{Memory, StoreLimits};
+use wasmtime::Memory;
 
 use super::abi::{ByteSinks, ByteSources, ConsoleTimers, RowIterators};
+use super::quota::MemoryShare;
 use crate::module_log::ModuleLog;
 use crate::procedures::ProcedureContext;
 use crate::views::ReadSet;
@@ -38,7 +39,10 @@ pub struct Env {
     /// The running function, for log records; `None` while the instance is being made.
     pub(super) function: Option<Arc<str>>,
     pub(super) log: Arc<ModuleLog>,
-    pub(super) limits: StoreLimits,
+    /// What the instance has of the database's memory for modules.
+    pub(super) memory_share: MemoryShare,
+    /// The running call has logged a panic.
+    pub(super) has_panicked: bool,
     pub(super) iterators: RowIterators,
     pub(super) sources: ByteSources,
     pub(super) sinks: ByteSinks,
@@ -52,7 +56,7 @@ impl Env {
     pub(super) fn new(
         database_identity: Identity,
         log: Arc<ModuleLog>,
-        limits: StoreLimits,
+        memory_share: MemoryShare,
     ) -> Env {
         Env {
             memory: None,
@@ -61,7 +65,8 @@ impl Env {
             database_identity,
             function: None,
             log,
-            limits,
+            memory_share,
+            has_panicked: false,
             iterators: RowIterators::default(),
             sources: ByteSources::default(),
             sinks: ByteSinks::default(),
@@ -77,5 +82,6 @@ impl Env {
         self.sinks.clear();
         self.iterators.clear();
         self.timers.clear();
+        self.has_panicked = false;
     }
 }

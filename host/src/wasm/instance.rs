@@ -8,15 +8,18 @@ mod procedure;
 pub use procedure::{HandlerInvocation, ProcedureFailure};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use spacetime_table::Datastore;
 use spacetime_types::{ConnectionId, Identity, Timestamp};
-use wasmtime::{Store, StoreLimitsBuilder, Trap, TypedFunc};
+use wasmtime::{Store, Trap, TypedFunc};
 
-use super::engine::CallLimits;
+use super::engine::ticks_of;
 use super::env::{Env, ImmediateCall};
 use super::program::Program;
+use super::quota::{CallLimits, Quota};
+use super::trace;
 use super::view::{CallAnonymousViewFn, CallViewFn};
 use crate::module_log::{Level, ModuleLog, Record};
 
@@ -30,6 +33,8 @@ type CallReducerFn = TypedFunc<(u32, u64, u64, u64, u64, u64, u64, i64, u32, u32
 pub enum CreateInstanceError {
     #[error("failed to instantiate the module: {0:#}")]
     Instantiate(wasmtime::Error),
+    #[error("the module needs more memory than it may have: {0}")]
+    Memory(Box<str>),
     #[error("initialiser `{function}` failed: {cause:#}")]
     Initialise {
         function: String,
@@ -50,6 +55,8 @@ pub struct ReducerInvocation {
     pub connection_id: ConnectionId,
     pub timestamp: Timestamp,
     pub args: Bytes,
+    /// Longest time that it may take; procedures have a time of their own.
+    pub time_max: Duration,
 }
 
 /// How a call of the module ended.
@@ -89,31 +96,29 @@ impl Instance {
         program: &Program,
         database: Identity,
         log: &Arc<ModuleLog>,
-        limits: CallLimits,
+        quota: &Quota,
     ) -> Result<(Instance, Vec<u8>), CreateInstanceError> {
-        let store_limits = StoreLimitsBuilder::new()
-            .memory_size(limits.memory_bytes_max)
-            .instances(1)
-            .memories(1)
-            .build();
-        let env = Env::new(database, Arc::clone(log), store_limits);
+        let (limits, linked) = (quota.limits, &program.linked);
+        let env = Env::new(database, Arc::clone(log), quota.share());
         let mut store = Store::new(program.engine.engine(), env);
-        store.limiter(|env| &mut env.limits);
+        store.limiter(|env| &mut env.memory_share);
         store.epoch_deadline_trap();
-        store.set_epoch_deadline(limits.deadline_ticks());
-        let instance = program
-            .instance_pre
-            .instantiate(&mut store)
-            .map_err(CreateInstanceError::Instantiate)?;
+        store.set_epoch_deadline(limits.start_deadline_ticks());
+        let instance = linked.instance_pre.instantiate(&mut store);
+        let instance =
+            instance.map_err(|cause| match store.data_mut().memory_share.take_refusal() {
+                Some(refused) => CreateInstanceError::Memory(refused.to_string().into()),
+                None => CreateInstanceError::Instantiate(cause),
+            })?;
         store.data_mut().memory = instance.get_memory(&mut store, "memory");
 
-        if program.has_initialize {
+        if linked.has_initialize {
             run_plain(&mut store, &instance, "_initialize")?;
         }
-        for name in program.preinits.iter() {
+        for name in &linked.preinits {
             run_plain(&mut store, &instance, name)?;
         }
-        if program.has_setup {
+        if linked.has_setup {
             run_setup(&mut store, &instance)?;
         }
         let description = describe(&mut store, &instance)?;
@@ -153,7 +158,7 @@ impl Instance {
         env.function = Some(Arc::clone(&invocation.name));
         let args = env.sources.add(invocation.args.clone());
         let error_sink = env.sinks.add(crate::limits::ERROR_MESSAGE_BYTES_MAX);
-        self.store.set_epoch_deadline(self.limits.deadline_ticks());
+        self.store.set_epoch_deadline(ticks_of(invocation.time_max));
 
         let sender = words_of(&invocation.sender.to_le_bytes());
         let connection = words_of(&invocation.connection_id.0.to_le_bytes());
@@ -175,13 +180,13 @@ impl Instance {
 
         let env = self.store.data_mut();
         let message = env.sinks.take(error_sink);
-        env.end_call();
         let end = match result {
             Ok(0) => CallEnd::Returned,
             Ok(1) => CallEnd::UserError(String::from_utf8_lossy(&message).into()),
             Ok(code) => CallEnd::BadReturn(code),
             Err(error) => trapped(env, &error),
         };
+        env.end_call();
         let database = env.database.take();
         (
             end,
@@ -204,14 +209,23 @@ pub(super) fn words_of<const BYTES: usize>(bytes: &[u8; BYTES]) -> [u64; 4] {
 }
 
 /// Records the trap in the module's log: a guest without a panic hook says nothing itself.
-pub(super) fn trapped(env: &Env, error: &wasmtime::Error) -> CallEnd {
+pub(super) fn trapped(env: &mut Env, error: &wasmtime::Error) -> CallEnd {
     let trap = error.downcast_ref::<Trap>().copied();
     let out_of_time = trap == Some(Trap::Interrupt);
-    let message: Box<str> = match trap {
-        Some(Trap::Interrupt) => "the time limit of the call is used up".into(),
-        Some(trap) => trap.to_string().into(),
-        None => error.root_cause().to_string().into(),
+    let refused = env.memory_share.take_refusal();
+    // A panic of the guest says more than the trap that it ends in.
+    let is_told = env.has_panicked && trap == Some(Trap::UnreachableCodeReached);
+    if is_told && refused.is_none() {
+        return CallEnd::Trapped { out_of_time };
+    }
+    let mut message = match trap {
+        Some(Trap::Interrupt) => "the time limit of the call is used up".to_owned(),
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
     };
+    if let Some(refused) = refused {
+        message.push_str(&format!("; it had asked for more memory before: {refused}"));
+    }
     env.log.append(&Record {
         level: Level::Panic,
         target: None,
@@ -219,6 +233,7 @@ pub(super) fn trapped(env: &Env, error: &wasmtime::Error) -> CallEnd {
         line_number: None,
         function: env.function.as_deref(),
         message: &message,
+        trace: &trace::frames_of(error),
     });
     CallEnd::Trapped { out_of_time }
 }

@@ -5,16 +5,22 @@
 //! whatever goes wrong inside a call ends that call only.
 
 mod abi;
+mod compiler;
 mod engine;
 mod env;
 mod instance;
 mod program;
+mod quota;
+mod trace;
 mod view;
 
-pub use engine::{CallLimits, WasmEngine};
+pub use compiler::CompileOptions;
+pub use engine::WasmEngine;
 pub use env::ImmediateCall;
 pub use instance::{
     CallEnd, CreateInstanceError, HandlerInvocation, Instance, ProcedureFailure, ReducerInvocation,
 };
 pub use program::{LoadProgramError, Program};
+pub use quota::CallLimits;
+pub(crate) use quota::Quota;
 pub(crate) use view::{ViewCallError, ViewEnd, ViewInvocation};

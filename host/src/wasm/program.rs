@@ -1,6 +1,7 @@
 //! A compiled module: checked for the ABI version it needs, its imports and its exports.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::{ExternType, FuncType, InstancePre, Module, ValType};
 
@@ -21,6 +22,16 @@ pub enum LoadProgramError {
     TooLarge(usize),
     #[error("failed to parse WebAssembly module: {0:#}")]
     Compile(wasmtime::Error),
+    /// It goes on beside; what it gives is kept.
+    #[error(
+        "compiling the module takes longer than {0:?}; publish it again in a while, make it \
+         smaller, or raise `compile-time-limit` of the server"
+    )]
+    CompileTooSlow(Duration),
+    #[error("other modules are being compiled, for more than {0:?}; publish it again in a while")]
+    CompilersBusy(Duration),
+    #[error("the compiler failed; see the server's log")]
+    CompilerFailed,
     #[error("import module \"{0}\" has malformed version string")]
     MalformedVersion(String),
     #[error("module cannot depend on both major version {0} and major version {1}")]
@@ -55,35 +66,67 @@ pub enum LoadProgramError {
     },
 }
 
+impl LoadProgramError {
+    pub(super) fn check_size(len: usize) -> Result<(), LoadProgramError> {
+        match len {
+            0..=PROGRAM_BYTES_MAX => Ok(()),
+            _ => Err(LoadProgramError::TooLarge(len)),
+        }
+    }
+}
+
 /// A module ready to be instantiated.
 #[derive(Clone)]
 pub struct Program {
     pub(super) engine: Arc<WasmEngine>,
+    pub(super) linked: Arc<Linked>,
+}
+
+/// What databases with the same program share.
+pub(super) struct Linked {
     pub(super) instance_pre: InstancePre<Env>,
     /// `__preinit__*` exports in the order in which they run.
-    pub(super) preinits: Arc<[String]>,
+    pub(super) preinits: Vec<String>,
     pub(super) has_setup: bool,
     pub(super) has_initialize: bool,
 }
 
-impl std::fmt::Debug for Program {
+impl std::fmt::Debug for Linked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Program")
+        f.debug_struct("Linked")
             .field("preinits", &self.preinits)
             .finish_non_exhaustive()
     }
 }
 
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program")
+            .field("linked", &self.linked)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Program {
-    /// Compiles and checks. Takes as long as the module is large: not for the writer thread.
-    pub fn load(engine: &Arc<WasmEngine>, bytes: &[u8]) -> Result<Program, LoadProgramError> {
-        if bytes.len() > PROGRAM_BYTES_MAX {
-            return Err(LoadProgramError::TooLarge(bytes.len()));
+    pub(super) fn new(engine: &Arc<WasmEngine>, linked: Arc<Linked>) -> Program {
+        Program {
+            engine: Arc::clone(engine),
+            linked,
         }
-        let module = engine.compile(bytes).map_err(LoadProgramError::Compile)?;
-        check_abi_version(&module)?;
-        let instance_pre = engine.link(&module).map_err(LoadProgramError::Link)?;
-        check_exports(&module)?;
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_same(&self, other: &Program) -> bool {
+        Arc::ptr_eq(&self.linked, &other.linked)
+    }
+}
+
+impl Linked {
+    /// Checks what was compiled.
+    pub(super) fn new(engine: &WasmEngine, module: &Module) -> Result<Linked, LoadProgramError> {
+        check_abi_version(module)?;
+        let instance_pre = engine.link(module).map_err(LoadProgramError::Link)?;
+        check_exports(module)?;
         let mut preinits: Vec<String> = module
             .exports()
             .map(|export| export.name().to_owned())
@@ -94,10 +137,9 @@ impl Program {
             module.get_export("_initialize"),
             Some(ExternType::Func(ty)) if ty.params().len() == 0 && ty.results().len() == 0
         );
-        Ok(Program {
-            engine: Arc::clone(engine),
+        Ok(Linked {
             instance_pre,
-            preinits: preinits.into(),
+            preinits,
             has_setup: module.get_export("__setup__").is_some(),
             has_initialize,
         })

@@ -83,7 +83,6 @@ impl Instance {
         let env = self.store.data_mut();
         let overflowed = env.sinks.overflowed(sink);
         let bytes = env.sinks.take(sink);
-        env.end_call();
         let end = match result {
             Err(missing) => ViewEnd::Failed(missing),
             Ok(Err(error)) => match trapped(env, &error) {
@@ -96,6 +95,7 @@ impl Instance {
             Ok(Ok(2)) => ViewEnd::Result(bytes),
             Ok(Ok(code)) => ViewEnd::Failed(ViewCallError::BadReturn(code)),
         };
+        env.end_call();
         let reads = env.reads.take().unwrap_or_default();
         let database = env.database.take();
         ViewCall {

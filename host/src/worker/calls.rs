@@ -1,7 +1,7 @@
 //! Running functions of the module in transactions, and telling everybody what they changed.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use spacetime_query::ExecuteError;
@@ -48,6 +48,12 @@ pub(super) struct Ran {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct StepError(Box<str>);
+
+impl StepError {
+    pub(super) fn new(text: String) -> StepError {
+        StepError(text.into())
+    }
+}
 
 impl From<WriteError> for StepError {
     fn from(error: WriteError) -> Self {
@@ -105,14 +111,29 @@ impl Worker {
                 .log
                 .append(&Record::host_for(Level::Error, &reducer.name, message));
         }
-        let micros = started.elapsed().as_micros();
-        let duration_micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        let took = started.elapsed();
+        if let Some(reducer) = transaction.reducer {
+            self.note_slow_call(reducer, took);
+        }
+        let duration_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         Ran {
             outcome,
             delta,
             timestamp,
             duration_micros,
         }
+    }
+
+    /// Everybody else has waited for a call that took long.
+    fn note_slow_call(&self, reducer: &Reducer, took: Duration) {
+        if took < self.shared.quota.limits.slow_call {
+            return;
+        }
+        let message = format!("the call took {:.3} s", took.as_secs_f64());
+        let record = Record::host_for(Level::Warn, &reducer.name, &message);
+        self.shared.log.append(&record);
+        let database = self.identity().to_hex();
+        tracing::warn!(%database, reducer = %reducer.name, ?took, "slow call");
     }
 
     fn run_in_transaction(
@@ -161,11 +182,15 @@ impl Worker {
             connection_id: transaction.connection_id,
             timestamp,
             args: transaction.args.clone(),
+            time_max: self.module.time_max(reducer),
         };
         let datastore = self.store.take_datastore();
         let (end, datastore, immediate) = self.module.call(&invocation, datastore);
         self.store.put_datastore(datastore);
         self.schedule.queue_immediate(immediate);
+        if let Some(point) = &self.shared.panic_point {
+            point.pass(&reducer.name);
+        }
         match end {
             CallEnd::Returned => ReducerOutcome::Committed,
             CallEnd::UserError(message) => ReducerOutcome::Failed(message),

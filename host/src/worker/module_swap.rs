@@ -12,6 +12,7 @@ use spacetime_types::{ConnectionId, Hash, TxOffset};
 
 use super::Worker;
 use super::calls::{StepError, Transaction};
+use super::views::ComputedView;
 use crate::limits::MIGRATION_BYTES_MAX;
 use crate::module::LiveModule;
 use crate::module_log::{Level, Record};
@@ -23,6 +24,7 @@ use crate::publish::{
 };
 use crate::request::ClientId;
 use crate::session_rows;
+use crate::views::InstanceId;
 use crate::visibility::replace_rules;
 
 /// `st_module.program_kind` of WebAssembly.
@@ -90,30 +92,21 @@ impl Worker {
         let plan = self.plan_update(prepared, &update.mode)?;
         self.check_policy(update, &plan)?;
         let restore_point = self.store.last_offset().filter(|_| plan.is_explicit);
-        let module_row = self.module_row(prepared);
-        let mut applied = Applied::default();
-        let change = |datastore: &mut Datastore| -> Result<(), StepError> {
-            session_rows::set_module(datastore, &module_row)?;
-            applied = apply(datastore, &plan)?;
-            Ok(())
-        };
         // The old module's views are not computed over the new one's tables.
-        self.views.set_all_stale();
-        let delta = match self.run_module_transaction(None, change) {
-            Ok(delta) => delta,
+        let followed = self.views.set_all_stale();
+        let old_module = self.take_up(prepared);
+        let changed = match self.run_update(prepared, &plan, &followed) {
+            Ok(changed) => changed,
             Err(error) => {
+                self.module = old_module;
                 self.rerun_views();
                 return Err(error);
             }
         };
-        self.log_migration(&plan, &applied, prepared.hash);
-        self.module = LiveModule::new(
-            prepared,
-            self.shared.identity,
-            self.shared.log.clone(),
-            self.shared.call_limits,
-        );
+        self.log_migration(&plan, &changed.applied, prepared.hash);
         self.shared.set_module(prepared);
+        self.keep_views(changed.views);
+        let delta = changed.delta;
         if plan.breaks_clients() {
             self.host_log(Level::Info, "Disconnecting all users");
             self.disconnect_all("module exited");
@@ -121,10 +114,72 @@ impl Worker {
         // Queries are evaluated over the delta only when they fit the tables again.
         self.refresh_subscriptions();
         self.publish_delta(delta, None);
-        self.rerun_views();
         let now = self.clock.now();
         self.schedule.reload(self.store.datastore(), now);
         Ok(restore_point)
+    }
+
+    /// Another module in the place of the one that is given back.
+    fn take_up(&mut self, prepared: &PreparedModule) -> LiveModule {
+        let module = LiveModule::new(
+            prepared,
+            self.shared.identity,
+            self.shared.log.clone(),
+            &self.shared.quota,
+        );
+        std::mem::replace(&mut self.module, module)
+    }
+
+    /// The transaction of an update: the program, the tables, and the views that clients follow,
+    /// computed by the module that has been taken up. Durable on return.
+    fn run_update(
+        &mut self,
+        prepared: &PreparedModule,
+        plan: &MigrationPlan,
+        followed: &[InstanceId],
+    ) -> Result<Changed, PublishError> {
+        let module_row = self.module_row(prepared);
+        self.store.datastore_mut().begin_tx();
+        let changed = self.change_everything(&module_row, plan, followed);
+        let (applied, views) = changed.inspect_err(|_| self.store.datastore_mut().rollback())?;
+        let timestamp = self.clock.now();
+        let transaction = Transaction {
+            sender: self.shared.owner,
+            connection_id: ConnectionId::default(),
+            reducer: None,
+            args: Bytes::new(),
+            log_name: "__update__",
+        };
+        let delta = match self.commit(&transaction, timestamp) {
+            (ReducerOutcome::Committed, delta) => delta,
+            (outcome, _) => {
+                let reason = format!("the change could not be committed: {outcome:?}");
+                return Err(PublishError::Failed(reason.into()));
+            }
+        };
+        self.wait_durable()?;
+        Ok(Changed {
+            delta,
+            applied,
+            views,
+        })
+    }
+
+    fn change_everything(
+        &mut self,
+        module_row: &StModule,
+        plan: &MigrationPlan,
+        followed: &[InstanceId],
+    ) -> Result<(Applied, Vec<ComputedView>), PublishError> {
+        let failed = |reason: String| PublishError::Failed(reason.into());
+        let writable = self.store.check_writable();
+        writable.map_err(|error| failed(error.to_string()))?;
+        let datastore = self.store.datastore_mut();
+        session_rows::set_module(datastore, module_row)
+            .map_err(StepError::from)
+            .and_then(|()| apply(datastore, plan))
+            .and_then(|applied| Ok((applied, self.compute_followed(followed)?)))
+            .map_err(|error| failed(error.to_string()))
     }
 
     /// What an update would do: its plan is applied and undone.
@@ -148,10 +203,15 @@ impl Worker {
     }
 
     fn try_plan(&mut self, update: &ModuleUpdate, plan: &MigrationPlan, style: Style) -> Outlook {
-        let datastore = self.store.datastore_mut();
-        datastore.begin_tx();
-        let applied = apply(datastore, plan);
-        datastore.rollback();
+        let followed = self.views.followed();
+        let old_module = self.take_up(&update.module);
+        self.store.datastore_mut().begin_tx();
+        let applied = apply(self.store.datastore_mut(), plan).and_then(|applied| {
+            self.compute_followed(&followed)?;
+            Ok(applied)
+        });
+        self.store.datastore_mut().rollback();
+        self.module = old_module;
         match applied {
             Ok(applied) => {
                 let mut text = plan.print(style);
@@ -274,10 +334,13 @@ impl Worker {
             | ReducerOutcome::Refused(message)
             | ReducerOutcome::Fatal(message) => return Err(PublishError::Failed(message)),
         }
-        self.store
-            .wait_durable(self.store.last_offset())
-            .map_err(|error| PublishError::NotDurable(error.to_string().into()))?;
+        self.wait_durable()?;
         Ok(ran.delta)
+    }
+
+    fn wait_durable(&mut self) -> Result<(), PublishError> {
+        let waited = self.store.wait_durable(self.store.last_offset());
+        waited.map_err(|error| PublishError::NotDurable(error.to_string().into()))
     }
 
     fn module_row(&self, prepared: &PreparedModule) -> StModule {
@@ -296,6 +359,13 @@ impl Worker {
     }
 }
 
+/// What the transaction of an update did.
+struct Changed {
+    delta: Option<Arc<TxDelta>>,
+    applied: Applied,
+    views: Vec<ComputedView>,
+}
+
 /// Brings tables and rules to the plan's new definition. If this fails, the transaction has to be
 /// undone.
 fn apply(datastore: &mut Datastore, plan: &MigrationPlan) -> Result<Applied, StepError> {
@@ -304,12 +374,17 @@ fn apply(datastore: &mut Datastore, plan: &MigrationPlan) -> Result<Applied, Ste
     Ok(applied)
 }
 
+fn later_line((sequence, value): &(Arc<str>, i128)) -> String {
+    format!("Sequence `{sequence}` begins at {value}, behind the values that are there.")
+}
+
 /// What a migration did to rows, a line each.
 fn effects(applied: &Applied) -> Vec<String> {
     let Applied {
         rewritten,
         merged,
         dropped,
+        later,
     } = applied;
     let lines = |what: &str, tables: &[(Arc<str>, u64)]| -> Vec<String> {
         let line = |(table, rows): &(Arc<str>, u64)| format!("Table `{table}`: {rows} {what}");
@@ -322,6 +397,7 @@ fn effects(applied: &Applied) -> Vec<String> {
             merged,
         ),
         lines("row(s) are deleted.", dropped),
+        later.iter().map(later_line).collect(),
     ]
     .concat()
 }

@@ -30,6 +30,8 @@ impl Worker {
         let mut gauges = Gauges {
             clients: self.clients.len(),
             queries: self.subscriptions.len(),
+            module_memory_bytes: self.shared.quota.memory_bytes(),
+            table_memory_bytes: self.store.datastore().allocated_bytes(),
             ..Gauges::default()
         };
         for client in self.clients.values() {

@@ -19,7 +19,7 @@ use spacetime_table::{RowList, TableSchema};
 use spacetime_types::{ConnectionId, Identity, Timestamp};
 
 use super::Worker;
-use super::calls::Transaction;
+use super::calls::{StepError, Transaction};
 use super::queries::Subscriber;
 use crate::module_log::{Level, Record};
 use crate::reads::ReadError;
@@ -62,6 +62,22 @@ pub(super) enum ViewError {
 pub(super) struct ViewFailure {
     view: Arc<str>,
     error: ViewError,
+}
+
+impl From<ViewFailure> for StepError {
+    fn from(failure: ViewFailure) -> Self {
+        StepError::new(format!(
+            "Views evaluation did not complete successfully during database update: {failure}"
+        ))
+    }
+}
+
+/// An instance whose rows are as a module gave them that is about to take its place.
+#[derive(Debug)]
+pub(super) struct ComputedView {
+    id: InstanceId,
+    reads: ReadSet,
+    query: Option<Arc<SubscriptionPlan>>,
 }
 
 /// A subscription that ended because a view failed.
@@ -143,8 +159,45 @@ impl Worker {
         self.commit_views();
     }
 
+    /// Computes instances inside the open transaction, all or nothing: for a module that is about
+    /// to take the place of another. What is known of them is not changed before it has.
+    pub(super) fn compute_followed(
+        &mut self,
+        ids: &[InstanceId],
+    ) -> Result<Vec<ComputedView>, ViewFailure> {
+        let limits = &self.shared.quota.limits;
+        let deadline = Instant::now() + limits.init_time_max.max(limits.call_time_max);
+        let mut computed = Vec::new();
+        for &id in ids {
+            let Some(key) = self.views.key(id) else {
+                continue;
+            };
+            // Its table is gone, or is about to be another one: so are its readers.
+            let Some(schema) = self.store.datastore().schema(key.table).map(Arc::clone) else {
+                continue;
+            };
+            let result = match Instant::now() >= deadline {
+                true => Err(ViewError::NoTimeLeft),
+                false => self.compute_view(&schema, key),
+            };
+            let (reads, query) = result.map_err(|error| failure(&schema, error))?;
+            computed.push(ComputedView { id, reads, query });
+        }
+        Ok(computed)
+    }
+
+    /// The module has taken its place: its results count, and those of dropped tables go.
+    pub(super) fn keep_views(&mut self, computed: Vec<ComputedView>) {
+        for view in computed {
+            self.views.set_fresh(view.id, view.reads, view.query);
+        }
+        let datastore = self.store.datastore();
+        let is_gone = |key: InstanceKey| datastore.schema(key.table).is_none();
+        self.views.remove_those(is_gone);
+    }
+
     fn run_views(&mut self, refreshes: impl IntoIterator<Item = (InstanceId, Refresh)>) {
-        let deadline = Instant::now() + self.shared.call_limits.call_time_max;
+        let deadline = Instant::now() + self.shared.quota.limits.call_time_max;
         for (id, refresh) in refreshes {
             let result = match refresh {
                 _ if Instant::now() >= deadline => self.give_up(id, ViewError::NoTimeLeft),
@@ -319,7 +372,7 @@ impl Worker {
         plan: &SubscriptionPlan,
         hash: &[u8; 32],
     ) -> Result<Vec<Vec<u8>>, ViewError> {
-        let limits = self.shared.call_limits;
+        let limits = self.shared.quota.limits;
         let mut allowance = self.shared.readers.allowance_for(limits.view_time_max);
         let fixed = plan.fixed_row_len();
         let datastore = self.store.datastore();

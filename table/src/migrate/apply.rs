@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use spacetime_types::{ColId, TableId};
 
-use super::check::{check_sequences, check_stored, duplicates_of};
+use super::check::{LaterStart, check_sequences, check_stored, duplicates_of};
 use super::error::MigrateError;
 use super::model::DatabaseDef;
 use super::plan::MigrationPlan;
@@ -22,6 +22,8 @@ pub struct Applied {
     pub merged: Vec<(Arc<str>, u64)>,
     /// Rows of dropped tables, by name.
     pub dropped: Vec<(Arc<str>, u64)>,
+    /// Sequences that begin behind the values that are there, and where.
+    pub later: Vec<(Arc<str>, i128)>,
 }
 
 /// Why a step failed.
@@ -70,9 +72,9 @@ impl Datastore {
         bytes_max: usize,
     ) -> Result<Applied, MigrateError> {
         check_stored(self, &plan.old)?;
-        check_sequences(self, plan)?;
+        let later = check_sequences(self, plan)?;
         let start = self.savepoint();
-        let failure = match self.apply_steps(plan, bytes_max) {
+        let failure = match self.apply_steps(plan, later, bytes_max) {
             Ok(applied) => return Ok(applied),
             Err(failure) => failure,
         };
@@ -86,6 +88,7 @@ impl Datastore {
     fn apply_steps(
         &mut self,
         plan: &MigrationPlan,
+        later: Vec<LaterStart>,
         bytes_max: usize,
     ) -> Result<Applied, StepFailure> {
         let mut run = Run {
@@ -100,6 +103,16 @@ impl Datastore {
                 continue;
             }
             run.apply(self, step, bytes_max)?;
+        }
+        for LaterStart {
+            table,
+            sequence,
+            value,
+        } in later
+        {
+            let table = id(self, &table)?;
+            continue_sequence(self, table, &sequence, (value, value));
+            run.applied.later.push((sequence, value));
         }
         Ok(run.applied)
     }

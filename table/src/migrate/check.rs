@@ -107,14 +107,24 @@ fn comparable(table: &TableDef) -> TableDef {
     table
 }
 
-/// Fails if a sequence that comes would hand out values that are there.
+/// A sequence that must not begin at its start, because rows have values from there on.
+pub(super) struct LaterStart {
+    /// New name of the table.
+    pub table: Arc<str>,
+    pub sequence: Arc<str>,
+    pub value: i128,
+}
+
+/// Fails if a sequence that comes would hand out values that are there. An explicit migration lets
+/// it begin behind them instead.
 pub(super) fn check_sequences(
     datastore: &Datastore,
     plan: &MigrationPlan,
-) -> Result<(), MigrateError> {
+) -> Result<Vec<LaterStart>, MigrateError> {
+    let mut later = Vec::new();
     for step in &plan.steps {
         if let Some(replaced) = replaced(plan, step)? {
-            check_replaced(datastore, plan, &replaced)?;
+            check_replaced(datastore, plan, &replaced, &mut later)?;
             continue;
         }
         let Step::AddSequence {
@@ -128,10 +138,15 @@ pub(super) fn check_sequences(
         let (old, new) = (definition(&plan.old, table)?, definition(&plan.new, table)?);
         let mut sequences = new.sequences.iter();
         if let Some(sequence) = sequences.find(|sequence| sequence.name == *name) {
-            check_sequence(datastore, old, sequence.column, sequence)?;
+            let value = free_value(datastore, plan, old, sequence.column, sequence)?;
+            later.extend(value.map(|value| LaterStart {
+                table: table.clone(),
+                sequence: name.clone(),
+                value,
+            }));
         }
     }
-    Ok(())
+    Ok(later)
 }
 
 /// The same for a table that is written anew.
@@ -139,6 +154,7 @@ fn check_replaced(
     datastore: &Datastore,
     plan: &MigrationPlan,
     replaced: &Replaced,
+    later: &mut Vec<LaterStart>,
 ) -> Result<(), MigrateError> {
     let old = definition(&plan.old, &replaced.from)?;
     let new = definition(&plan.new, &replaced.to)?;
@@ -149,37 +165,72 @@ fn check_replaced(
         }
         let source = replaced.columns.get(usize::from(sequence.column.0));
         if let Some(ColumnSource::Copy(column) | ColumnSource::Convert(column)) = source {
-            check_sequence(datastore, old, *column, sequence)?;
+            let value = free_value(datastore, plan, old, *column, sequence)?;
+            later.extend(value.map(|value| LaterStart {
+                table: replaced.to.clone(),
+                sequence: sequence.name.clone(),
+                value,
+            }));
         }
     }
     Ok(())
 }
 
-/// Fails if an old column has a value that the sequence hands out.
-fn check_sequence(
+/// Where a sequence has to begin if an old column has values that it hands out; an error if the
+/// plan may not choose that, or nothing is left.
+fn free_value(
     datastore: &Datastore,
+    plan: &MigrationPlan,
     old: &TableDef,
     column: ColId,
     sequence: &SequenceDef,
-) -> Result<(), MigrateError> {
+) -> Result<Option<i128>, MigrateError> {
     let Some(found) = old.columns.get(usize::from(column.0)) else {
-        return Ok(());
+        return Ok(None);
     };
     let range = I256::from(sequence.min_value)..=I256::from(sequence.max_value);
     let table = id(datastore, &old.name)?;
-    let mut bytes = Vec::new();
-    let is_used = datastore.scan(table).is_some_and(|mut rows| {
-        rows.any(|row| {
-            bytes.clear();
-            datastore.read_column(table, row, column, &mut bytes);
-            let value = integer(&bytes, &found.column_type);
-            value.is_some_and(|value| range.contains(&value))
-        })
-    });
-    match is_used {
-        true => Err(MigrateError::SequenceInUse(sequence.name.clone())),
-        false => Ok(()),
+    let is_rising = sequence.increment > 0;
+    let (mut bytes, mut last) = (Vec::new(), None);
+    for row in datastore.scan(table).into_iter().flatten() {
+        bytes.clear();
+        datastore.read_column(table, row, column, &mut bytes);
+        let value = integer(&bytes, &found.column_type);
+        let Some(value) = value.filter(|value| range.contains(value)) else {
+            continue;
+        };
+        if !plan.is_explicit {
+            return Err(MigrateError::SequenceInUse(sequence.name.clone()));
+        }
+        last = match last {
+            Some(last) if is_rising => Some(value.max(last)),
+            Some(last) => Some(value.min(last)),
+            None => Some(value),
+        };
     }
+    let Some(last) = last else { return Ok(None) };
+    match value_behind(sequence, last) {
+        Some(value) => Ok(Some(value)),
+        None => Err(MigrateError::SequenceUsedUp(sequence.name.clone())),
+    }
+}
+
+/// The first value of a sequence behind `last`; `None` if it has none.
+fn value_behind(sequence: &SequenceDef, last: I256) -> Option<i128> {
+    let start = I256::from(sequence.start);
+    let increment = I256::from(sequence.increment);
+    let is_passed = match sequence.increment > 0 {
+        true => last >= start,
+        false => last <= start,
+    };
+    // Both are of at most 128 bits, so nothing overflows.
+    let value = match is_passed {
+        true => start + ((last - start) / increment + I256::ONE) * increment,
+        false => start,
+    };
+    let value = i128::try_from(value).ok()?;
+    let range = sequence.min_value..=sequence.max_value;
+    range.contains(&value).then_some(value)
 }
 
 fn integer(value: &[u8], ty: &AlgebraicType) -> Option<I256> {

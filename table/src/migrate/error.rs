@@ -21,6 +21,9 @@ pub enum MigrateError {
     /// New values would meet old ones.
     #[error("Precheck failed: added sequence {0} already has values in range")]
     SequenceInUse(Arc<str>),
+    /// Make the numbers smaller, or the column wider.
+    #[error("the added sequence {0} has no values left behind those that are there")]
+    SequenceUsedUp(Arc<str>),
     /// Remove the duplicates first.
     #[error("{}", duplicates(*table, name, columns, *groups, examples))]
     Duplicates {

@@ -11,8 +11,8 @@ use spacetime_api::ws::ClientMessage;
 use spacetime_host::{
     CallArgs, CallOutcome, CallReport, Caller, ClientId, Connect, DatabaseHandle, Host, HostConfig,
     MigrationPolicy, Mode, OutboxLimits, OutboxMessage, OutboxReceiver, Publish, PublishTarget,
-    QuerySetId, ReadLimits, ReducerCall, ReducerOutcome, Request, RequestId, SqlError, SqlResult,
-    StoreOptions, TableChange, outbox,
+    QuerySetId, ReducerCall, ReducerOutcome, Request, RequestId, SqlError, SqlResult, TableChange,
+    outbox,
 };
 use spacetime_types::{ConnectionId, Identity};
 use tempfile::TempDir;
@@ -70,16 +70,12 @@ impl Server {
         };
         let folder = folder.context("a folder for the data")?;
         let config = HostConfig {
-            data_dir: folder.path().to_owned(),
-            call_limits: spacetime_host::CallLimits::default(),
-            store: StoreOptions::default(),
-            read_limits: ReadLimits::default(),
-            outbound_http: None,
             // The oracle knows the order of the requests.
             client_limits: spacetime_host::ClientLimits {
                 in_turn: false,
                 ..spacetime_host::ClientLimits::default()
             },
+            ..HostConfig::new(folder.path().to_owned())
         };
         let host = Host::open(config).await?;
         Ok(Server {

@@ -4,7 +4,7 @@
 //! it; when nothing has changed this takes about a second.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::{Build, BuildError, Install, RouteError, build, find_route};
 
@@ -46,6 +46,9 @@ pub enum RepositoryError {
 /// unless they were built before and the environment says where.
 pub fn repository_module(name: &str) -> Result<PathBuf, RepositoryError> {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    // Tests of one process ask side by side: the first one builds, the others wait.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = match FOLDER.get() {
         Some(folder) => folder,
         None => {

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use wasmtime::{Caller, Linker};
+use wasmtime::{Caller, Linker, WasmBacktrace};
 
 use super::guest_memory::GuestMemory;
 use super::{Env, Stop, errno, finish, split};
 use crate::module_log::{Level, Record};
+use crate::wasm::trace;
 
 /// Most timers that a call may have open.
 const TIMERS_MAX: usize = 1024;
@@ -62,6 +63,16 @@ fn console_log(
     message: u32,
     message_len: u32,
 ) {
+    let level = level_of(level);
+    if !caller.data().log.takes(level) {
+        return;
+    }
+    // A guest that goes on after a panic gets one trace a call.
+    let traced = level == Level::Panic && !caller.data().has_panicked;
+    let trace = match traced {
+        true => trace::frames(&WasmBacktrace::force_capture(&caller)),
+        false => Vec::new(),
+    };
     let Ok((memory, env)) = split(&mut caller) else {
         return;
     };
@@ -80,13 +91,15 @@ fn console_log(
     let Ok(filename) = optional(&memory, filename, filename_len) else {
         return;
     };
+    env.has_panicked |= level == Level::Panic;
     env.log.append(&Record {
-        level: level_of(level),
+        level,
         target: target.as_deref(),
         filename: filename.as_deref(),
         line_number: (line != u32::MAX).then_some(line),
         function: env.function.as_deref(),
         message: &message,
+        trace: &trace,
     });
 }
 
@@ -138,6 +151,7 @@ fn console_timer_end(mut caller: Caller<'_, Env>, handle: u32) -> wasmtime::Resu
             line_number: None,
             function: env.function.as_deref(),
             message: &message,
+            trace: &[],
         });
         Ok(0)
     })())

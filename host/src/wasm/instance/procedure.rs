@@ -149,8 +149,7 @@ impl Instance {
         }
         let is_too_large = sinks.iter().any(|sink| env.sinks.overflowed(*sink));
         let written = sinks.map(|sink| env.sinks.take(sink));
-        env.end_call();
-        match result {
+        let ended = match result {
             Ok(0) if is_too_large => Err(ProcedureFailure::TooLarge),
             Ok(0) => Ok(written),
             Ok(code) => Err(ProcedureFailure::BadReturn(code)),
@@ -159,6 +158,8 @@ impl Instance {
                 let out_of_time = matches!(end, CallEnd::Trapped { out_of_time: true });
                 Err(ProcedureFailure::Trapped { out_of_time })
             }
-        }
+        };
+        env.end_call();
+        ended
     }
 }

@@ -86,6 +86,12 @@ pub(crate) async fn run(paths: &Paths, arguments: &LogsArguments) -> Result<()> 
     if let Some(count) = count {
         route.push_str(&format!("&num_lines={count}"));
     }
+    if let Some(level) = arguments.level {
+        // Counted after the choice. A server that does not know it sends all, which is no harm.
+        let name = level.to_possible_value();
+        let name = name.as_ref().map_or("trace", |value| value.get_name());
+        route.push_str(&format!("&level={name}"));
+    }
     let answer = session.success(session.get(&route)).await?;
     let mut chunks = answer.bytes_stream();
     let mut pending = Vec::new();

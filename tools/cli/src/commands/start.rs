@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use spacetime_api::ApiConfig;
 use spacetime_api::auth::{Authority, KeyPair};
-use spacetime_host::{CallLimits, Host, HostConfig, ReadLimits};
+use spacetime_host::{CacheKey, CallLimits, Host, HostConfig, ReadLimits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -60,16 +60,18 @@ pub(crate) struct StartArguments {
     /// Private signing key
     #[arg(long, value_name = "FILE", requires = "jwt_pub_key_path")]
     jwt_priv_key_path: Option<PathBuf>,
-    /// Longest time that one call of a module may take, in seconds
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
-    call_time_limit: f64,
+    /// Longest time that one call of a module may take, in seconds [default: that of config.toml,
+    /// or 10]
+    #[arg(long, value_name = "SECONDS")]
+    call_time_limit: Option<f64>,
     /// Longest time that one run of a view may take, in seconds; a transaction that changes what a
-    /// view reads waits for it
-    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
-    view_time_limit: f64,
-    /// Most memory that one module instance may have, in MiB
-    #[arg(long, default_value_t = 1024, value_name = "MIB")]
-    module_memory_limit: usize,
+    /// view reads waits for it [default: that of config.toml, or 1]
+    #[arg(long, value_name = "SECONDS")]
+    view_time_limit: Option<f64>,
+    /// Most memory that one module instance may have, in MiB [default: that of config.toml, or
+    /// 1024]
+    #[arg(long, value_name = "MIB")]
+    module_memory_limit: Option<usize>,
     /// Longest time that a query may take, in seconds
     #[arg(long, default_value_t = 30.0, value_name = "SECONDS")]
     query_time_limit: f64,
@@ -118,6 +120,9 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
         host: HostConfig {
             data_dir,
             call_limits: call_limits(arguments, &config)?,
+            compile: config.compile()?,
+            logs: config.module_logs()?,
+            databases: config.databases()?,
             outbound_http: config.outbound_http()?,
             store: config.store(),
             read_limits: read_limits(arguments)?,
@@ -159,7 +164,10 @@ impl Server {
             "Data directory: {}",
             self.host.data_dir.display()
         ));
+        let keys = KeyPair::load_or_generate(&self.private, &self.public)?;
         let mut config = self.host;
+        // Compiled modules are only this server's if they carry its mark.
+        config.compile.cache_key = Some(CacheKey::from_secret(keys.private_pem().as_bytes()));
         let bar = ReplayBar::for_terminal();
         if let Some(bar) = &bar {
             config.store.durability.progress = bar.progress();
@@ -169,7 +177,6 @@ impl Server {
             bar.finish();
         }
         let host = opened?;
-        let keys = KeyPair::load_or_generate(&self.private, &self.public)?;
         let authority = Authority::new(&keys, &[])?;
         say(format_args!("Starting spacetime listening on {address}"));
 
@@ -279,19 +286,20 @@ fn key_paths(
     Ok((folder.join("id_ecdsa"), folder.join("id_ecdsa.pub")))
 }
 
+/// The command line wins over `config.toml`.
 fn call_limits(arguments: &StartArguments, config: &ServerConfig) -> Result<CallLimits> {
-    let call_time_max = Duration::try_from_secs_f64(arguments.call_time_limit)
-        .context("--call-time-limit is not a number of seconds")?;
-    let memory_bytes_max = arguments.module_memory_limit.saturating_mul(1024 * 1024);
-    let view_time_max = Duration::try_from_secs_f64(arguments.view_time_limit)
-        .context("--view-time-limit is not a number of seconds")?;
-    let mut limits = CallLimits {
-        call_time_max,
-        view_time_max,
-        memory_bytes_max,
-        ..CallLimits::default()
-    };
-    config.procedure_limits(&mut limits)?;
+    let mut limits = config.call_limits()?;
+    if let Some(seconds) = arguments.call_time_limit {
+        limits.call_time_max = Duration::try_from_secs_f64(seconds)
+            .context("--call-time-limit is not a number of seconds")?;
+    }
+    if let Some(seconds) = arguments.view_time_limit {
+        limits.view_time_max = Duration::try_from_secs_f64(seconds)
+            .context("--view-time-limit is not a number of seconds")?;
+    }
+    if let Some(mebibytes) = arguments.module_memory_limit {
+        limits.memory_bytes_max = mebibytes.saturating_mul(1024 * 1024);
+    }
     Ok(limits)
 }
 

@@ -42,8 +42,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "backup",
             "query",
+            "code-cache",
         ],
     ),
+    ("host/code-cache", &[]),
     ("api", &["types", "table", "query", "host"]),
     (
         "tools/cli",
@@ -98,7 +100,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Bought-in crates that have one place.
 const HOME_OF: [(&str, &[&str]); 4] = [
-    ("wasmtime", &["host"]),
+    ("wasmtime", &["host", "host/code-cache"]),
     ("axum", &["api"]),
     ("sqlparser", &["query"]),
     ("jsonwebtoken", &["api"]),

@@ -2,8 +2,8 @@
 //!
 //! Keys that mean something to another engine only are read over.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,13 @@ use serde::Deserialize;
 use spacetime_api::ws::RateLimit;
 use spacetime_api::{ApiConfig, ConnectionLimits, ModuleHttp};
 use spacetime_host::{
-    Backend, CallLimits, ClientLimits, LogRetention, OutboundHttp, OutboxLimits, StoreOptions,
+    Backend, CallLimits, ClientLimits, CompileOptions, DatabaseSettings, LogRetention, LogSettings,
+    OutboundHttp, OutboxLimits, StoreOptions,
 };
+
+use self::modules::{Database, ModuleLogs, Wasm};
+
+mod modules;
 
 /// The file as it is made: everything at its default.
 const INITIAL: &str = r#"# Settings of this server. What is commented out is the default.
@@ -63,11 +68,40 @@ const INITIAL: &str = r#"# Settings of this server. What is commented out is the
 # enabled = true
 # allow-private-addresses = false
 
+# What the module of one database may use (docs/modules.md).
 [wasm]
+# Time of one call of a reducer, of `init`, of one run of a view. The command line wins.
+# call-time-limit = "10s"
+# init-time-limit = "60s"
+# view-time-limit = "1s"
+# Calls that take longer are logged.
+# slow-call-log = "1s"
+# Memory of one instance, and of all instances of one database together.
+# memory-limit = "1GiB"
+# memory-total-limit = "4GiB"
 # Procedures and HTTP handlers of one database that run at once [default: cores, at least 16].
 # procedure-instance-pool-size = 16
 # Time that one of them may compute; waiting does not count.
 # procedure-time-limit = "60s"
+# How long publishing waits for a module to be compiled.
+# compile-time-limit = "120s"
+# Most bytes of compiled modules in cache/code of this directory; 0 keeps none.
+# code-cache-size = "2GiB"
+
+# What modules say (spacetime logs).
+[module-logs]
+# Less bad records are not kept: trace, debug, info, warn, error, panic.
+# level = "trace"
+# file-size = "64MiB"
+# total-size = "512MiB"
+# Files of more than so many days ago go; 0 keeps them.
+# days = 0
+# Records of one second beyond so many are left out; 0 is no bound.
+# records-per-second = 20000
+
+# Other limits for one database, by its name or identity: the limits of [wasm], and log-level.
+# [databases.NAME]
+# memory-limit = "256MiB"
 
 # A pair of PEM files, both or none; the command line wins.
 # [certificate-authority]
@@ -87,6 +121,8 @@ pub(super) struct ServerConfig {
     snapshots: Snapshots,
     module_http: ModuleHttpSettings,
     wasm: Wasm,
+    module_logs: ModuleLogs,
+    databases: BTreeMap<String, Database>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -103,13 +139,6 @@ impl Default for ModuleHttpSettings {
             allow_private_addresses: false,
         }
     }
-}
-
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-struct Wasm {
-    procedure_instance_pool_size: Option<NonZeroUsize>,
-    procedure_time_limit: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -225,7 +254,10 @@ impl ServerConfig {
     fn parse(text: &str) -> Result<Self> {
         let config: ServerConfig = toml::from_str(text)?;
         config.api()?;
-        config.procedure_limits(&mut CallLimits::default())?;
+        config.call_limits()?;
+        config.compile()?;
+        config.module_logs()?;
+        config.databases()?;
         Ok(config)
     }
 
@@ -282,15 +314,25 @@ impl ServerConfig {
         Ok(Some(ModuleHttp::new(set.allow_private_addresses)?))
     }
 
-    /// What procedures may use.
-    pub(super) fn procedure_limits(&self, limits: &mut CallLimits) -> Result<()> {
-        if let Some(size) = self.wasm.procedure_instance_pool_size {
-            limits.procedures_max = size.get();
-        }
-        if let Some(text) = &self.wasm.procedure_time_limit {
-            limits.procedure_time_max = duration(text).context("`wasm.procedure-time-limit`")?;
-        }
-        Ok(())
+    /// What modules may use.
+    pub(super) fn call_limits(&self) -> Result<CallLimits> {
+        self.wasm.call_limits()
+    }
+
+    /// How modules are compiled; the key for what is kept is not a setting.
+    pub(super) fn compile(&self) -> Result<CompileOptions> {
+        self.wasm.compile()
+    }
+
+    /// How what modules say is kept.
+    pub(super) fn module_logs(&self) -> Result<LogSettings> {
+        self.module_logs.settings()
+    }
+
+    /// What single databases have otherwise.
+    pub(super) fn databases(&self) -> Result<Vec<DatabaseSettings>> {
+        let sections = self.databases.iter();
+        sections.map(|(name, set)| set.settings(name)).collect()
     }
 
     /// What one client may keep current.
@@ -391,6 +433,8 @@ fn duration(text: &str) -> Result<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use spacetime_host::Level;
+
     use super::*;
 
     #[test]
@@ -415,7 +459,9 @@ mod tests {
              io = \"auto\"\n\
              [snapshots]\nlog-bytes = 7\nretain = 3\n\
              [module-http]\nenabled = false\n\
-             [wasm]\nprocedure-instance-pool-size = 3\nprocedure-time-limit = \"5s\"\n",
+             [wasm]\nprocedure-instance-pool-size = 3\nprocedure-time-limit = \"5s\"\n\
+             [module-logs]\nlevel = \"warn\"\n\
+             [databases.chat]\nmemory-limit = \"1MiB\"\n",
         )
         .unwrap();
         let store = config.store();
@@ -425,8 +471,12 @@ mod tests {
         let transactions = StoreOptions::default().snapshots.transactions;
         assert_eq!(store.snapshots.transactions, transactions);
         assert!(config.outbound_http().unwrap().is_none());
-        let mut limits = CallLimits::default();
-        config.procedure_limits(&mut limits).unwrap();
+        let limits = config.call_limits().unwrap();
+        assert_eq!(config.module_logs().unwrap().level, Level::Warn);
+        let databases = config.databases().unwrap();
+        assert_eq!(databases.len(), 1);
+        assert_eq!(&*databases[0].database, "chat");
+        assert_eq!(databases[0].memory_bytes_max, Some(1 << 20));
         assert_eq!(limits.procedures_max, 3);
         assert_eq!(limits.procedure_time_max, Duration::from_secs(5));
         let log = store.durability.log;
@@ -460,6 +510,9 @@ mod tests {
             "[websocket]\nidle-timeout = \"0s\"",
             "[wasm]\nprocedure-instance-pool-size = 0",
             "[wasm]\nprocedure-time-limit = \"now\"",
+            "[wasm]\nmemory-limit = \"much\"",
+            "[module-logs]\nlevel = \"loud\"",
+            "[databases.chat]\nmemory = 5",
             "[limits]\nheader-timeout = \"0s\"",
             "[limits]\nqueries-per-set = -1",
             "nonsense",

@@ -1,0 +1,275 @@
+//! What the module of one database may use: time, memory, tables, instances.
+//!
+//! Invariant: `used` of a quota is the sum of the linear memories of all live instances that share
+//! it, never more than the limit. An instance takes back what it has used when it goes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+use super::engine::ticks_of;
+
+/// Procedures that run at once on machines with few cores: most of them wait, not compute.
+const PROCEDURES_MIN: usize = 16;
+
+/// Elements of one table of functions or references, and tables of one instance.
+const TABLE_ELEMENTS_MAX: usize = 1_000_000;
+const TABLES_MAX: usize = 16;
+
+/// What one call of a module may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Wall-clock time of one call.
+    pub call_time_max: Duration,
+    /// The same of `init` and of the start of an instance.
+    pub init_time_max: Duration,
+    /// The same of one run of a view, which holds up whoever changed what it reads.
+    pub view_time_max: Duration,
+    /// Calls of reducers that take longer are logged.
+    pub slow_call: Duration,
+    /// Linear memory of one instance.
+    pub memory_bytes_max: usize,
+    /// Linear memory of all instances of one database together.
+    pub memory_bytes_total_max: usize,
+    /// Time that one procedure or HTTP handler may compute; waiting does not count.
+    pub procedure_time_max: Duration,
+    /// Procedures and HTTP handlers of one database that run at once.
+    pub procedures_max: usize,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        CallLimits {
+            call_time_max: Duration::from_secs(10),
+            init_time_max: Duration::from_secs(60),
+            view_time_max: Duration::from_secs(1),
+            slow_call: Duration::from_secs(1),
+            memory_bytes_max: 1 << 30,
+            memory_bytes_total_max: 4 << 30,
+            procedure_time_max: Duration::from_secs(60),
+            procedures_max: std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .max(PROCEDURES_MIN),
+        }
+    }
+}
+
+impl CallLimits {
+    /// The time of a view's run in ticks of the engine's epoch.
+    pub(super) fn view_deadline_ticks(&self) -> u64 {
+        ticks_of(self.view_time_max)
+    }
+
+    /// The time in which an instance must have started, in the same ticks.
+    pub(super) fn start_deadline_ticks(&self) -> u64 {
+        ticks_of(self.init_time_max.max(self.call_time_max))
+    }
+}
+
+/// The limits of one database, and the memory that its instances have.
+#[derive(Clone, Debug)]
+pub(crate) struct Quota {
+    pub(crate) limits: CallLimits,
+    used: Arc<AtomicUsize>,
+}
+
+impl Quota {
+    pub(crate) fn new(limits: CallLimits) -> Quota {
+        Quota {
+            limits,
+            used: Arc::default(),
+        }
+    }
+
+    /// Linear memory that all instances have now, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// For an instance that is about to be made.
+    pub(super) fn share(&self) -> MemoryShare {
+        MemoryShare {
+            quota: self.clone(),
+            own: 0,
+            last_growth: 0,
+            refused: None,
+        }
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let max = self.limits.memory_bytes_total_max;
+        let add = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= max);
+        let taken = self
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        taken.is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let before = self.used.fetch_sub(bytes, Ordering::Relaxed);
+        assert!(
+            before >= bytes,
+            "{bytes} bytes were given back, {before} taken"
+        );
+    }
+}
+
+/// Why an instance did not get more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    #[error("an instance of this database may have {0} bytes of memory at most")]
+    Instance(usize),
+    #[error("all instances of this database together may have {0} bytes of memory at most")]
+    Database(usize),
+    #[error("a table may have {TABLE_ELEMENTS_MAX} elements at most")]
+    Table,
+}
+
+/// The memory of one instance.
+#[derive(Debug)]
+pub(super) struct MemoryShare {
+    quota: Quota,
+    own: usize,
+    /// What the last growth took, in case that it fails.
+    last_growth: usize,
+    /// The last refusal since it was asked for.
+    refused: Option<Refused>,
+}
+
+impl MemoryShare {
+    /// Why the module did not get memory lately, if that was so: it mostly ends in a trap that
+    /// says nothing about memory.
+    pub(super) fn take_refusal(&mut self) -> Option<Refused> {
+        self.refused.take()
+    }
+}
+
+impl ResourceLimiter for MemoryShare {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let limits = self.quota.limits;
+        let growth = desired.saturating_sub(current);
+        self.last_growth = 0;
+        if desired > limits.memory_bytes_max {
+            self.refused = Some(Refused::Instance(limits.memory_bytes_max));
+            return Ok(false);
+        }
+        if !self.quota.take(growth) {
+            self.refused = Some(Refused::Database(limits.memory_bytes_total_max));
+            return Ok(false);
+        }
+        self.own += growth;
+        self.last_growth = growth;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        let growth = std::mem::take(&mut self.last_growth);
+        self.own -= growth;
+        self.quota.give_back(growth);
+        Ok(())
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = desired <= TABLE_ELEMENTS_MAX;
+        if !fits {
+            self.refused = Some(Refused::Table);
+        }
+        Ok(fits)
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+impl Drop for MemoryShare {
+    fn drop(&mut self) {
+        self.quota.give_back(self.own);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quota(one: usize, all: usize) -> Quota {
+        Quota::new(CallLimits {
+            memory_bytes_max: one,
+            memory_bytes_total_max: all,
+            ..CallLimits::default()
+        })
+    }
+
+    fn grows(share: &mut MemoryShare, from: usize, to: usize) -> bool {
+        share.memory_growing(from, to, None).expect("no error")
+    }
+
+    #[test]
+    fn an_instance_and_all_together_have_a_bound() {
+        let quota = quota(100, 150);
+        let mut first = quota.share();
+        assert!(grows(&mut first, 0, 100));
+        assert_eq!(first.take_refusal(), None);
+        assert!(!grows(&mut first, 100, 101));
+        assert_eq!(first.take_refusal(), Some(Refused::Instance(100)));
+        let mut second = quota.share();
+        assert!(grows(&mut second, 0, 50));
+        assert!(!grows(&mut second, 50, 51));
+        assert_eq!(second.take_refusal(), Some(Refused::Database(150)));
+        assert_eq!(second.take_refusal(), None);
+        assert_eq!(quota.memory_bytes(), 150);
+        drop(first);
+        assert_eq!(quota.memory_bytes(), 50);
+        assert!(grows(&mut second, 50, 100));
+        drop(second);
+        assert_eq!(quota.memory_bytes(), 0);
+    }
+
+    #[test]
+    fn a_growth_that_the_system_refused_does_not_count() {
+        let quota = quota(100, 100);
+        let mut share = quota.share();
+        assert!(grows(&mut share, 0, 40));
+        assert!(grows(&mut share, 40, 90));
+        let failed = || wasmtime::Error::msg("no pages");
+        share.memory_grow_failed(failed()).expect("no error");
+        assert_eq!(quota.memory_bytes(), 40);
+        // A refusal of ours comes back in the same way, and took nothing.
+        assert!(!grows(&mut share, 40, 101));
+        share.memory_grow_failed(failed()).expect("no error");
+        assert_eq!(quota.memory_bytes(), 40);
+    }
+
+    #[test]
+    fn tables_have_a_bound() {
+        let mut share = quota(1, 1).share();
+        assert!(
+            share
+                .table_growing(0, TABLE_ELEMENTS_MAX, None)
+                .expect("no error")
+        );
+        let more = share.table_growing(0, TABLE_ELEMENTS_MAX + 1, None);
+        assert!(!more.expect("no error"));
+        assert_eq!(share.take_refusal(), Some(Refused::Table));
+    }
+}
