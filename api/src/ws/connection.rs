@@ -10,8 +10,11 @@
 //!
 //! Not here: holding messages back until they are durable (the host does), and encoding.
 
+mod readable;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -24,6 +27,7 @@ use spacetime_host::{ClientId, DatabaseHandle, OutboxMessage, OutboxReceiver, Re
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
+use self::readable::Readable;
 use super::client_json::decode_json;
 use super::client_message::{MessagesV3, decode_v1, decode_v2};
 use super::close::{Close, CloseCode};
@@ -127,7 +131,7 @@ impl Connection {
         let now = Instant::now();
         let first = self.encoder.greeting();
         let mut running = Running {
-            stream,
+            stream: Readable::new(stream),
             writer: Writer {
                 sink,
                 frames: VecDeque::new(),
@@ -175,7 +179,7 @@ struct Pulse {
 }
 
 struct Running {
-    stream: SplitStream<WebSocket>,
+    stream: Readable<SplitStream<WebSocket>>,
     writer: Writer<SplitSink<WebSocket, Message>>,
     outbox: OutboxReceiver,
     encoder: FrameEncoder,
@@ -198,7 +202,16 @@ impl Running {
         client: &ConnectedClient,
         shutdown: &mut watch::Receiver<bool>,
     ) -> End {
+        let mut down = pin!(went_down(shutdown));
         loop {
+            // Mostly the socket takes everything at once, and there is nothing to wait for.
+            if self.writer.has_work() {
+                match self.writer.write_out().now_or_never() {
+                    Some(Ok(())) => self.pace.written(Instant::now()),
+                    Some(Err(_)) => return End::Gone,
+                    None => {}
+                }
+            }
             let writing = self.writer.has_work();
             let pause = self.throttle.pause(Instant::now());
             let step = tokio::select! {
@@ -223,7 +236,7 @@ impl Running {
                 }
                 () = sleep_for(pause), if pause.is_some() => None,
                 _ = self.ticks.tick() => self.look_at_clock(),
-                () = went_down(shutdown) => {
+                () = &mut down => {
                     Some(End::Close(Close::new(CloseCode::Away, "the server is shutting down")))
                 }
             };
