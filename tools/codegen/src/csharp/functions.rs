@@ -1,0 +1,207 @@
+//! Reducers and procedures.
+
+use super::types::record_body;
+use super::{Context, braces, names};
+use crate::GenerateError;
+use crate::case::quoted;
+use crate::code::{Code, Files};
+use crate::model::{Function, Module};
+
+pub(super) fn generate(context: Context<'_>, files: &mut Files) -> Result<(), GenerateError> {
+    let usings = ["SpacetimeDB.ClientApi"];
+    for reducer in &context.module.reducers {
+        let name = names::function_name(context.module, reducer);
+        let code = context.file(&usings, |code| {
+            reducer_calls(code, context.module, reducer, &name);
+            code.blank();
+            reducer_args(code, context.module, reducer, &name);
+        });
+        files.add(format!("Reducers/{name}.g.cs"), code)?;
+    }
+    for procedure in &context.module.procedures {
+        let name = names::function_name(context.module, procedure);
+        let code = context.file(&usings, |code| {
+            procedure_calls(code, context.module, procedure, &name);
+            code.blank();
+            procedure_args(code, context.module, procedure, &name);
+        });
+        files.add(format!("Procedures/{name}.g.cs"), code)?;
+    }
+    Ok(())
+}
+
+fn reducer_calls(code: &mut Code, module: &Module, reducer: &Function, name: &str) {
+    let parameters = names::parameters(module, &reducer.params);
+    let arguments = names::arguments(&reducer.params);
+    let handler_parameters = if parameters.is_empty() {
+        "ReducerEventContext ctx".to_owned()
+    } else {
+        format!("ReducerEventContext ctx, {parameters}")
+    };
+    braces(
+        code,
+        "public sealed partial class RemoteReducers : RemoteBase",
+        |code| {
+            code.line(format_args!(
+                "public delegate void {name}Handler({handler_parameters});"
+            ));
+            code.line("/// <summary>Tells the outcome of this connection's own calls.</summary>");
+            code.line(format_args!("public event {name}Handler? On{name};"));
+            code.blank();
+            code.line(format_args!(
+                "/// <summary>Asks the server to run the reducer <c>{}</c>.</summary>",
+                reducer.wire_name
+            ));
+            braces(
+                code,
+                format_args!("public void {name}({parameters})"),
+                |code| {
+                    code.line(format_args!(
+                        "conn.InternalCallReducer(new Reducer.{name}({arguments}));"
+                    ));
+                },
+            );
+            code.blank();
+            let head =
+                format!("public bool Invoke{name}(ReducerEventContext ctx, Reducer.{name} args)");
+            braces(code, head, |code| {
+                braces(code, format_args!("if (On{name} == null)"), |code| {
+                    unhandled(code);
+                    code.line("return false;");
+                });
+                let mut invoke = vec!["ctx".to_owned()];
+                for param in &reducer.params {
+                    invoke.push(format!("args.{}", names::member(name, &param.name)));
+                }
+                code.line(format_args!("On{name}({});", invoke.join(", ")));
+                code.line("return true;");
+            });
+        },
+    );
+}
+
+/// Reports a failure that nobody listens for.
+fn unhandled(code: &mut Code) {
+    braces(
+        code,
+        "if (InternalOnUnhandledReducerError != null)",
+        |code| {
+            braces(code, "switch (ctx.Event.Status)", |code| {
+                code.line("case Status.Failed(var reason):");
+                code.line(
+                    "    InternalOnUnhandledReducerError(ctx, new Exception(reason));\n    break;",
+                );
+                code.line("case Status.OutOfEnergy(var _):");
+                code.line(
+                "    InternalOnUnhandledReducerError(ctx, new Exception(\"out of energy\"));\n    \
+                 break;",
+            );
+            });
+        },
+    );
+}
+
+fn reducer_args(code: &mut Code, module: &Module, reducer: &Function, name: &str) {
+    braces(code, "public abstract partial class Reducer", |code| {
+        code.line("[SpacetimeDB.Type]\n[DataContract]");
+        let head = format!("public sealed partial class {name} : Reducer, IReducerArgs");
+        braces(code, head, |code| {
+            record_body(code, module, name, &reducer.params);
+            if !reducer.params.is_empty() {
+                code.blank();
+            }
+            code.line(format_args!(
+                "string IReducerArgs.ReducerName => {};",
+                quoted(&reducer.wire_name)
+            ));
+        });
+    });
+}
+
+fn procedure_calls(code: &mut Code, module: &Module, procedure: &Function, name: &str) {
+    let returns = names::ty(module, &procedure.returns);
+    let parameters = names::parameters(module, &procedure.params);
+    let arguments = names::arguments(&procedure.params);
+    let comma = if parameters.is_empty() { "" } else { ", " };
+    braces(
+        code,
+        "public sealed partial class RemoteProcedures : RemoteBase",
+        |code| {
+            code.line(format_args!(
+                "/// <summary>Asks the server to run the procedure <c>{}</c>.</summary>",
+                procedure.wire_name
+            ));
+            let callback = format!("ProcedureCallback<{returns}> __callback");
+            let head = format!("public void {name}({parameters}{comma}{callback})");
+            braces(code, head, |code| {
+                code.line(format_args!("conn.InternalCallProcedure("));
+                code.line(format_args!("    new Procedure.{name}Args({arguments}),"));
+                code.line(format_args!(
+                    "    (IProcedureEventContext ctx, ProcedureCallbackResult<Procedure.{name}> \
+                 result) =>"
+                ));
+                code.line("    {");
+                code.line("        if (result.IsSuccess && result.Value != null)");
+                code.line("        {");
+                code.line(format_args!(
+                    "            __callback((ProcedureEventContext)ctx, \
+                 ProcedureCallbackResult<{returns}>.Success(result.Value.Value));"
+                ));
+                code.line("        }");
+                code.line("        else");
+                code.line("        {");
+                code.line(format_args!(
+                    "            __callback((ProcedureEventContext)ctx, \
+                 ProcedureCallbackResult<{returns}>.Failure(result.Error!));"
+                ));
+                code.line("        }");
+                code.line("    }");
+                code.line(");");
+            });
+        },
+    );
+}
+
+fn procedure_args(code: &mut Code, module: &Module, procedure: &Function, name: &str) {
+    let returns = names::ty(module, &procedure.returns);
+    braces(code, "public abstract partial class Procedure", |code| {
+        code.line("[SpacetimeDB.Type]\n[DataContract]");
+        braces(
+            code,
+            format_args!("public sealed partial class {name}"),
+            |code| {
+                code.line("[DataMember(Name = \"Value\")]");
+                code.line(format_args!("public {returns} Value;"));
+                code.blank();
+                braces(
+                    code,
+                    format_args!("public {name}({returns} Value)"),
+                    |code| {
+                        code.line("this.Value = Value;");
+                    },
+                );
+                code.blank();
+                braces(code, format_args!("public {name}()"), |code| {
+                    let value = names::initial_value(module, &procedure.returns);
+                    if let Some(value) = value {
+                        code.line(format_args!("this.Value = {value};"));
+                    }
+                });
+            },
+        );
+        code.blank();
+        code.line("[SpacetimeDB.Type]\n[DataContract]");
+        let class = format!("{name}Args");
+        let head = format!("public sealed partial class {class} : Procedure, IProcedureArgs");
+        braces(code, head, |code| {
+            record_body(code, module, &class, &procedure.params);
+            if !procedure.params.is_empty() {
+                code.blank();
+            }
+            code.line(format_args!(
+                "string IProcedureArgs.ProcedureName => {};",
+                quoted(&procedure.wire_name)
+            ));
+        });
+    });
+}

@@ -1,0 +1,149 @@
+//! What the generators make of real modules, beside what they made before.
+//!
+//! With `UPDATE_GOLDEN=1` in the environment the files are written anew; read the difference.
+
+mod names;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use spacetime_codegen::{GENERATED_MARK, Generated, GeneratedFile, Language, Options, generate};
+use spacetime_types::hex;
+use spacetime_types::module_def::ModuleDef;
+
+fn tests_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// The definition that the module of this name in `modules/` describes itself with.
+fn definition(name: &str) -> ModuleDef {
+    if name == "names" {
+        return names::definition();
+    }
+    let path = tests_dir().join(format!("definitions/{name}.hex"));
+    let text = fs::read_to_string(&path);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let bytes = hex::decode(&text.replace('\n', ""));
+    ModuleDef::from_bsatn(&bytes.expect("the file holds hexadecimal digits"))
+        .expect("the module was published once")
+}
+
+/// Generates with a fixed version, so that a new one changes no golden file.
+fn generated(name: &str, language: Language) -> Generated {
+    let options = Options {
+        tool_version: "0.0.0".to_owned(),
+        include_private: name == "names",
+        ..Options::new(language)
+    };
+    generate(&definition(name), &options).expect("the module has only named types")
+}
+
+/// Of the largest module only the files with the richest types are kept.
+fn is_kept(name: &str, path: &str) -> bool {
+    let kept = [
+        "composite",
+        "nested",
+        "shape",
+        "color",
+        "insertnumber",
+        "insert_number",
+        "types.ts",
+    ];
+    name != "kitchen_sink" || kept.iter().any(|kept| path.to_lowercase().contains(kept))
+}
+
+/// All files in one text, each under a line with its path.
+fn joined(name: &str, generated: &Generated) -> String {
+    let mut joined = String::new();
+    for file in &generated.files {
+        if is_kept(name, &file.path) {
+            joined.push_str(&format!("==== {}\n{}", file.path, file.text));
+        }
+    }
+    joined
+}
+
+fn check(name: &str, directory: &str, language: Language) {
+    let golden = tests_dir()
+        .join("golden")
+        .join(format!("{name}.{directory}.txt"));
+    let generated = generated(name, language);
+    let made = joined(name, &generated);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&golden, &made).expect("the golden file can be written");
+    }
+    let expected = fs::read_to_string(&golden).unwrap_or_default();
+    let mut lines = made.lines().zip(expected.lines()).enumerate();
+    if let Some((line, (made, expected))) = lines.find(|(_, (made, expected))| made != expected) {
+        let line = line + 1;
+        panic!(
+            "{}:{line}: it is now\n{made}\nand was\n{expected}",
+            golden.display()
+        );
+    }
+    assert_eq!(
+        made.len(),
+        expected.len(),
+        "{}: one ends sooner",
+        golden.display()
+    );
+    for GeneratedFile { path, text } in &generated.files {
+        assert!(text.starts_with(GENERATED_MARK), "{path} lacks the mark");
+        let trailing = text.lines().find(|line| line.ends_with(' '));
+        assert_eq!(trailing, None, "{path} has spaces at the end of a line");
+        assert!(text.ends_with('\n'), "{path} does not end with a line");
+    }
+}
+
+/// With `WRITE_BINDINGS=DIR` all bindings are written below that directory, to be compiled.
+#[test]
+fn bindings_can_be_written_out() {
+    let Some(directory) = std::env::var_os("WRITE_BINDINGS") else {
+        return;
+    };
+    for name in MODULES {
+        for (folder, language) in languages() {
+            for file in generated(name, language).files {
+                let path = Path::new(&directory)
+                    .join(name)
+                    .join(folder)
+                    .join(file.path);
+                let parent = path.parent().expect("it is below the directory");
+                fs::create_dir_all(parent).expect("the directory can be written");
+                fs::write(&path, file.text).expect("the directory can be written");
+            }
+        }
+    }
+}
+
+fn languages() -> [(&'static str, Language); 3] {
+    let namespace = "SpacetimeDB.Types".to_owned();
+    [
+        ("rust", Language::Rust),
+        ("typescript", Language::TypeScript),
+        ("csharp", Language::CSharp { namespace }),
+    ]
+}
+
+const MODULES: [&str; 5] = ["chat", "kitchen_sink", "views", "procedures", "names"];
+
+#[test]
+fn output_is_as_before() {
+    for name in MODULES {
+        for (folder, language) in languages() {
+            check(name, folder, language);
+        }
+    }
+}
+
+#[test]
+fn private_tables_are_left_out_and_named() {
+    let generated = generated("kitchen_sink", Language::TypeScript);
+    assert!(
+        generated
+            .skipped_private_tables
+            .contains(&"secret".to_owned())
+    );
+    let is_secret = |path: &str| path.contains("secret_table");
+    assert!(!generated.files.iter().any(|file| is_secret(&file.path)));
+}
