@@ -82,8 +82,6 @@ pub struct Gauges {
     pub outbox_bytes_max: usize,
     /// Linear memory of all instances of the module.
     pub module_memory_bytes: usize,
-    /// Rows, large values and indexes.
-    pub table_memory_bytes: usize,
     /// The queries that told most rows, as many as were asked for.
     pub busiest: Vec<QueryGauge>,
 }

@@ -93,11 +93,6 @@ const METRICS: &[Metric] = &[
         |it| it.gauges.module_memory_bytes as f64,
     ),
     gauge(
-        "table_memory_bytes",
-        "Memory of rows, large values and indexes.",
-        |it| it.gauges.table_memory_bytes as f64,
-    ),
-    gauge(
         "total_incoming_queue_length",
         "Requests that wait for the database.",
         |it| it.counters.requests_waiting as f64,

@@ -196,15 +196,13 @@ impl Marked {
             let wanted = part.len.min(left);
             left -= wanted;
             let is_cut = wanted < part.len;
-            let Ok(mut text) = read_end(part, wanted) else {
+            // With the byte before them: it tells whether they begin with a whole line.
+            let Ok(mut text) = read_end(part, wanted + u64::from(is_cut)) else {
                 break;
             };
             if is_cut {
-                let first_whole = text
-                    .iter()
-                    .position(|&b| b == b'\n')
-                    .map_or(text.len(), |at| at + 1);
-                text.drain(..first_whole);
+                let line_end = text.iter().position(|&b| b == b'\n');
+                text.drain(..line_end.map_or(text.len(), |at| at + 1));
             }
             texts.push(text);
             if is_cut {

@@ -31,7 +31,6 @@ impl Worker {
             clients: self.clients.len(),
             queries: self.subscriptions.len(),
             module_memory_bytes: self.shared.quota.memory_bytes(),
-            table_memory_bytes: self.store.datastore().allocated_bytes(),
             ..Gauges::default()
         };
         for client in self.clients.values() {

@@ -24,6 +24,7 @@ export const SERVER_URL = required('SERVER_URL');
 export const CHAT_DATABASE = required('CHAT_DATABASE');
 export const KITCHEN_SINK_DATABASE = required('KITCHEN_SINK_DATABASE');
 export const VIEWS_DATABASE = required('VIEWS_DATABASE');
+export const PROCEDURES_DATABASE = required('PROCEDURES_DATABASE');
 
 // The running test says which protocols are offered, and asks what the server chose. This client is
 // given its sockets; the official one takes the global WebSocket, which Node has only since 22.

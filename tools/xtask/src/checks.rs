@@ -75,7 +75,7 @@ pub fn run_all() -> Result<()> {
 
 /// The scenarios of TypeScript clients against a running server, with the official client and with
 /// this project's, and the tests of the latter alone.
-pub fn typescript(server: &str, chat: &str, kitchen_sink: &str, views: &str) -> Result<()> {
+pub fn typescript(server: &str, [chat, kitchen_sink, views, procedures]: [&str; 4]) -> Result<()> {
     let scenarios = setup::typescript_folder();
     let client = setup::typescript_client_folder();
     let runs = [
@@ -94,6 +94,7 @@ pub fn typescript(server: &str, chat: &str, kitchen_sink: &str, views: &str) -> 
                 .env("CHAT_DATABASE", chat)
                 .env("KITCHEN_SINK_DATABASE", kitchen_sink)
                 .env("VIEWS_DATABASE", views)
+                .env("PROCEDURES_DATABASE", procedures)
                 .current_dir(folder),
             TYPESCRIPT_TIMEOUT,
         )?;
@@ -161,7 +162,9 @@ fn typescript_client_in(folder: &Path, binary: &Path) -> Result<()> {
     server.publish("chat", &modules.join("chat.wasm"))?;
     server.publish("kitchen-sink", &modules.join("kitchen_sink.wasm"))?;
     server.publish("views", &modules.join("views.wasm"))?;
-    typescript(&server.url(), "chat", "kitchen-sink", "views")?;
+    server.publish("procedures", &modules.join("procedures.wasm"))?;
+    let databases = ["chat", "kitchen-sink", "views", "procedures"];
+    typescript(&server.url(), databases)?;
     server.stop()
 }
 

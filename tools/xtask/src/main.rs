@@ -45,6 +45,9 @@ enum Chore {
         /// A database that runs the views module
         #[arg(long, default_value = "views")]
         views: String,
+        /// A database that runs the procedures module
+        #[arg(long, default_value = "procedures")]
+        procedures: String,
     },
     /// Check the rules that a compiler does not know
     Tidy,
@@ -65,8 +68,10 @@ fn main() -> ExitCode {
             chat,
             kitchen_sink,
             views,
-        } => setup::typescript_packages()
-            .and_then(|()| checks::typescript(&server, &chat, &kitchen_sink, &views)),
+            procedures,
+        } => setup::typescript_packages().and_then(|()| {
+            checks::typescript(&server, [&chat, &kitchen_sink, &views, &procedures])
+        }),
         Chore::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Chore::Tidy => tidy::check(&repository_folder()),
     };

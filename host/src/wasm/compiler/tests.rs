@@ -73,7 +73,7 @@ async fn a_program_in_use_is_shared_and_one_on_disk_is_loaded() {
 #[tokio::test]
 async fn a_module_that_compiles_for_too_long_is_refused_and_the_next_ones_are_not() {
     let folder = tempfile::tempdir().expect("a folder");
-    let engine = engine(&folder, Duration::from_millis(50));
+    let engine = engine(&folder, Duration::from_millis(1));
     let large = Bytes::from(module(60));
     let refused = Program::load_in_time(&engine, large.clone()).await;
     assert!(
