@@ -75,7 +75,8 @@ pub fn run_all() -> Result<()> {
 
 /// The scenarios of TypeScript clients against a running server, with the official client and with
 /// this project's, and the tests of the latter alone.
-pub fn typescript(server: &str, [chat, kitchen_sink, views, procedures]: [&str; 4]) -> Result<()> {
+pub fn typescript(server: &str, databases: [&str; 5]) -> Result<()> {
+    let [chat, kitchen_sink, views, procedures, game] = databases;
     let scenarios = setup::typescript_folder();
     let client = setup::typescript_client_folder();
     let runs = [
@@ -95,6 +96,7 @@ pub fn typescript(server: &str, [chat, kitchen_sink, views, procedures]: [&str; 
                 .env("KITCHEN_SINK_DATABASE", kitchen_sink)
                 .env("VIEWS_DATABASE", views)
                 .env("PROCEDURES_DATABASE", procedures)
+                .env("GAME_DATABASE", game)
                 .current_dir(folder),
             TYPESCRIPT_TIMEOUT,
         )?;
@@ -163,7 +165,8 @@ fn typescript_client_in(folder: &Path, binary: &Path) -> Result<()> {
     server.publish("kitchen-sink", &modules.join("kitchen_sink.wasm"))?;
     server.publish("views", &modules.join("views.wasm"))?;
     server.publish("procedures", &modules.join("procedures.wasm"))?;
-    let databases = ["chat", "kitchen-sink", "views", "procedures"];
+    server.publish("game", &modules.join("game.wasm"))?;
+    let databases = ["chat", "kitchen-sink", "views", "procedures", "game"];
     typescript(&server.url(), databases)?;
     server.stop()
 }

@@ -48,6 +48,9 @@ enum Chore {
         /// A database that runs the procedures module
         #[arg(long, default_value = "procedures")]
         procedures: String,
+        /// A database that runs the game module
+        #[arg(long, default_value = "game")]
+        game: String,
     },
     /// Check the rules that a compiler does not know
     Tidy,
@@ -69,8 +72,9 @@ fn main() -> ExitCode {
             kitchen_sink,
             views,
             procedures,
+            game,
         } => setup::typescript_packages().and_then(|()| {
-            checks::typescript(&server, [&chat, &kitchen_sink, &views, &procedures])
+            checks::typescript(&server, [&chat, &kitchen_sink, &views, &procedures, &game])
         }),
         Chore::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Chore::Tidy => tidy::check(&repository_folder()),

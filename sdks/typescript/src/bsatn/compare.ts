@@ -59,25 +59,31 @@ export function comparePrimitives(left: any, right: any): number {
   return Number(left !== left) - Number(right !== right);
 }
 
-/** A function from values of an ordered type to primitives with the same order. */
-export function orderOf(type: AlgebraicType): (value: any) => number | bigint | string | boolean {
+export type Order = (value: any) => number | bigint | string | boolean;
+
+/**
+ * A function from values of a type to primitives with the same order. Undefined if there is none:
+ * values of options and of sums with data are not one primitive.
+ */
+export function orderOf(type: AlgebraicType): Order | undefined {
   switch (type.tag) {
-    case 'Product':
-      if (type.value.elements.length === 1) {
-        const { name, algebraicType } = type.value.elements[0]!;
-        const inner = orderOf(algebraicType);
-        return value => inner(value[name ?? '0']);
-      }
-      break;
+    case 'Product': {
+      const [only] = type.value.elements;
+      const inner = type.value.elements.length === 1 ? orderOf(only!.algebraicType) : undefined;
+      return inner && (value => inner(value[only!.name ?? '0']));
+    }
     case 'Sum': {
-      const tags = new Map(type.value.variants.map((variant, at) => [variant.name, at]));
-      return value => tags.get(value?.tag) ?? -1;
+      const { variants } = type.value;
+      const isPlain = variants.every(
+        ({ algebraicType: it }) => it.tag === 'Product' && it.value.elements.length === 0
+      );
+      const tags = new Map(variants.map((variant, at) => [variant.name, at]));
+      return isPlain ? value => tags.get(value?.tag) ?? -1 : undefined;
     }
     case 'Array':
     case 'Ref':
-      break;
+      return undefined;
     default:
       return value => value;
   }
-  throw new TypeError(`there is no index on values of ${type.tag}`);
 }

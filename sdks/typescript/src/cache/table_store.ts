@@ -20,8 +20,9 @@ import {
 } from '../bsatn/key.js';
 import type BinaryReader from '../bsatn/reader.js';
 import type { RowList } from '../bsatn/row_list.js';
+import { Range } from '../schema/range.js';
 import type { UntypedTableDef } from '../schema/tables.js';
-import { OrderedIndex, type Row } from './ordered_index.js';
+import { type OrderedColumn, OrderedIndex, type Row } from './ordered_index.js';
 
 export type { Row };
 
@@ -342,10 +343,14 @@ export class TableStore {
     const name = columns.join();
     let index = this.ordered.get(name);
     if (index === undefined) {
-      const ordered = columns.map(column => ({
-        name: column,
-        order: orderOf(this.typeOf(column)),
-      }));
+      const ordered: OrderedColumn[] = [];
+      for (const column of columns) {
+        const order = orderOf(this.typeOf(column));
+        if (order === undefined) {
+          return this.search(columns, bounds);
+        }
+        ordered.push({ name: column, order });
+      }
       const rows = Array.from(this.rows.values(), ({ row, sequence }): [Row, number] => [
         row,
         sequence,
@@ -354,6 +359,22 @@ export class TableStore {
       this.ordered.set(name, index);
     }
     return index.filter(bounds);
+  }
+
+  /** The same without an index, for values that have no order here. */
+  private *search(
+    columns: readonly string[],
+    bounds: readonly unknown[]
+  ): Generator<Row, undefined> {
+    if (bounds.some(bound => bound instanceof Range)) {
+      throw new TypeError(`a range of ${columns.join(', ')} cannot be searched: use equal values`);
+    }
+    for (const { row } of this.rows.values()) {
+      if (bounds.every((bound, at) => deepEqual(row[columns[at]!], bound))) {
+        yield row;
+      }
+    }
+    return undefined;
   }
 
   /**

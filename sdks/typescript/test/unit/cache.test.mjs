@@ -367,7 +367,7 @@ test('callbacks see all tables changed, and what they throw stops nothing', asyn
   connection.disconnect();
 });
 
-test('what the server says that cannot be is an error of the connection, not of the table', async () => {
+test('what cannot be read is an error of the connection, and leaves the tables', async () => {
   const server = new FakeServer();
   let failure;
   const connection = await opened(server, builder =>
