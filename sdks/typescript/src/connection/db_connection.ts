@@ -18,7 +18,7 @@ import {
   SubscriptionError,
   toError,
 } from '../errors.js';
-import { callUser, stdbLogger } from '../logger.js';
+import { stdbLogger } from '../logger.js';
 import {
   type NamespacedQueryBuilder,
   type RowTypedQuery,
@@ -37,14 +37,12 @@ import {
   type Message,
   type QuerySetUpdate,
   type ServerMessage,
-  type TableRows,
   readServerMessage,
   writeCallProcedure,
   writeCallReducer,
   writeOneOffQuery,
-  writeSubscribe,
-  writeUnsubscribe,
 } from './protocol.js';
+import { QuerySets } from './query_sets.js';
 import { type ReconnectPolicy, isFinal, onWake, reconnectDelayMs } from './reconnect.js';
 import type {
   ClientDbView,
@@ -52,7 +50,7 @@ import type {
   ReducersView,
   UntypedRemoteModule,
 } from './remote_module.js';
-import { type RowChanges, SubscribedRows } from './row_changes.js';
+import { SubscribedRows } from './row_changes.js';
 import {
   SubscriptionBuilderImpl,
   type SubscriptionHandleImpl,
@@ -90,8 +88,6 @@ export type RemoteModuleOf<C> = C extends DbConnectionImpl<infer Module> ? Modul
 /** An unexpected end before this long after the start of the connection counts as a failure. */
 const STABLE_MS_MIN = 5000;
 
-const EMPTY_READER = new BinaryReader(new Uint8Array(0));
-
 export class DbConnectionImpl<Module extends UntypedRemoteModule>
   implements DbContext<Module>, SubscriptionHost<Module>
 {
@@ -112,20 +108,15 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
   readonly #cache: ClientCache;
   readonly #rows: SubscribedRows;
   readonly #calls = new Calls();
-  /** All sets that have not ended, by their ids. */
-  readonly #sets = new Map<number, SubscriptionHandleImpl<Module>>();
+  readonly #sets: QuerySets<Module>;
   #link: Link | undefined;
   #hasConnected = false;
   #hasEnded = false;
   #lastRequestId = 0;
-  #lastSetId = 0;
   #lastEventId = 0;
   /** Bodies that came while callbacks were running. */
   #bodies: Uint8Array[] = [];
   #isHandling = false;
-  /** The sets whose rows are awaited before tables are exchanged; whom to tell then. */
-  #awaitedSets = new Set<number>();
-  #appliedAgain: SubscriptionHandleImpl<Module>[] = [];
   #attempt = 0;
   #openedAt = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -139,6 +130,19 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
     this.token = config.token;
     this.#cache = new ClientCache(config.remoteModule.tables);
     this.#rows = new SubscribedRows(this.#cache);
+    this.#sets = new QuerySets(
+      {
+        connection: this,
+        nextEventId: () => this.#nextEventId(),
+        nextRequestId: () => this.#nextRequestId(),
+        send: message => this.#send(message),
+        exchanged: () => {
+          this.#emitter.emit('reconnected', this);
+          this.#emitter.emit('state');
+        },
+      },
+      this.#rows
+    );
     this.db = this.#cache.view as ClientDbView<Module>;
     this.reducers = makeReducers(this, config.remoteModule) as ReducersView<Module>;
     this.procedures = makeProcedures(this, config.remoteModule) as ProceduresView<Module>;
@@ -179,17 +183,9 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
 
   /** Everything is asked for again; on the first connection, for the first time. */
   #opened(): void {
-    const link = this.#link!;
-    if (this.#hasConnected) {
-      this.#rows.beginAgain();
-      this.#awaitedSets = new Set(this.#sets.keys());
-      this.#appliedAgain = [];
-    }
-    for (const handle of this.#sets.values()) {
-      link.send(writeSubscribe(this.#nextRequestId(), handle.querySetId, handle.queries));
-    }
+    this.#sets.subscribeAll(this.#hasConnected);
     for (const message of this.#calls.sendAll()) {
-      link.send(message);
+      this.#send(message);
     }
   }
 
@@ -197,8 +193,7 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
     const wasActive = this.isActive;
     this.isActive = false;
     this.#bodies = [];
-    this.#rows.abandon();
-    this.#dropLeavingSets();
+    this.#sets.connectionLost();
     const policy = this.#config.reconnect;
     const ends = this.isDisconnectRequested || policy === undefined || isFinal(error);
     if (ends || policy.maxAttempts <= this.#attempt) {
@@ -326,13 +321,13 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
         this.#connected(message);
         break;
       case 'SubscribeApplied':
-        this.#applied(message.querySetId, message.rows, reader);
+        this.#sets.applied(message.querySetId, message.rows, reader);
         break;
       case 'UnsubscribeApplied':
-        this.#unsubscribed(message.querySetId);
+        this.#sets.unsubscribed(message.querySetId);
         break;
       case 'SubscriptionError':
-        this.#subscriptionFailed(message.querySetId, message.error);
+        this.#sets.failed(message.querySetId, message.error);
         break;
       case 'TransactionUpdate':
         this.#changed(reader, message.querySets, { id: this.#nextEventId(), tag: 'Transaction' });
@@ -358,7 +353,7 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
     this.isActive = true;
     this.#openedAt = Date.now();
     if (this.#hasConnected) {
-      this.#exchangeWhenComplete();
+      this.#sets.exchangeWhenComplete();
       return;
     }
     this.#hasConnected = true;
@@ -388,127 +383,20 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
     if (this.#hasEnded) {
       throw new ConnectionLostError('the connection has ended; make a new one', false);
     }
-    this.#lastSetId += 1;
-    const id = this.#lastSetId;
-    handle.querySetId = id;
-    this.#sets.set(id, handle);
-    const link = this.#link!;
-    if (link.canSend) {
-      link.send(writeSubscribe(this.#nextRequestId(), id, handle.queries));
-    }
+    this.#sets.add(handle);
   }
 
   removeQuerySet(handle: SubscriptionHandleImpl<Module>): void {
-    handle.state = 'leaving';
+    this.#sets.remove(handle);
+  }
+
+  /** False if there is no connection to send it to. */
+  #send(message: Message): boolean {
     const link = this.#link!;
     if (link.canSend) {
-      link.send(writeUnsubscribe(this.#nextRequestId(), handle.querySetId));
-    } else {
-      // Nobody has to be asked; but callbacks do not run inside of the call.
-      queueMicrotask(() => {
-        if (this.#sets.has(handle.querySetId)) {
-          this.#unsubscribed(handle.querySetId);
-        }
-      });
+      link.send(message);
     }
-  }
-
-  #dropLeavingSets(): void {
-    for (const handle of [...this.#sets.values()]) {
-      if (handle.state === 'leaving') {
-        this.#unsubscribed(handle.querySetId);
-      }
-    }
-  }
-
-  #applied(set: number, tables: readonly TableRows[], reader: BinaryReader): void {
-    const handle = this.#sets.get(set);
-    if (handle === undefined) {
-      return;
-    }
-    const changes = this.#rows.insert(reader, set, tables);
-    if (this.#rows.isBeginningAgain) {
-      this.#appliedAgain.push(handle);
-      this.#noLongerAwaited(set);
-      return;
-    }
-    this.#tellApplied(handle);
-    changes.report(this.#subscribeContext());
-  }
-
-  #subscribeContext(): Context<Module> {
-    return new Context<Module>(this, { id: this.#nextEventId(), tag: 'SubscribeApplied' });
-  }
-
-  #tellApplied(handle: SubscriptionHandleImpl<Module>): void {
-    if (handle.state !== 'pending') {
-      return;
-    }
-    handle.state = 'applied';
-    for (const callback of handle.onApplied) {
-      callUser(callback, 'onApplied', new Context<Module>(this, undefined));
-    }
-  }
-
-  #noLongerAwaited(set: number): void {
-    this.#awaitedSets.delete(set);
-    this.#exchangeWhenComplete();
-  }
-
-  #exchangeWhenComplete(): void {
-    if (!this.#rows.isBeginningAgain || 0 < this.#awaitedSets.size || !this.isActive) {
-      return;
-    }
-    const changes = this.#rows.exchange();
-    const handles = this.#appliedAgain;
-    this.#appliedAgain = [];
-    for (const handle of handles) {
-      this.#tellApplied(handle);
-    }
-    changes.report(this.#subscribeContext());
-    this.#emitter.emit('reconnected', this);
-    this.#emitter.emit('state');
-  }
-
-  #dropSet(set: number): RowChanges {
-    this.#sets.delete(set);
-    return this.#rows.dropSet(EMPTY_READER, set);
-  }
-
-  #unsubscribed(set: number): void {
-    const handle = this.#sets.get(set);
-    if (handle === undefined) {
-      return;
-    }
-    const changes = this.#dropSet(set);
-    handle.state = 'ended';
-    if (handle.onEnd !== undefined) {
-      callUser(handle.onEnd, 'unsubscribeThen', new Context<Module>(this, undefined));
-    }
-    const event = { id: this.#nextEventId(), tag: 'UnsubscribeApplied' };
-    changes.report(new Context<Module>(this, event));
-    this.#noLongerAwaited(set);
-  }
-
-  /** A query was refused or has failed. Exactly the rows of this set go. */
-  #subscriptionFailed(set: number, text: string): void {
-    const handle = this.#sets.get(set);
-    if (handle === undefined) {
-      return;
-    }
-    const changes = this.#dropSet(set);
-    handle.state = 'ended';
-    const error = new SubscriptionError(text);
-    const context = new Context<Module>(this, error);
-    for (const callback of handle.onError) {
-      callUser(callback, 'onError', context, error);
-    }
-    if (handle.onError.length === 0) {
-      stdbLogger('error', 'a subscription failed:', text);
-    }
-    const event = { id: this.#nextEventId(), tag: 'Error', value: error };
-    changes.report(new Context<Module>(this, event));
-    this.#noLongerAwaited(set);
+    return link.canSend;
   }
 
   /** The queries of all tables that the bindings know. */
