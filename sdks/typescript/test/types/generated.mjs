@@ -2,15 +2,7 @@
 // package, and runs it as far as it can be run without a server.
 
 import { execFileSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -23,17 +15,24 @@ if (!existsSync(golden)) {
   console.error(`SKIPPED: there are no generated bindings in ${golden}`);
   process.exit(0);
 }
-const modules = readdirSync(golden).filter(name => existsSync(join(golden, name, 'typescript')));
+// A file holds all files for a module, each after a line with its path.
+const SUFFIX = '.typescript.txt';
+const modules = readdirSync(golden)
+  .filter(name => name.endsWith(SUFFIX))
+  .map(name => name.slice(0, -SUFFIX.length));
+if (modules.length === 0) {
+  throw new Error(`there are no generated bindings in ${golden}`);
+}
 for (const name of modules) {
-  const folder = join(target, name);
-  mkdirSync(folder, { recursive: true });
-  cpSync(join(golden, name, 'typescript'), folder, { recursive: true });
-  for (const file of readdirSync(folder, { recursive: true })) {
-    if (file.endsWith('.ts')) {
-      const path = join(folder, file);
-      const text = readFileSync(path, 'utf8');
-      writeFileSync(path, text.replaceAll(/from (['"])spacetimedb\1/g, 'from "spacetime-client"'));
-    }
+  const text = readFileSync(join(golden, name + SUFFIX), 'utf8');
+  for (const part of text.split(/^==== /m).slice(1)) {
+    const end = part.indexOf('\n');
+    const path = join(target, name, part.slice(0, end));
+    mkdirSync(dirname(path), { recursive: true });
+    const own = part
+      .slice(end + 1)
+      .replaceAll(/from (['"])spacetimedb\1/g, "from 'spacetime-client'");
+    writeFileSync(path, own);
   }
 }
 const options = {
@@ -43,6 +42,7 @@ const options = {
     outDir: 'out',
     declaration: false,
     incremental: false,
+    noUnusedLocals: false,
     tsBuildInfoFile: null,
     // As applications are compiled that are bundled.
     module: 'esnext',
@@ -54,7 +54,9 @@ const options = {
 writeFileSync(join(target, 'tsconfig.json'), JSON.stringify(options, null, 2));
 const bin = join(here, '../../node_modules/.bin');
 execFileSync(join(bin, 'tsc'), ['-p', target], { stdio: 'inherit' });
-for (const name of modules) {
+// Of some modules only a part is kept.
+const whole = modules.filter(name => existsSync(join(target, name, 'index.ts')));
+for (const name of whole) {
   const bundle = join(target, 'out', `${name}.mjs`);
   const entry = join(target, name, 'index.ts');
   const flags = ['--bundle', '--format=esm', '--packages=external', '--log-level=warning'];
