@@ -68,6 +68,12 @@ for (const name of whole) {
   if (builder.getModuleName() !== name) {
     throw new Error(`the bindings of ${name} do not make a builder`);
   }
-  const queries = Object.values(tables).map(table => table.toSql());
+  // Tables of submodules are one level down.
+  const leaves = place =>
+    Object.values(place).flatMap(it => (typeof it.toSql === 'function' ? [it] : leaves(it)));
+  const queries = leaves(tables).map(table => table.toSql());
+  if (!queries.every(sql => sql.startsWith('SELECT * FROM "'))) {
+    throw new Error(`the queries of ${name} are not SQL: ${queries}`);
+  }
   console.log(`${name}: ${queries.length} tables`);
 }
