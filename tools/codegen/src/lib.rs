@@ -123,6 +123,8 @@ pub struct GeneratedFile {
 pub struct Generated {
     /// By path.
     pub files: Vec<GeneratedFile>,
+    /// What a new project needs beside the bindings; never overwritten.
+    pub only_if_absent: Vec<GeneratedFile>,
     /// Private tables that were left out, by name.
     pub skipped_private_tables: Vec<String>,
 }
@@ -131,6 +133,7 @@ pub struct Generated {
 pub fn generate(module: &ModuleDef, options: &Options) -> Result<Generated, GenerateError> {
     let model = Model::new(module, options.include_private)?;
     let mut files = Files::default();
+    let mut only_if_absent = Vec::new();
     match &options.language {
         Language::Rust => rust::generate(&model, options, &mut files)?,
         Language::TypeScript => typescript::generate(&model, options, &mut files)?,
@@ -143,10 +146,12 @@ pub fn generate(module: &ModuleDef, options: &Options) -> Result<Generated, Gene
         } => {
             let names = unreal::Names::new(&model, module_name, prefix);
             unreal::generate(&model, options, &names, &mut files)?;
+            only_if_absent = unreal::project_files(module_name);
         }
     }
     Ok(Generated {
         files: files.into_sorted(),
+        only_if_absent,
         skipped_private_tables: model.skipped_private_tables,
     })
 }

@@ -22,3 +22,7 @@ pub(crate) fn generate(
         language: "Unreal",
     })
 }
+
+pub(crate) fn project_files(_module_name: &str) -> Vec<crate::GeneratedFile> {
+    Vec::new()
+}

@@ -86,17 +86,23 @@ fn unhandled(code: &mut Code) {
         code,
         "if (InternalOnUnhandledReducerError != null)",
         |code| {
-            braces(code, "switch (ctx.Event.Status)", |code| {
-                code.line("case Status.Failed(var reason):");
-                code.line(
-                    "    InternalOnUnhandledReducerError(ctx, new Exception(reason));\n    break;",
-                );
-                code.line("case Status.OutOfEnergy(var _):");
-                code.line(
-                "    InternalOnUnhandledReducerError(ctx, new Exception(\"out of energy\"));\n    \
-                 break;",
+            braces(
+                code,
+                "if (ctx.Event.Status is Status.Failed failed)",
+                |code| {
+                    code.line("failed.Deconstruct(out var reason);");
+                    code.line("InternalOnUnhandledReducerError(ctx, new Exception(reason));");
+                },
             );
-            });
+            braces(
+                code,
+                "else if (ctx.Event.Status is Status.OutOfEnergy)",
+                |code| {
+                    code.line(
+                        "InternalOnUnhandledReducerError(ctx, new Exception(\"out of energy\"));",
+                    );
+                },
+            );
         },
     );
 }

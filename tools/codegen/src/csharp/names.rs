@@ -191,19 +191,20 @@ fn integer_type(integer: Integer) -> &'static str {
 
 /// What a parameterless constructor must set a field to; nothing for types with a fitting
 /// default.
-pub(super) fn initial_value(module: &Module, ty: &Ty) -> Option<&'static str> {
-    match ty {
-        Ty::String => Some("\"\""),
-        Ty::Bytes | Ty::Array(_) => Some("new()"),
-        Ty::Result(..) => Some("default!"),
-        Ty::ScheduleAt => Some("null!"),
+pub(super) fn initial_value(module: &Module, ty: &Ty) -> Option<String> {
+    let value = match ty {
+        Ty::String => "\"\"".to_owned(),
+        Ty::Bytes | Ty::Array(_) => format!("new {}()", self::ty(module, ty)),
+        Ty::Result(..) => "default!".to_owned(),
+        Ty::ScheduleAt => "null!".to_owned(),
         Ty::Named(position) => match module.named(*position).shape {
-            Shape::Product(_) => Some("new()"),
-            Shape::Sum(_) => Some("null!"),
-            Shape::PlainEnum(_) => None,
+            Shape::Product(_) => format!("new {}()", self::ty(module, ty)),
+            Shape::Sum(_) => "null!".to_owned(),
+            Shape::PlainEnum(_) => return None,
         },
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(value)
 }
 
 /// Whether the type is a reference type, whose option is the type itself, or null.

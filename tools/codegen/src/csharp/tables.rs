@@ -79,7 +79,7 @@ fn handle(code: &mut Code, module: &Module, table: &Table, name: &str) {
             format_args!("internal {name}Handle(DbConnection conn) : base(conn)"),
             |code| {
                 for index in &indexes {
-                    code.line(format_args!("{} = new(this);", index.name));
+                    code.line(format_args!("{} = new {}(this);", index.name, index.class));
                 }
             },
         );
