@@ -4,50 +4,44 @@
 //! nothing else: what was committed is written out, clients are cut off, and the database is
 //! opened again from disk. One that keeps failing is given up, with its files untouched.
 
+mod embedded;
 mod handlers;
 mod modules;
+mod shared;
 
+pub use embedded::{EmbedError, Embedded, EmbeddedRuntime, InsertRowsError, ScheduledRow, Work};
 pub use handlers::HandlerError;
 pub(crate) use modules::{ModuleRuntime, prepare};
+pub(crate) use shared::{Place, Shared};
 
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
-use spacetime_durability::storage::{
-    BadFailpoint, OsStorage, Storage, open_backend, with_failpoint,
-};
+use spacetime_durability::storage::BadFailpoint;
 use spacetime_types::module_def::ModuleDef;
 use spacetime_types::{Identity, Timestamp, TxOffset};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::backup::{BackupError, BackupSnapshot, BackupSource, Have, Subject};
-use crate::counters::{Counters, CountersNow, Gauges};
-use crate::limits::{ClientLimits, REQUEST_QUEUE_LEN_MAX};
-use crate::module::{LiveModule, prepare_module};
-use crate::module_http::OutboundHttp;
-use crate::module_log::{Level, LogSettings, ModuleLog, Record};
-use crate::panic_point::PanicPoint;
-use crate::past::{self, PastError, PastStates};
-use crate::pauses::{PauseFigures, Pauses};
-use crate::procedures::{ProcedurePool, Surroundings, Writer};
+use crate::counters::{CountersNow, Gauges};
+use crate::limits::REQUEST_QUEUE_LEN_MAX;
+use crate::module::LiveModule;
+use crate::module_log::{Level, ModuleLog, Record};
+use crate::past::{self, PastError};
+use crate::pauses::PauseFigures;
 use crate::publish::{ModuleUpdate, PrePublished, PreparedModule, PublishError};
 use crate::questions::QueryCounts;
-use crate::reads::Readers;
 use crate::release::ReleaseQueue;
 use crate::request::{
     CallArgs, CallReport, Caller, ClientId, Connect, ConnectError, DatabaseGone, Request,
 };
 use crate::session_rows;
 use crate::sql::{SqlError, SqlResult};
-use crate::wasm::{CallLimits, Quota, WasmEngine};
 use crate::worker::Worker;
 use spacetime_query as query;
-use spacetime_store::{Files, LogBehind, OpenStoreError, Store, StoreOptions};
+use spacetime_store::{Files, LogBehind, OpenStoreError, Store};
 use spacetime_table::migrate::Style;
 
 /// A database that fails this often within [`FAILURE_WINDOW`] is given up.
@@ -56,120 +50,6 @@ const FAILURE_WINDOW: Duration = Duration::from_secs(60);
 
 /// The writer thread's stack; wasm runs on it too.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
-
-/// What the thread and the handles of one database share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) identity: Identity,
-    pub(crate) owner: Identity,
-    pub(crate) directory: PathBuf,
-    pub(crate) engine: Arc<WasmEngine>,
-    pub(crate) quota: Quota,
-    pub(crate) client_limits: ClientLimits,
-    pub(crate) counters: Counters,
-    store: StoreOptions,
-    pub(crate) runtime: tokio::runtime::Handle,
-    pub(crate) log: Arc<ModuleLog>,
-    pub(crate) release: Arc<ReleaseQueue>,
-    past: PastStates,
-    pub(crate) pauses: Option<Arc<Pauses>>,
-    pub(crate) readers: Readers,
-    /// The way from reader threads to the writer thread; set when the thread is started.
-    pub(crate) requests: OnceLock<mpsc::WeakSender<Request>>,
-    definition: RwLock<Option<Arc<ModuleDef>>>,
-    procedures: RwLock<Option<Arc<ProcedurePool>>>,
-    outbound_http: Option<Arc<dyn OutboundHttp>>,
-    pub(crate) panic_point: Option<Arc<PanicPoint>>,
-    /// Turns true when the database goes down: procedures that sleep wake up.
-    stopping: watch::Sender<bool>,
-    next_client: AtomicU64,
-    /// Why the database is not running, once it is not.
-    gone: Mutex<Option<Box<str>>>,
-}
-
-impl Shared {
-    pub(crate) fn new(
-        (identity, owner): (Identity, Identity),
-        directory: PathBuf,
-        modules: ModuleRuntime,
-        (call_limits, log_settings): (CallLimits, LogSettings),
-        client_limits: ClientLimits,
-        store: StoreOptions,
-        readers: Readers,
-    ) -> Shared {
-        let log = Arc::new(ModuleLog::new(directory.join("module_logs"), log_settings));
-        Shared {
-            identity,
-            owner,
-            directory,
-            engine: modules.engine,
-            quota: Quota::new(call_limits),
-            outbound_http: modules.outbound_http,
-            panic_point: modules.panic_point,
-            client_limits,
-            counters: Counters::default(),
-            store,
-            runtime: readers.runtime(),
-            log,
-            release: Arc::new(ReleaseQueue::default()),
-            past: PastStates::default(),
-            pauses: Pauses::if_wanted(),
-            readers,
-            requests: OnceLock::new(),
-            definition: RwLock::new(None),
-            procedures: RwLock::new(None),
-            stopping: watch::Sender::new(false),
-            next_client: AtomicU64::new(1),
-            gone: Mutex::new(None),
-        }
-    }
-
-    /// Shows the module in place to the handles, and gives its procedures a place to run.
-    pub(crate) fn set_module(&self, prepared: &PreparedModule) {
-        let procedures = ProcedurePool::new(
-            prepared,
-            self.identity,
-            Arc::clone(&self.log),
-            self.quota.clone(),
-            self.surroundings(),
-        );
-        *self.definition.write() = Some(Arc::clone(&prepared.definition));
-        *self.procedures.write() = Some(procedures);
-    }
-
-    /// What runs the procedures and HTTP handlers of the module in place.
-    pub(crate) fn procedures(&self) -> Arc<ProcedurePool> {
-        let procedures = self.procedures.read();
-        Arc::clone(procedures.as_ref().expect("a module is in place"))
-    }
-
-    /// What procedures of this database need.
-    fn surroundings(&self) -> Surroundings {
-        let requests = self.requests.get();
-        let requests = requests.expect("set before the thread was started");
-        Surroundings {
-            writer: Writer::new(requests.clone()),
-            runtime: self.runtime.clone(),
-            http: self.outbound_http.clone(),
-            stopping: self.stopping.subscribe(),
-            run_time_max: self.quota.limits.procedure_time_max,
-            tx_time_max: self.quota.limits.call_time_max,
-        }
-    }
-
-    /// Never used twice, not even across a restart of the thread: a late request of a client that
-    /// was cut off must not reach another one.
-    pub(crate) fn take_client_id(&self) -> ClientId {
-        ClientId(self.next_client.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn gone(&self) -> DatabaseGone {
-        let reason = self.gone.lock().clone();
-        DatabaseGone {
-            reason: reason.unwrap_or_else(|| "it has stopped".into()),
-        }
-    }
-}
 
 /// Why a database could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -305,6 +185,7 @@ impl DatabaseHandle {
             caller,
             text: text.into(),
             confirmed,
+            connects: true,
             reply,
         })
         .await?;
@@ -372,8 +253,8 @@ impl DatabaseHandle {
         let durable = self.shared.release.durable().max(taken);
         let durable = durable.ok_or(BackupError::Nothing)?;
         let directory = self.shared.directory.clone();
+        let storage = self.shared.disk();
         let task = tokio::task::spawn_blocking(move || {
-            let storage: Arc<dyn Storage> = Arc::new(OsStorage);
             BackupSource::open(&storage, &directory, durable, &have, subject)
         });
         task.await.map_err(|_| BackupError::Panicked)?
@@ -464,7 +345,7 @@ fn ask_past(
     at: TxOffset,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<SqlResult, SqlError> {
-    let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+    let storage = shared.disk();
     let state = shared
         .past
         .after(at, &storage, &shared.directory, &shared.store)?;
@@ -533,8 +414,7 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
         Start::New(_) => Files::MayBeNew,
     };
     let on_durable = ReleaseQueue::follower(Arc::clone(&shared.release));
-    let storage = open_backend(shared.store.backend).map_err(StartError::Backend)?;
-    let storage = with_failpoint(storage)?;
+    let storage = shared.open_disk()?;
     let store = Store::open_with(
         &storage,
         &shared.directory,
@@ -563,13 +443,7 @@ fn open(shared: &Arc<Shared>, start: Start) -> Result<Worker, StartError> {
                 let (expected, found) = (shared.identity, row.database_identity);
                 return Err(StartError::WrongIdentity { expected, found });
             }
-            let prepared = prepare_module(
-                &shared.engine,
-                row.program_bytes.into(),
-                shared.identity,
-                &shared.log,
-                &shared.quota,
-            )?;
+            let prepared = shared.load_module(row.program_bytes.into())?;
             shared.set_module(&prepared);
             Ok(Worker::new(Arc::clone(shared), store, live(&prepared)))
         }

@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use spacetime_durability::storage::{BadFailpoint, OsStorage, with_failpoint};
 use spacetime_types::{Hash, Identity};
 
+use crate::clock::TimeSource;
 use crate::control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{DatabaseHandle, ModuleRuntime, Shared, Start, StartError, prepare};
@@ -78,6 +79,8 @@ impl Host {
                 engine: engine.map_err(OpenHostError::Wasm)?,
                 outbound_http: config.outbound_http,
                 panic_point,
+                time: TimeSource::System,
+                known: None,
             },
             allowances: Allowances {
                 call_limits: config.call_limits,
@@ -146,7 +149,7 @@ impl Host {
         names.extend(name.map(str::to_owned));
         Shared::new(
             (identity, owner),
-            self.data_dir.replica(replica),
+            self.data_dir.replica(replica).into(),
             self.modules.clone(),
             self.allowances.of(identity, &names),
             self.client_limits,

@@ -40,10 +40,14 @@ mod wasm;
 mod worker;
 
 pub use backup::{BackupError, BackupSnapshot, BackupSource, Have};
+pub use clock::{ManualClock, TimeSource};
 pub use control::{ControlDatabase, ControlError, DatabaseRecord, OpenControlError};
 pub use counters::{CountersNow, Gauges, QueryGauge};
 pub use data_dir::DataDirError;
-pub use database::{DatabaseHandle, HandlerError, StartError};
+pub use database::{
+    DatabaseHandle, EmbedError, Embedded, EmbeddedRuntime, HandlerError, InsertRowsError,
+    ScheduledRow, StartError, Work,
+};
 pub use host::{Host, OpenHostError};
 pub use limits::ClientLimits;
 pub use module_http::{
@@ -75,7 +79,7 @@ pub use request::{
 pub use restore::{RestoreError, RestoreTarget, Restored, restore_into};
 pub use settings::{DatabaseSettings, HostConfig};
 pub use spacetime_code_cache::CacheKey;
-pub use spacetime_durability::storage::Backend;
+pub use spacetime_durability::storage::{Backend, SimStorage, Storage};
 pub use spacetime_store::{LogRetention, OpenStoreError, StoreOptions};
 pub use spacetime_table::migrate::{Hints, Mode, Rename, Style, ValueHint};
 pub use sql::{SqlError, SqlResult, SqlStats};

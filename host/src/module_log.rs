@@ -12,7 +12,6 @@ mod files;
 mod flood;
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -22,6 +21,7 @@ use tokio::sync::broadcast;
 
 use self::files::LogFiles;
 use self::flood::{Flood, Verdict};
+use crate::clock::TimeSource;
 
 /// Lines a slow follower may fall behind before it misses some.
 const FOLLOWER_LAG_MAX: usize = 1024;
@@ -194,6 +194,8 @@ struct Line<'a> {
 struct Writing {
     /// `None`: nothing is written.
     files: Option<LogFiles>,
+    /// What was said, for a database without files; the newest of it.
+    memory: Option<Vec<u8>>,
     flood: Flood,
 }
 
@@ -202,6 +204,7 @@ struct Writing {
 pub struct ModuleLog {
     level: Level,
     writing: Mutex<Writing>,
+    time: TimeSource,
     feed: broadcast::Sender<Bytes>,
 }
 
@@ -223,12 +226,37 @@ impl ModuleLog {
         ModuleLog::with_files(None, settings)
     }
 
+    /// A log that is kept in memory, for a database that has no files. Leaves nothing out.
+    pub(crate) fn in_memory(time: TimeSource) -> ModuleLog {
+        let log = ModuleLog {
+            time,
+            ..ModuleLog::unwritten()
+        };
+        log.writing.lock().memory = Some(Vec::new());
+        log
+    }
+
+    /// Takes the lines of a log that is kept in memory.
+    #[must_use]
+    pub fn take_memory(&self) -> Vec<u8> {
+        let mut writing = self.writing.lock();
+        writing
+            .memory
+            .as_mut()
+            .map_or_else(Vec::new, std::mem::take)
+    }
+
     fn with_files(files: Option<LogFiles>, settings: LogSettings) -> ModuleLog {
         let (feed, _) = broadcast::channel(FOLLOWER_LAG_MAX);
         let flood = Flood::new(settings.records_per_second_max);
         ModuleLog {
             level: settings.level,
-            writing: Mutex::new(Writing { files, flood }),
+            writing: Mutex::new(Writing {
+                files,
+                memory: None,
+                flood,
+            }),
+            time: TimeSource::System,
             feed,
         }
     }
@@ -241,7 +269,9 @@ impl ModuleLog {
 
     /// Adds a record, now.
     pub fn append(&self, record: &Record<'_>) {
-        self.append_at(record, OffsetDateTime::from(SystemTime::now()));
+        let nanos = i128::from(self.time.now().micros) * 1000;
+        let now = OffsetDateTime::from_unix_timestamp_nanos(nanos);
+        self.append_at(record, now.unwrap_or(OffsetDateTime::UNIX_EPOCH));
     }
 
     fn append_at(&self, record: &Record<'_>, now: OffsetDateTime) {
@@ -270,6 +300,9 @@ impl ModuleLog {
         {
             let directory = files.directory().display();
             tracing::warn!(%directory, %error, "log record dropped");
+        }
+        if let Some(memory) = &mut writing.memory {
+            keep(memory, &line);
         }
         // Fails only if nobody follows.
         let _ = self.feed.send(line);
@@ -302,6 +335,17 @@ impl ModuleLog {
         }
         (text, feed)
     }
+}
+
+/// Keeps the newest lines.
+fn keep(memory: &mut Vec<u8>, line: &[u8]) {
+    let len_max = usize::try_from(TAIL_BYTES_MAX).unwrap_or(usize::MAX);
+    if memory.len() + line.len() > len_max {
+        let half = memory.len() / 2;
+        let line_end = memory[half..].iter().position(|&byte| byte == b'\n');
+        memory.drain(..line_end.map_or(memory.len(), |end| half + end + 1));
+    }
+    memory.extend_from_slice(line);
 }
 
 /// The level of a record's line; `None` if it is not one.

@@ -10,6 +10,7 @@ use spacetime_types::{ConnectionId, Identity, TxOffset};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::counters::Gauges;
+use crate::database::{InsertRowsError, ScheduledRow, Work};
 use crate::outbox::{Outbox, QuerySetId, ReducerOutcome, RequestId, SetSerial};
 use crate::procedures::{BeginTx, ProcedureDone};
 use crate::publish::{ModuleUpdate, PrePublished, PublishError};
@@ -152,6 +153,8 @@ pub enum Request {
         caller: Caller,
         text: Box<str>,
         confirmed: bool,
+        /// Whether the caller is connected for as long as this takes, as over HTTP.
+        connects: bool,
         reply: oneshot::Sender<Result<Vec<SqlResult>, SqlError>>,
     },
     /// Takes a snapshot if there is so much log behind the last one, and tells when it is there.
@@ -170,6 +173,19 @@ pub enum Request {
         /// How many queries are named.
         busiest: usize,
         reply: oneshot::Sender<Gauges>,
+    },
+    /// What is left to do without being asked.
+    Work {
+        reply: oneshot::Sender<Work>,
+    },
+    ScheduledRows {
+        reply: oneshot::Sender<Vec<ScheduledRow>>,
+    },
+    /// Inserts rows past the module.
+    InsertRows {
+        table: Box<str>,
+        rows: Vec<Bytes>,
+        reply: oneshot::Sender<Result<(), InsertRowsError>>,
     },
     /// Puts another module in place of the running one. The answer is the last transaction
     /// before an explicit migration.

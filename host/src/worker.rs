@@ -12,6 +12,7 @@
 
 mod calls;
 mod clients;
+mod embedded;
 mod grouping;
 mod intake;
 mod module_swap;
@@ -78,10 +79,10 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, store: Store, module: LiveModule) -> Worker {
         Worker {
             pauses: PauseWatch::new(shared.pauses.clone()),
+            clock: Clock::new(shared.time.clone()),
             shared,
             store,
             module,
-            clock: Clock::default(),
             clients: FxHashMap::default(),
             by_connection: FxHashMap::default(),
             subscriptions: SubscriptionSet::default(),
@@ -97,7 +98,7 @@ impl Worker {
     /// Cleans up after the last run, then serves requests until told to stop.
     pub(crate) fn run(&mut self, requests: &mut mpsc::Receiver<Request>) {
         self.disconnect_stale_clients();
-        let now = self.clock.now();
+        let now = self.clock.current();
         self.schedule.reload(self.store.datastore(), now);
         let mut intake = Intake::default();
         let mut batch = Vec::with_capacity(REQUEST_BATCH_LEN_MAX);
@@ -162,7 +163,7 @@ impl Worker {
 
     /// Waits for requests, or until a scheduled row is due. Fails when every handle is gone.
     fn wait(
-        &self,
+        &mut self,
         requests: &mut mpsc::Receiver<Request>,
         batch: &mut Vec<Request>,
     ) -> Result<(), AllHandlesGone> {
@@ -195,8 +196,9 @@ impl Worker {
     }
 
     /// How long there is nothing to do but requests; None if for ever.
-    fn time_to_wait(&self) -> Option<Duration> {
-        let due = self.schedule.next_due().map(crate::clock::until);
+    fn time_to_wait(&mut self) -> Option<Duration> {
+        let due = self.schedule.next_due();
+        let due = due.and_then(|due| self.clock.wait_for(due));
         let expiry = self.views.next_expiry();
         let expiry = expiry.map(|at| at.saturating_duration_since(Instant::now()));
         due.into_iter().chain(expiry).min()
@@ -281,16 +283,27 @@ impl Worker {
                 caller,
                 text,
                 confirmed,
+                connects,
                 reply,
-            } => {
-                self.sql(&caller, &text, confirmed, reply);
-            }
+            } => match connects {
+                true => self.sql(&caller, &text, confirmed, reply),
+                false => self.sql_unconnected(&caller, &text, confirmed, reply),
+            },
             Request::Snapshot { least, reply } => {
                 let tell = move |result| drop(reply.send(result));
                 self.store.snapshot_if_behind(least, Box::new(tell));
             }
             Request::Gauges { busiest, reply } => {
                 let _ = reply.send(self.gauges(busiest));
+            }
+            Request::Work { reply } => {
+                let _ = reply.send(self.work());
+            }
+            Request::ScheduledRows { reply } => {
+                let _ = reply.send(self.scheduled_rows());
+            }
+            Request::InsertRows { table, rows, reply } => {
+                let _ = reply.send(self.insert_rows(&table, &rows));
             }
             Request::Update { update, reply } => {
                 let _ = reply.send(self.update(&update));

@@ -1,7 +1,8 @@
 //! Requests that a module answers with its own HTTP handlers. They do not pass the writer thread.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
-use spacetime_types::Timestamp;
 
 use super::DatabaseHandle;
 use crate::module_http::{HttpRequest, HttpResponse};
@@ -12,6 +13,22 @@ use crate::request::Request;
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct HandlerError(Box<str>);
+
+/// Counts one that runs.
+struct Beside<'a>(&'a AtomicUsize);
+
+impl<'a> Beside<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Beside(count)
+    }
+}
+
+impl Drop for Beside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl DatabaseHandle {
     /// Answers an HTTP request with the handler that the module has for it, if it has one.
@@ -25,7 +42,8 @@ impl DatabaseHandle {
         let Some((id, name)) = pool.route(&request.method, path) else {
             return Ok(None);
         };
-        let timestamp = Timestamp::from_micros(crate::clock::wall_micros());
+        let timestamp = self.shared.time.now();
+        let _beside = Beside::begin(&self.shared.beside);
         // A task of its own: it goes on if whoever asked does not wait.
         let requests = self.requests.clone();
         let task = self.shared.runtime.spawn(async move {

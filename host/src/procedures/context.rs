@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::transaction::{OpenTx, Writer};
+use crate::clock::TimeSource;
 use crate::module_http::OutboundHttp;
 
 /// The database goes down: nothing waits any more.
@@ -24,6 +25,7 @@ pub(crate) struct Surroundings {
     /// `None` if modules may not send requests.
     pub(crate) http: Option<Arc<dyn OutboundHttp>>,
     pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) time: TimeSource,
     /// How long one call may compute.
     pub(crate) run_time_max: Duration,
     /// How long one transaction may keep the rows.

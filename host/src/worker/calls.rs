@@ -237,7 +237,7 @@ impl Worker {
         let Some(delta) = delta else {
             return Arc::default();
         };
-        let now = self.clock.now();
+        let now = self.clock.current();
         self.schedule.note_changes(&delta, now);
         self.tell_subscribers(&delta, caller)
     }

@@ -114,7 +114,7 @@ impl Worker {
         // Queries are evaluated over the delta only when they fit the tables again.
         self.refresh_subscriptions();
         self.publish_delta(delta, None);
-        let now = self.clock.now();
+        let now = self.clock.current();
         self.schedule.reload(self.store.datastore(), now);
         Ok(restore_point)
     }

@@ -110,11 +110,23 @@ impl Worker {
     /// A statement over HTTP: a client of its own, connected for as long as its turn takes. The
     /// answer waits for the disk on another thread, if it waits.
     pub(super) fn sql(&mut self, caller: &Caller, text: &str, confirmed: bool, reply: SqlReply) {
-        let started = Instant::now();
         if let Err(error) = self.run_connected(caller) {
             let _ = reply.send(Err(SqlError::Connect(error)));
             return;
         }
+        self.sql_unconnected(caller, text, confirmed, reply);
+        self.run_disconnected(caller);
+    }
+
+    /// A statement of whoever is connected, or need not be.
+    pub(super) fn sql_unconnected(
+        &mut self,
+        caller: &Caller,
+        text: &str,
+        confirmed: bool,
+        reply: SqlReply,
+    ) {
+        let started = Instant::now();
         let result = self.run_sql(caller, text, started);
         let needs = self.store.last_offset().filter(|_| confirmed);
         let release = SqlRelease {
@@ -142,7 +154,6 @@ impl Worker {
             Ok(Sql::Done(result)) => release.send(Ok(result)),
             Err(error) => release.send(Err(error)),
         }
-        self.run_disconnected(caller);
     }
 
     fn run_sql(&mut self, caller: &Caller, text: &str, started: Instant) -> Result<Sql, SqlError> {

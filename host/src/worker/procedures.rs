@@ -2,6 +2,7 @@
 //! and tells whoever asked how they ended.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -128,6 +129,7 @@ impl Worker {
             claims: caller.map(|caller| Arc::clone(&caller.claims_json)),
         };
         let pool = self.shared.procedures();
+        self.shared.beside.fetch_add(1, Ordering::Relaxed);
         let requests = self.shared.requests.get().cloned();
         self.shared.runtime.spawn(async move {
             let started = Instant::now();
@@ -150,6 +152,7 @@ impl Worker {
 
     /// A procedure ended.
     pub(super) fn procedure_done(&mut self, done: ProcedureDone) {
+        self.shared.beside.fetch_sub(1, Ordering::Relaxed);
         self.schedule.queue_immediate(done.immediate);
         let ProcedureDone {
             procedure,
@@ -189,7 +192,7 @@ impl Worker {
                 intended,
                 every,
             } => {
-                let now = self.clock.now();
+                let now = self.clock.current();
                 self.schedule
                     .run_again((table, row_id), intended, every, now);
             }

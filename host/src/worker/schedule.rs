@@ -5,11 +5,16 @@
 //!     row says (an interval counts from when the row was seen).
 //!   * A one-shot row is removed in the transaction of its reducer; if that fails, in one of its
 //!     own. It never runs twice, not even across a crash after the commit.
+//!   * The runs of an interval keep their distance from the first, however late one of them was
+//!     and however long it took; those that were missed are left out. A row begins to count anew
+//!     when somebody else writes it, and after a restart.
+//!   * Due rows take turns with requests: a row that is always due keeps nobody out.
 //!
 //! Not here: waiting (the worker's loop sleeps until `next_due`).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -19,6 +24,7 @@ use spacetime_types::{ConnectionId, TableId, Timestamp};
 
 use super::Worker;
 use super::calls::Transaction;
+use crate::limits::BATCH_TIME_MAX;
 use crate::module_log::{Level, Record};
 use crate::outbox::ReducerOutcome;
 use crate::procedures::{Origin, Procedure};
@@ -72,11 +78,10 @@ impl At {
     }
 }
 
-/// The first tick after `now`, counted from the time that the last run was meant for.
+/// The first tick after `now`, counted from the time that the last run was meant for. Never `now`
+/// itself: rows that run as fast as possible take turns with everything else.
 fn next_tick(intended: Timestamp, every: i64, now: Timestamp) -> Timestamp {
-    if every <= 0 {
-        return now;
-    }
+    let every = every.max(1);
     let passed = now.micros.saturating_sub(intended.micros).max(0);
     let ticks = passed / every + 1;
     Timestamp::from_micros(intended.micros.saturating_add(ticks.saturating_mul(every)))
@@ -162,6 +167,23 @@ impl Schedule {
         self.by_time.first().map(|(time, _)| *time)
     }
 
+    /// What is planned, the next first: when, the table, the row's key, the row, and for an interval
+    /// its length in microseconds.
+    pub(super) fn planned<'a>(
+        &'a self,
+        datastore: &'a Datastore,
+    ) -> impl Iterator<Item = (Timestamp, &'a Arc<TableSchema>, u64, Vec<u8>, Option<i64>)> {
+        self.by_time.iter().filter_map(|(due, key)| {
+            let schema = datastore.schema(key.table)?;
+            let row = scheduled_row(datastore, schema, *key)?;
+            let every = match At::of(schema, &row)? {
+                At::Interval(every) => Some(every),
+                At::Time(_) => None,
+            };
+            Some((*due, schema, key.row_id, row, every))
+        })
+    }
+
     fn take_due(&mut self, now: Timestamp) -> Option<(Timestamp, Key)> {
         let (time, key) = *self.by_time.first().filter(|(time, _)| *time <= now)?;
         self.unregister(key);
@@ -194,16 +216,21 @@ impl Schedule {
 }
 
 impl Worker {
-    /// Runs what is due, one row after the other; what becomes due meanwhile waits for the next
-    /// round, after the requests that came in.
+    /// Runs what is due, one row after the other, for as long as a batch of requests may take;
+    /// what is left, and what becomes due meanwhile, waits for the next round, after the requests
+    /// that came in.
     pub(super) fn run_due(&mut self) {
-        let now = self.clock.now();
+        let now = self.clock.current();
+        let started = Instant::now();
         while let Some((intended, key)) = self.schedule.take_due(now) {
-            self.run_scheduled(intended, key, now);
+            self.run_scheduled(intended, key);
+            if started.elapsed() >= BATCH_TIME_MAX {
+                break;
+            }
         }
     }
 
-    fn run_scheduled(&mut self, intended: Timestamp, key: Key, now: Timestamp) {
+    fn run_scheduled(&mut self, intended: Timestamp, key: Key) {
         let datastore = self.store.datastore();
         let Some(schema) = datastore.schema(key.table).map(Arc::clone) else {
             return;
@@ -235,9 +262,6 @@ impl Worker {
             self.start_scheduled(procedure, at, &schema, row.into(), (intended, key));
             return;
         }
-        if let At::Interval(every) = at {
-            self.schedule.set(key, next_tick(intended, every, now));
-        }
         let mut transaction = Transaction {
             sender: self.identity(),
             connection_id: ConnectionId::default(),
@@ -251,6 +275,20 @@ impl Worker {
             ran = self.run_transaction(&transaction, |_| Ok(()), remove_row);
         }
         self.publish_delta(ran.delta, None);
+        if let At::Interval(every) = at {
+            self.plan_next_run(&schema, key, intended, every);
+        }
+    }
+
+    /// Plans the next run of an interval. If the run has changed when its row is due, that counts
+    /// already; whatever else it changed in the row must not make the interval begin anew.
+    fn plan_next_run(&mut self, schema: &TableSchema, key: Key, intended: Timestamp, every: i64) {
+        let row = scheduled_row(self.store.datastore(), schema, key);
+        let at = row.and_then(|row| At::of(schema, &row));
+        if at == Some(At::Interval(every)) {
+            let now = self.clock.current();
+            self.schedule.set(key, next_tick(intended, every, now));
+        }
     }
 
     fn start_scheduled(
@@ -348,7 +386,8 @@ mod tests {
         assert_eq!(tick(1000, 100, 1350), 1400);
         assert_eq!(tick(1000, 100, 1300), 1400);
         assert_eq!(tick(1000, 100, 950), 1100);
-        assert_eq!(tick(1000, 0, 1300), 1300);
+        assert_eq!(tick(1000, 0, 1300), 1301);
+        assert_eq!(tick(1300, 0, 1300), 1301);
         assert_eq!(tick(0, i64::MAX, 5), i64::MAX);
     }
 

@@ -191,6 +191,7 @@ impl Database {
             caller: self.owner.clone(),
             text: text.into(),
             confirmed: false,
+            connects: true,
             reply,
         };
         self.handle.send(request).await?;

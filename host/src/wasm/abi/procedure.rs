@@ -110,13 +110,14 @@ fn procedure_sleep_until(mut caller: Caller<'_, Env>, wake_micros: i64) -> wasmt
             "only a procedure may sleep, and not inside a transaction",
         ));
     };
-    let wait = crate::clock::until(Timestamp::from_micros(wake_micros));
-    if !wait.is_zero() {
-        let slept = procedure.block_on(async { tokio::time::sleep(wait).await });
+    let time = procedure.surroundings.time.clone();
+    let wake = Timestamp::from_micros(wake_micros);
+    if wake > time.now() {
+        let slept = procedure.block_on(time.sleep_until(wake));
         slept.map_err(wasmtime::Error::new)?;
         restart_clock(&mut caller);
     }
-    Ok(crate::clock::wall_micros())
+    Ok(time.now().micros)
 }
 
 fn procedure_http_request(

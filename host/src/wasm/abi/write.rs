@@ -187,18 +187,23 @@ fn delete_all_by_eq(
             .clone();
         let relation = memory.bytes(relation, relation_len)?;
         let malformed = || Stop::Errno(errno::BSATN_DECODE_ERROR);
-        let (count, mut rows) = relation.split_first_chunk::<4>().ok_or_else(malformed)?;
-        let mut deleted = 0u32;
+        let (count, mut rest) = relation.split_first_chunk::<4>().ok_or_else(malformed)?;
+        // All are looked at before one is deleted: a list that is malformed deletes nothing.
+        let mut rows: SmallVec<[&[u8]; 8]> = SmallVec::new();
         for _ in 0..u32::from_le_bytes(*count) {
-            let len = schema.layout.row_len(rows).map_err(|_| malformed())?;
-            let (row, rest) = rows.split_at(len);
-            deleted += u32::from(database.delete_eq(table, row)?);
-            // Rows of no bytes are all equal: the first one did it, and a count of 2^32 of them
+            let len = schema.layout.row_len(rest).map_err(|_| malformed())?;
+            let (row, behind) = rest.split_at(len);
+            rows.push(row);
+            // Rows of no bytes are all equal: the first one does it, and a count of 2^32 of them
             // must not keep the host busy.
-            if rest.len() == rows.len() {
+            if row.is_empty() {
                 break;
             }
-            rows = rest;
+            rest = behind;
+        }
+        let mut deleted = 0u32;
+        for row in rows {
+            deleted += u32::from(database.delete_eq(table, row)?);
         }
         memory.write_u32(out, deleted)?;
         Ok(0)

@@ -52,4 +52,9 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         path: "modules/hostile/src/lib.rs",
         reason: "it exists to call the host with wrong pointers, which no safe interface allows",
     },
+    Exception {
+        rule: Rule::Unsafe,
+        path: "modules/imports/src/lib.rs",
+        reason: "it exists to call the host with wrong pointers, which no safe interface allows",
+    },
 ];

@@ -66,6 +66,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("tools/codegen", &["types"]),
     ("tools/sql-differential", &["types", "table", "query"]),
+    (
+        "testing",
+        &["types", "table", "store", "host", "wasm-build"],
+    ),
     ("tools/bench", &["types", "wasm-build"]),
     ("tools/bench-rows", &["types", "table"]),
     (

@@ -1,0 +1,267 @@
+//! Every import of the host, called with random arguments, wrong pointers and handles included.
+//!
+//! In the first part a model says what each call must come to, and what must be in the tables
+//! afterwards. In the second part nobody knows, but nothing may happen beyond the call: the
+//! database goes on, and others do not notice.
+//!
+//! `SPACETIME_IMPORTS_SCRIPTS` says how many scripts, `SPACETIME_IMPORTS_SEED` from which seed on;
+//! what fails tells its seed.
+
+mod model;
+mod random;
+mod script;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use spacetime_testing::{Bsatn, CallError, CallLimits, Client, TestDatabase, repository_module};
+
+use model::{Item, Memory, Model, Tables, Verdict};
+use random::{Random, Writer};
+use script::{IMPORTS, Seen, Step, encode};
+
+fn variable(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.map_or(default, |value| value.parse().expect("a number"))
+}
+
+fn scripts() -> u64 {
+    variable("SPACETIME_IMPORTS_SCRIPTS", 400)
+}
+
+fn first_seed() -> u64 {
+    variable("SPACETIME_IMPORTS_SEED", 1)
+}
+
+fn open(seed: u64) -> TestDatabase {
+    let program = repository_module("imports").expect("it is built");
+    let limits = CallLimits {
+        call_time_max: Duration::from_secs(2),
+        procedure_time_max: Duration::from_secs(2),
+        ..CallLimits::default()
+    };
+    let builder = TestDatabase::builder().seed(seed).limits(limits);
+    builder.from_bytes(program).expect("it runs")
+}
+
+fn run(client: &Client, steps: &[Step], in_procedure: bool) -> Result<(), CallError> {
+    let args = Bsatn::new().with(&encode(steps));
+    match in_procedure {
+        true => client.call_procedure("run_procedure", args).map(drop),
+        false => client.call("run", args),
+    }
+}
+
+fn tables(db: &TestDatabase) -> Tables {
+    let items = db.rows("item");
+    let items = items
+        .iter()
+        .map(|row| Item::decode(row.bsatn()).expect("an item"));
+    let bag = db.rows("bag");
+    Tables {
+        items: items.map(|item| (item.id, item)).collect(),
+        bag: bag.iter().map(|row| row.bsatn().to_vec()).collect(),
+    }
+}
+
+fn trace(db: &TestDatabase) -> Vec<Seen> {
+    let lines = db.take_logs();
+    let steps = lines
+        .iter()
+        .filter(|line| line.target.as_deref() == Some("step"));
+    steps.map(|line| Seen::parse(&line.message)).collect()
+}
+
+/// Follows a script that was run.
+fn follow(
+    model: &mut Model,
+    memory: &mut Memory,
+    steps: &[Step],
+    trace: &[Seen],
+    ended: &Result<(), CallError>,
+) {
+    let mut seen = trace.iter();
+    memory.arena.fill(0);
+    for (number, step) in steps.iter().enumerate() {
+        let (import, args) = match step {
+            Step::Poke(at, bytes) => {
+                let at = usize::from(*at);
+                memory.arena[at..at + bytes.len()].copy_from_slice(bytes);
+                continue;
+            }
+            Step::Call(import, args) => (*import, args),
+        };
+        let args: Vec<i64> = args.iter().map(|arg| memory.number(*arg)).collect();
+        let seen = seen.next();
+        let verdict = model.call(import, &args, memory, seen);
+        let place = || format!("step {number}, {step:?} with {args:x?}");
+        let Some(seen) = seen else {
+            assert_eq!(
+                verdict,
+                Verdict::Trap,
+                "{}: the call ended: {ended:?}",
+                place()
+            );
+            assert!(ended.is_err(), "{}: the module logs every call", place());
+            *model
+                .counts
+                .entry((format!("{import:?}"), i64::MIN))
+                .or_default() += 1;
+            model.end(true);
+            return;
+        };
+        let Verdict::Returns(allowed) = &verdict else {
+            panic!(
+                "{}: the host took wrong pointers: {}",
+                place(),
+                seen.returned
+            );
+        };
+        let returned = seen.returned;
+        assert!(
+            allowed.contains(&returned),
+            "{}: {returned}, not {allowed:?}",
+            place()
+        );
+        assert_eq!(memory.arena, seen.arena, "{}: the memory", place());
+        *model
+            .counts
+            .entry((format!("{import:?}"), returned))
+            .or_default() += 1;
+    }
+    assert!(
+        seen.next().is_none(),
+        "the module did more than it was told"
+    );
+    assert_eq!(ended.is_err(), model.has_answered, "{ended:?}");
+    model.end(false);
+}
+
+#[test]
+fn every_import_does_what_the_model_says() {
+    let db = open(first_seed());
+    let client = db.connect("client").unwrap();
+    let credentials = db.rows("st_connection_credentials");
+    let claims = credentials.iter().find(|row| {
+        row.get::<spacetime_testing::ConnectionId>("connection_id") == client.connection_id()
+    });
+    let claims: String = claims.expect("it is connected").get("jwt_payload");
+    let mut model = Model::default();
+    model.identity = db.database_identity().to_le_bytes();
+    model.connection = client.connection_id().0.to_le_bytes();
+    model.claims = claims.into_bytes();
+    // Where the arena is.
+    let mut random = Random(0);
+    let mut writer = Writer {
+        random: &mut random,
+        ids: Vec::new(),
+        hostile_percent: 0,
+        connection: model.connection,
+        steps: Vec::new(),
+    };
+    writer.prologue();
+    run(&client, &writer.steps, false).unwrap();
+    let first = trace(&db).pop().expect("the module has logged");
+    let mut memory = Memory {
+        arena_at: first.arena_at,
+        bytes: first.memory_bytes,
+        arena: vec![0; first.arena.len()],
+    };
+    for seed in first_seed()..first_seed() + scripts() {
+        let in_procedure = seed % 3 == 0;
+        let mut random = Random(seed);
+        let mut writer = Writer {
+            hostile_percent: if random.chance(40) { 4 } else { 0 },
+            ids: model.tables.items.keys().copied().collect(),
+            connection: model.connection,
+            steps: Vec::new(),
+            random: &mut random,
+        };
+        if !in_procedure {
+            writer.prologue();
+        } else {
+            writer.steps.push(Step::Call(
+                script::Import::StartTx,
+                vec![script::Arg::Arena(104)],
+            ));
+            writer.prologue();
+        }
+        for _ in 0..30 {
+            writer.step();
+        }
+        let steps = writer.steps;
+        model.now = db.now().micros;
+        model.begin(in_procedure);
+        let ended = run(&client, &steps, in_procedure);
+        let trace = trace(&db);
+        let followed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            follow(&mut model, &mut memory, &steps, &trace, &ended);
+        }));
+        assert!(followed.is_ok(), "SPACETIME_IMPORTS_SEED={seed}");
+        assert_eq!(tables(&db), model.tables, "SPACETIME_IMPORTS_SEED={seed}");
+    }
+    check_activation(&model.counts);
+}
+
+/// What was never called, or never went well, was not tested.
+fn check_activation(counts: &BTreeMap<(String, i64), u64>) {
+    if scripts() < 200 {
+        return;
+    }
+    for (import, _) in IMPORTS {
+        let name = format!("{import:?}");
+        let of_import = counts.iter().filter(|((of, _), _)| *of == name);
+        let endings: Vec<i64> = of_import.map(|((_, end), _)| *end).collect();
+        let is_good = |end: &i64| *end == 0 || *end == -1 || *end > 100;
+        let never_good = ["HttpRequest", "TimerStart"].contains(&&*name);
+        assert!(
+            endings.iter().any(is_good) || (never_good && !endings.is_empty()),
+            "{name} ended with {endings:?} only"
+        );
+    }
+    let errors = [2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 14, 15, 17, 18, i64::MIN];
+    for error in errors {
+        let count: u64 = counts
+            .iter()
+            .filter(|((_, end), _)| *end == error)
+            .map(|(_, count)| count)
+            .sum();
+        assert!(count > 0, "no call ended with {error}");
+    }
+}
+
+#[test]
+fn whatever_a_module_calls_stays_its_own_problem() {
+    let (db, neighbour) = (open(1), open(2));
+    let item = serde_json::json!({"id": 0, "code": 1, "a": 2, "b": 3, "h": 4, "d": 5});
+    neighbour.insert("item", item).unwrap();
+    let before = tables(&neighbour);
+    let mut client = db.connect("client").unwrap();
+    let (mut broke, mut survived) = (0, 0);
+    for seed in first_seed()..first_seed() + scripts() {
+        let mut random = Random(seed);
+        let steps = random::chaos(&mut random, 20);
+        match run(&client, &steps, seed % 2 == 0) {
+            Ok(()) => survived += 1,
+            Err(_) => broke += 1,
+        }
+        if let Some(reason) = client.closed() {
+            panic!("SPACETIME_IMPORTS_SEED={seed}: {reason}\n{}", db.log_text());
+        }
+        if seed % 10 == 0 {
+            db.call("nothing", ()).unwrap_or_else(|error| {
+                panic!("SPACETIME_IMPORTS_SEED={seed}: {error}");
+            });
+            assert_eq!(tables(&neighbour), before, "SPACETIME_IMPORTS_SEED={seed}");
+        }
+        if seed % 50 == 0 {
+            client = db.connect("client").unwrap();
+        }
+    }
+    neighbour.call("nothing", ()).unwrap();
+    // The rows are in order: they go to the disk and come back.
+    let rows = tables(&db);
+    db.restart();
+    assert_eq!(tables(&db), rows);
+    assert!(broke > 0, "{survived} scripts, and none did harm to itself");
+}
