@@ -167,8 +167,8 @@ impl Schedule {
         self.by_time.first().map(|(time, _)| *time)
     }
 
-    /// What is planned, the next first: when, the table, the row's key, the row, and for an interval
-    /// its length in microseconds.
+    /// What is planned, the next first: when, the table, the row's key, the row, and for an
+    /// interval its length in microseconds.
     pub(super) fn planned<'a>(
         &'a self,
         datastore: &'a Datastore,

@@ -7,7 +7,8 @@
   (import "spacetime_10.0" "index_id_from_name" (func $index_id (param i32 i32 i32) (result i32)))
   (import "spacetime_10.0" "datastore_btree_scan_bsatn"
     (func $btree_scan (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (import "spacetime_10.0" "row_iter_bsatn_advance" (func $advance (param i32 i32 i32) (result i32)))
+  (import "spacetime_10.0" "row_iter_bsatn_advance"
+    (func $advance (param i32 i32 i32) (result i32)))
   (import "spacetime_10.0" "bytes_source_read" (func $read (param i32 i32 i32) (result i32)))
   (import "spacetime_10.0" "bytes_sink_write" (func $write (param i32 i32 i32) (result i32)))
   (import "spacetime_10.0" "console_log"
