@@ -297,7 +297,9 @@ export class NodeWebSocket implements WebSocketLike {
       if (this.readyState === OPEN) {
         this.closeWith(code === CODE_NONE ? 1000 : code);
       }
-      this.socket?.end();
+      // The answer is written first; for the other side to close, nobody waits.
+      const info = this.closeInfo;
+      this.socket?.end(() => this.ended(info));
     } else if (op !== OP_PONG) {
       throw new FrameError(`a frame of kind ${op} is not known`, CODE_PROTOCOL);
     }
@@ -354,7 +356,7 @@ export class NodeWebSocket implements WebSocketLike {
     this.closeWith(1000);
     if (this.readyState === CLOSING && this.closeTimer === undefined) {
       this.closeTimer = setTimeout(() => {
-        this.ended({ code: CODE_ABNORMAL, reason: '', wasClean: false });
+        this.ended(this.closeInfo ?? { code: CODE_ABNORMAL, reason: '', wasClean: false });
       }, CLOSE_MS_MAX);
     }
   }
