@@ -1,4 +1,4 @@
-// Runs test files one after the other, each in a process of its own: `node run.mjs [FLAG]... FOLDER`.
+// Runs test files one after the other, each in a process of its own: `node run.mjs [FLAG]... DIR`.
 // Node's own runner for several files reads what their processes print, and in version 20 it can
 // mistake text that is not ASCII, such as the official client's, for messages of its own.
 

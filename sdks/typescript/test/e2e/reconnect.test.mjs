@@ -276,7 +276,7 @@ for (const direction of ['down', 'up']) {
       }
       await mine.close();
     };
-    await Promise.all(Array.from({ length: 16 }, worker));
+    await Promise.all(Array.from({ length: 40 }, worker));
     assert.ok(0 < losses, 'no cut hit a call');
   });
 }
