@@ -8,6 +8,7 @@ export { ResizableBuffer, default as BinaryWriter } from './bsatn/writer.js';
 
 export { ConnectionId, type ConnectionIdAlgebraicType } from './values/connection_id.js';
 export {
+  coerceToBigInt,
   hexStringToU128,
   hexStringToU256,
   hexStringToUint8Array,

@@ -142,6 +142,32 @@ export const SumType = {
     makeDeserializer(sum(type), typespace),
 };
 
+/** The type of values that may be missing. */
+export const Option = {
+  getAlgebraicType: (innerType: AlgebraicType): AlgebraicTypeVariants.Sum => ({
+    tag: 'Sum',
+    value: {
+      variants: [
+        { name: 'some', algebraicType: innerType },
+        { name: 'none', algebraicType: product({ elements: [] }) },
+      ],
+    },
+  }),
+};
+
+/** The type of successes and errors. */
+export const Result = {
+  getAlgebraicType: (okType: AlgebraicType, errType: AlgebraicType): AlgebraicTypeVariants.Sum => ({
+    tag: 'Sum',
+    value: {
+      variants: [
+        { name: 'ok', algebraicType: okType },
+        { name: 'err', algebraicType: errType },
+      ],
+    },
+  }),
+};
+
 /** What has a way of its own to be read, as type builders have. */
 export interface ParseableType<T> {
   deserialize: (reader: BinaryReader) => T;

@@ -9,6 +9,8 @@ import type { Message, ReducerOutcome } from './protocol.js';
 const WAITING_MESSAGES_MAX = 16_384;
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
+const NOTHING: Message = new Uint8Array(0);
+
 export type CallResult =
   | { kind: 'reducer'; name: string; args: object; resolve: () => void }
   | { kind: 'procedure'; resolve: (returned: Uint8Array) => void }
@@ -22,8 +24,9 @@ export type Call = CallResult & {
 
 export class Calls {
   private readonly open = new Map<number, Call>();
+  /** Those of them that have not been sent. */
+  private readonly waiting = new Map<number, Call>();
   private waitingBytes = 0;
-  private waitingMessages = 0;
 
   /** A promise for the result; `start` is given what settles it. */
   add<T>(
@@ -34,7 +37,7 @@ export class Calls {
     let rejectPromise: (error: Error) => void = () => {};
     const promise = new Promise<T>((resolve, reject) => {
       rejectPromise = reject;
-      this.open.set(requestId, {
+      const call: Call = {
         ...toResult(resolve),
         message,
         wasSent: false,
@@ -45,11 +48,12 @@ export class Calls {
           }
           rejectPromise(error);
         },
-      });
+      };
+      this.open.set(requestId, call);
+      this.waiting.set(requestId, call);
     });
     this.waitingBytes += message.length;
-    this.waitingMessages += 1;
-    if (WAITING_MESSAGES_MAX < this.waitingMessages || WAITING_BYTES_MAX < this.waitingBytes) {
+    if (WAITING_MESSAGES_MAX < this.waiting.size || WAITING_BYTES_MAX < this.waitingBytes) {
       this.take(requestId)?.reject(
         new ConnectionLostError('too many calls wait for the connection', false)
       );
@@ -60,31 +64,23 @@ export class Calls {
   /** The call, which is no longer open. */
   take(requestId: number): Call | undefined {
     const call = this.open.get(requestId);
-    if (call !== undefined) {
-      this.open.delete(requestId);
-      this.noLongerWaits(call);
+    this.open.delete(requestId);
+    if (call !== undefined && this.waiting.delete(requestId)) {
+      this.waitingBytes -= call.message.length;
     }
     return call;
-  }
-
-  private noLongerWaits(call: Call): void {
-    if (!call.wasSent) {
-      this.waitingBytes -= call.message.length;
-      this.waitingMessages -= 1;
-    }
   }
 
   /** The messages of all calls that have not been sent, which they are now. */
   sendAll(): Message[] {
     const messages: Message[] = [];
-    for (const call of this.open.values()) {
-      if (!call.wasSent) {
-        this.noLongerWaits(call);
-        call.wasSent = true;
-        messages.push(call.message);
-        call.message = new Uint8Array(0);
-      }
+    for (const call of this.waiting.values()) {
+      call.wasSent = true;
+      messages.push(call.message);
+      call.message = NOTHING;
     }
+    this.waiting.clear();
+    this.waitingBytes = 0;
     return messages;
   }
 

@@ -76,3 +76,15 @@ export function checkUnsigned(value: bigint, bits: 128 | 256, what: string): big
   }
   return value;
 }
+
+/** A bigint from what writes one: a bigint, a whole number, or decimal text. */
+export function coerceToBigInt(value: unknown, what: string): bigint {
+  const isText = typeof value === 'string' && /^-?\d+$/.test(value);
+  if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value))) {
+    return BigInt(value);
+  }
+  if (!isText) {
+    throw new TypeError(`${what} must be a whole number, not ${String(value)}`);
+  }
+  return BigInt(value);
+}
