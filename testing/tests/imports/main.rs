@@ -230,6 +230,74 @@ fn check_activation(counts: &BTreeMap<(String, i64), u64>) {
     }
 }
 
+/// Calls that a reducer may not make, and some with arguments that end it.
+fn ends_reducers(step: &Step) -> bool {
+    use script::Import::{HttpRequest, IndexId, SleepUntil, TableId};
+    let Step::Call(import, args) = step else {
+        return false;
+    };
+    let is_too_long = |arg: &script::Arg| matches!(arg, script::Arg::Value(65_536));
+    matches!(import, HttpRequest | SleepUntil | TableId | IndexId) || args.iter().any(is_too_long)
+}
+
+/// A reducer that is ended by a wrong pointer, after any number of calls.
+#[test]
+fn a_call_that_breaks_leaves_no_trace_wherever_it_breaks() {
+    let db = open(1);
+    let client = db.connect("client").unwrap();
+    let item = |n: u32| serde_json::json!({"id": 0, "code": n, "a": n, "b": n, "h": n, "d": n});
+    db.insert("item", (0..4).map(item).collect::<Vec<_>>())
+        .unwrap();
+    db.insert("bag", serde_json::json!({"x": 1, "s": "a"}))
+        .unwrap();
+    let watcher = db.connect("watcher").unwrap();
+    watcher
+        .subscribe(&["SELECT * FROM item", "SELECT * FROM bag"])
+        .unwrap();
+    let before = tables(&db);
+    let null = Step::Call(script::Import::Identity, vec![script::Arg::Value(0)]);
+    let mut writes = 0;
+    for seed in 0..6 {
+        let mut random = Random(seed);
+        let mut writer = Writer {
+            random: &mut random,
+            ids: before.items.keys().copied().collect(),
+            hostile_percent: 0,
+            connection: client.connection_id().0.to_le_bytes(),
+            steps: Vec::new(),
+        };
+        writer.prologue();
+        while writer.steps.len() < 120 {
+            let before = writer.steps.len();
+            writer.step();
+            if writer.steps[before..].iter().any(ends_reducers) {
+                writer.steps.truncate(before);
+            }
+        }
+        let steps = writer.steps;
+        for len in 0..steps.len() {
+            // A write into the arena changes nothing.
+            if matches!(steps[len], Step::Poke(..)) {
+                continue;
+            }
+            let mut broken = steps[..len].to_vec();
+            broken.push(null.clone());
+            let ended = run(&client, &broken, false);
+            assert!(ended.is_err(), "seed {seed}, {len} steps: {ended:?}");
+        }
+        assert_eq!(tables(&db), before, "seed {seed}");
+        assert!(watcher.take_changes().is_empty(), "seed {seed}");
+        // Without the wrong pointer it would have done something.
+        let other = open(1);
+        let caller = other.connect("client").unwrap();
+        let _ = run(&caller, &steps, false);
+        writes += usize::from(tables(&other) != Tables::default());
+    }
+    assert!(writes > 3, "only {writes} scripts write anything");
+    db.restart();
+    assert_eq!(tables(&db), before);
+}
+
 #[test]
 fn whatever_a_module_calls_stays_its_own_problem() {
     let (db, neighbour) = (open(1), open(2));
