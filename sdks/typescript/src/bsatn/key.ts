@@ -25,13 +25,6 @@ const DEPTH_MAX = 16;
 
 /** The bytes as a string with one character for each. */
 export function binaryString(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start <= 16) {
-    let text = '';
-    for (let at = start; at < end; at += 1) {
-      text += String.fromCharCode(bytes[at]!);
-    }
-    return text;
-  }
   let text = '';
   for (let at = start; at < end; at += ARGUMENTS_MAX) {
     const part = bytes.subarray(at, Math.min(end, at + ARGUMENTS_MAX));

@@ -39,7 +39,6 @@ export class Entry {
   /** The message that touched it last; what follows is about this message. */
   message = 0;
   before: Row | undefined;
-  removed = false;
   isRead = false;
 
   constructor(
@@ -166,7 +165,6 @@ export class TableStore {
     if (entry.message !== this.message) {
       entry.message = this.message;
       entry.before = 0 < entry.count ? entry.row : undefined;
-      entry.removed = false;
       entry.isRead = false;
       this.touched.push(entry);
     }
@@ -229,7 +227,6 @@ export class TableStore {
       return;
     }
     this.touch(entry);
-    entry.removed = true;
     if (!entry.subtract(set)) {
       this.inconsistencies += 1;
     }
@@ -240,7 +237,6 @@ export class TableStore {
     for (const entry of this.rows.values()) {
       for (let count = entry.has(set); 0 < count; count -= 1) {
         this.touch(entry);
-        entry.removed = true;
         entry.subtract(set);
       }
     }
