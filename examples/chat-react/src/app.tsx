@@ -4,6 +4,9 @@ import { useReducer, useSpacetimeDB, useTable } from 'spacetime-client/react';
 
 import { reducers, tables } from './module_bindings';
 
+/** No page shows more messages than this; the older ones are still here. */
+const SHOWN_MAX = 200;
+
 /** What a user is called who has no name yet. */
 const shortName = (identity: Identity): string => identity.toHexString().slice(-8);
 
@@ -17,6 +20,7 @@ export function App() {
   const inOrder = messages.toSorted((a, b) =>
     Number(a.sent.microsSinceUnixEpoch - b.sent.microsSinceUnixEpoch)
   );
+  const shown = inOrder.slice(-SHOWN_MAX);
   return (
     <div className="chat">
       <header>
@@ -27,7 +31,7 @@ export function App() {
         </span>
       </header>
       <Messages count={inOrder.length}>
-        {inOrder.map(({ sender, sent, text }) => (
+        {shown.map(({ sender, sent, text }) => (
           <li
             key={`${sender.toHexString()} ${sent.microsSinceUnixEpoch}`}
             className={identity && sender.isEqual(identity) ? 'mine' : ''}
