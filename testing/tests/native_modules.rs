@@ -1,14 +1,77 @@
 //! Tests of modules as their authors would write them: modules of this repository, in this process.
 
+use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::json;
 use spacetime_testing::{
     Bsatn, CallError, HttpAnswer, Identity, Routed, TestDatabase, Timestamp, repository_module,
 };
 
-fn open(module: &str) -> TestDatabase {
-    TestDatabase::from_bytes(repository_module(module).expect("it is built")).expect("it runs")
+/// What a module was written with.
+#[derive(Clone, Copy, Debug)]
+enum Library {
+    Official,
+    /// This project's own.
+    Own,
+}
+
+/// The folder of the modules that were built with this project's library.
+const OWN_MODULES_VARIABLE: &str = "SPACETIME_OWN_MODULES_DIR";
+
+impl Library {
+    fn module(self, name: &str) -> Bytes {
+        match self {
+            Library::Official => repository_module(name).expect("it is built"),
+            Library::Own => {
+                let folder = std::env::var_os(OWN_MODULES_VARIABLE).expect("looked at before");
+                let file = Path::new(&folder).join(format!("{name}.wasm"));
+                std::fs::read(file).expect("it is built").into()
+            }
+        }
+    }
+
+    fn open(self, module: &str) -> TestDatabase {
+        TestDatabase::from_bytes(self.module(module)).expect("it runs")
+    }
+}
+
+macro_rules! with_both_libraries {
+    ($($name:ident),* $(,)?) => {
+        mod official {
+            $(#[test]
+            fn $name() {
+                super::$name(super::Library::Official);
+            })*
+        }
+
+        mod own {
+            $(#[test]
+            fn $name() {
+                match std::env::var_os(super::OWN_MODULES_VARIABLE) {
+                    Some(_) => super::$name(super::Library::Own),
+                    None => eprintln!("SKIPPED: {} is not set", super::OWN_MODULES_VARIABLE),
+                }
+            })*
+        }
+    };
+}
+
+with_both_libraries! {
+    chat_knows_who_is_in_the_room,
+    transfers_keep_the_sum_and_arguments_may_be_exact,
+    rows_can_be_put_in_past_the_module,
+    events_are_seen_by_subscribers_and_are_gone_then,
+    lifecycle_reducers_run_and_may_refuse,
+    scheduled_rows_run_when_the_test_says_so,
+    a_panic_is_undone_and_told,
+    procedures_sleep_without_anybody_waiting,
+    scheduled_procedures_run_at_their_times,
+    the_network_is_a_function_of_the_test,
+    what_is_on_disk_outlives_a_power_cut,
+    the_same_test_gives_the_same_result,
+    another_version_takes_its_place,
 }
 
 fn seconds(count: u64) -> Duration {
@@ -19,9 +82,8 @@ fn later(time: Timestamp, by: Duration) -> Timestamp {
     Timestamp::from_micros(time.micros + i64::try_from(by.as_micros()).unwrap())
 }
 
-#[test]
-fn chat_knows_who_is_in_the_room() {
-    let db = open("chat");
+fn chat_knows_who_is_in_the_room(library: Library) {
+    let db = library.open("chat");
     assert_eq!(db.count("user"), 0);
     assert!(db.log_text().contains("the chat room is open"));
 
@@ -65,9 +127,8 @@ fn chat_knows_who_is_in_the_room() {
     );
 }
 
-#[test]
-fn transfers_keep_the_sum_and_arguments_may_be_exact() {
-    let db = open("transfers");
+fn transfers_keep_the_sum_and_arguments_may_be_exact(library: Library) {
+    let db = library.open("transfers");
     db.call("seed", (10,)).unwrap();
     db.call(
         "transfer",
@@ -93,9 +154,8 @@ fn transfers_keep_the_sum_and_arguments_may_be_exact() {
     ));
 }
 
-#[test]
-fn rows_can_be_put_in_past_the_module() {
-    let db = open("transfers");
+fn rows_can_be_put_in_past_the_module(library: Library) {
+    let db = library.open("transfers");
     db.insert(
         "account",
         json!([{"id": 1, "balance": 5}, {"id": 2, "balance": 6}]),
@@ -111,9 +171,8 @@ fn rows_can_be_put_in_past_the_module() {
     assert!(db.insert("nothing", json!({})).is_err());
 }
 
-#[test]
-fn events_are_seen_by_subscribers_and_are_gone_then() {
-    let db = open("kitchen_sink");
+fn events_are_seen_by_subscribers_and_are_gone_then(library: Library) {
+    let db = library.open("kitchen_sink");
     let client = db.connect("client").unwrap();
     client.subscribe(&["SELECT * FROM hit"]).unwrap();
     db.call("emit_hits", (7, 3)).unwrap();
@@ -126,9 +185,8 @@ fn events_are_seen_by_subscribers_and_are_gone_then() {
     db.call("check_no_hits", ()).unwrap();
 }
 
-#[test]
-fn lifecycle_reducers_run_and_may_refuse() {
-    let db = open("kitchen_sink");
+fn lifecycle_reducers_run_and_may_refuse(library: Library) {
+    let db = library.open("kitchen_sink");
     let first = db.connect("first").unwrap();
     db.call("close_door", ("closed",)).unwrap();
     let refused = db.connect("second").unwrap_err();
@@ -147,9 +205,8 @@ fn lifecycle_reducers_run_and_may_refuse() {
     assert!(matches!(db.call("init", ()), Err(CallError::Lifecycle(_))));
 }
 
-#[test]
-fn scheduled_rows_run_when_the_test_says_so() {
-    let db = open("kitchen_sink");
+fn scheduled_rows_run_when_the_test_says_so(library: Library) {
+    let db = library.open("kitchen_sink");
     let timer = |delay: u64, text: &str, outcome: &str| {
         db.call("start_timer", json!([delay, text, {outcome: {}}]))
             .unwrap();
@@ -202,9 +259,8 @@ fn scheduled_rows_run_when_the_test_says_so() {
     assert_eq!(db.advance_to_next(), None);
 }
 
-#[test]
-fn a_panic_is_undone_and_told() {
-    let db = open("kitchen_sink");
+fn a_panic_is_undone_and_told(library: Library) {
+    let db = library.open("kitchen_sink");
     let panics = json!([0, "x", {"panic": {}}]);
     db.call("start_timer", panics).unwrap();
     db.advance(seconds(1));
@@ -227,9 +283,8 @@ fn a_panic_is_undone_and_told() {
     assert!(db.take_logs().is_empty());
 }
 
-#[test]
-fn procedures_sleep_without_anybody_waiting() {
-    let db = open("procedures");
+fn procedures_sleep_without_anybody_waiting(library: Library) {
+    let db = library.open("procedures");
     assert_eq!(db.call("add", (2, 3)).unwrap(), 5);
     let client = db.connect("client").unwrap();
     let before = db.now();
@@ -252,9 +307,8 @@ fn procedures_sleep_without_anybody_waiting() {
     assert_eq!(db.count("entry"), 3, "what was committed before stays");
 }
 
-#[test]
-fn scheduled_procedures_run_at_their_times() {
-    let db = open("procedures");
+fn scheduled_procedures_run_at_their_times(library: Library) {
+    let db = library.open("procedures");
     // In a second, taking three; and every five seconds, taking two.
     db.call("plan", ("once", 1000, 0, 3000)).unwrap();
     db.call("plan", ("often", 0, 5000, 2000)).unwrap();
@@ -278,9 +332,8 @@ fn scheduled_procedures_run_at_their_times() {
     assert_eq!(db.count("entry"), 6);
 }
 
-#[test]
-fn the_network_is_a_function_of_the_test() {
-    let program = repository_module("procedures").unwrap();
+fn the_network_is_a_function_of_the_test(library: Library) {
+    let program = library.module("procedures");
     let builder = TestDatabase::builder().http(|question| match &*question.uri {
         "https://example.com/a" => {
             Ok(HttpAnswer::new(200, "yes").with_header("x-answer", "because"))
@@ -315,9 +368,8 @@ fn the_network_is_a_function_of_the_test() {
     );
 }
 
-#[test]
-fn what_is_on_disk_outlives_a_power_cut() {
-    let db = open("kitchen_sink");
+fn what_is_on_disk_outlives_a_power_cut(library: Library) {
+    let db = library.open("kitchen_sink");
     db.call("start_timer", json!([5000, "later", {"succeed": {}}]))
         .unwrap();
     let due = db.next_due();
@@ -338,10 +390,9 @@ fn what_is_on_disk_outlives_a_power_cut() {
     assert_eq!((db.count("tick"), db.count("timer")), (1, 0));
 }
 
-#[test]
-fn the_same_test_gives_the_same_result() {
+fn the_same_test_gives_the_same_result(library: Library) {
     let run = |seed: u64| {
-        let program = repository_module("kitchen_sink").unwrap();
+        let program = library.module("kitchen_sink");
         let db = TestDatabase::builder()
             .seed(seed)
             .from_bytes(program)
@@ -356,12 +407,10 @@ fn the_same_test_gives_the_same_result() {
     assert_ne!(run(1).0, run(2).0);
 }
 
-#[test]
-fn another_version_takes_its_place() {
-    let db = TestDatabase::from_bytes(repository_module("migrations_v1").unwrap()).unwrap();
+fn another_version_takes_its_place(library: Library) {
+    let db = TestDatabase::from_bytes(library.module("migrations_v1")).unwrap();
     let before = db.sql("SELECT * FROM st_module").unwrap();
-    db.publish(repository_module("migrations_v1").unwrap())
-        .unwrap();
+    db.publish(library.module("migrations_v1")).unwrap();
     assert_eq!(db.sql("SELECT * FROM st_module").unwrap(), before);
     assert!(db.publish(&b"no module"[..]).is_err());
 }

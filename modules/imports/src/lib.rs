@@ -15,7 +15,9 @@
 
 use std::fmt::Write as _;
 
-use spacetimedb::{procedure, reducer, table, ProcedureContext, ReducerContext};
+use spacetimedb::{
+    procedure, reducer, table, view, AnonymousViewContext, ProcedureContext, ReducerContext,
+};
 
 /// Every kind of index, and generated keys. Rows have 17 bytes.
 #[table(accessor = item, public, index(accessor = by_a_b, btree(columns = [a, b])))]
@@ -49,6 +51,22 @@ pub fn run(_ctx: &ReducerContext, script: Vec<u8>) {
 #[procedure]
 pub fn run_procedure(_ctx: &mut ProcedureContext, script: Vec<u8>) {
     run_script(&script);
+}
+
+/// What the view does.
+#[table(accessor = view_script, public)]
+pub struct ViewScript {
+    #[primary_key]
+    pub id: u8,
+    pub script: Vec<u8>,
+}
+
+#[view(accessor = run_view, public)]
+pub fn run_view(ctx: &AnonymousViewContext) -> Vec<Bag> {
+    if let Some(step) = ctx.db.view_script().id().find(0) {
+        run_script(&step.script);
+    }
+    Vec::new()
 }
 
 /// What an immediate call may name.

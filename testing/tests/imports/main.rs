@@ -14,9 +14,10 @@ mod script;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use spacetime_testing::{Bsatn, CallError, CallLimits, Client, TestDatabase, repository_module};
+use serde_json::json;
+use spacetime_testing::{Bsatn, CallLimits, Client, TestDatabase, repository_module};
 
-use model::{Item, Memory, Model, Tables, Verdict};
+use model::{Item, Memory, Model, Tables, Verdict, Within};
 use random::{Random, Writer};
 use script::{IMPORTS, Seen, Step, encode};
 
@@ -44,11 +45,23 @@ fn open(seed: u64) -> TestDatabase {
     builder.from_bytes(program).expect("it runs")
 }
 
-fn run(client: &Client, steps: &[Step], in_procedure: bool) -> Result<(), CallError> {
-    let args = Bsatn::new().with(&encode(steps));
-    match in_procedure {
-        true => client.call_procedure("run_procedure", args).map(drop),
-        false => client.call("run", args),
+/// Runs a script; the text of what went wrong.
+fn run(db: &TestDatabase, client: &Client, steps: &[Step], within: Within) -> Result<(), String> {
+    let script = encode(steps);
+    let args = Bsatn::new().with(&script);
+    match within {
+        Within::Procedure => {
+            let called = client.call_procedure("run_procedure", args);
+            called.map(drop).map_err(|error| error.to_string())
+        }
+        Within::Reducer => client.call("run", args).map_err(|error| error.to_string()),
+        Within::View => {
+            db.sql("DELETE FROM view_script").expect("a table");
+            let row = json!({"id": 0, "script": script});
+            db.insert("view_script", row).expect("a script");
+            let rows = db.sql("SELECT * FROM run_view");
+            rows.map(drop).map_err(|error| error.to_string())
+        }
     }
 }
 
@@ -78,7 +91,7 @@ fn follow(
     memory: &mut Memory,
     steps: &[Step],
     trace: &[Seen],
-    ended: &Result<(), CallError>,
+    ended: &Result<(), String>,
 ) {
     let mut seen = trace.iter();
     memory.arena.fill(0);
@@ -160,7 +173,7 @@ fn every_import_does_what_the_model_says() {
         steps: Vec::new(),
     };
     writer.prologue();
-    run(&client, &writer.steps, false).unwrap();
+    run(&db, &client, &writer.steps, Within::Reducer).unwrap();
     let first = trace(&db).pop().expect("the module has logged");
     let mut memory = Memory {
         arena_at: first.arena_at,
@@ -168,7 +181,13 @@ fn every_import_does_what_the_model_says() {
         arena: vec![0; first.arena.len()],
     };
     for seed in first_seed()..first_seed() + scripts() {
-        let in_procedure = seed % 3 == 0;
+        let within = [
+            Within::Procedure,
+            Within::Reducer,
+            Within::Reducer,
+            Within::View,
+        ];
+        let within = within[seed as usize % within.len()];
         let mut random = Random(seed);
         let mut writer = Writer {
             hostile_percent: if random.chance(40) { 4 } else { 0 },
@@ -177,22 +196,20 @@ fn every_import_does_what_the_model_says() {
             steps: Vec::new(),
             random: &mut random,
         };
-        if !in_procedure {
-            writer.prologue();
-        } else {
+        if within == Within::Procedure {
             writer.steps.push(Step::Call(
                 script::Import::StartTx,
                 vec![script::Arg::Arena(104)],
             ));
-            writer.prologue();
         }
+        writer.prologue();
         for _ in 0..30 {
             writer.step();
         }
         let steps = writer.steps;
         model.now = db.now().micros;
-        model.begin(in_procedure);
-        let ended = run(&client, &steps, in_procedure);
+        model.begin(within);
+        let ended = run(&db, &client, &steps, within);
         let trace = trace(&db);
         let followed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             follow(&mut model, &mut memory, &steps, &trace, &ended);
@@ -219,7 +236,24 @@ fn check_activation(counts: &BTreeMap<(String, i64), u64>) {
             "{name} ended with {endings:?} only"
         );
     }
-    let errors = [2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 14, 15, 17, 18, i64::MIN];
+    let errors = [
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        10,
+        11,
+        12,
+        14,
+        15,
+        17,
+        18,
+        19,
+        i64::MIN,
+    ];
     for error in errors {
         let count: u64 = counts
             .iter()
@@ -245,11 +279,10 @@ fn ends_reducers(step: &Step) -> bool {
 fn a_call_that_breaks_leaves_no_trace_wherever_it_breaks() {
     let db = open(1);
     let client = db.connect("client").unwrap();
-    let item = |n: u32| serde_json::json!({"id": 0, "code": n, "a": n, "b": n, "h": n, "d": n});
+    let item = |n: u32| json!({"id": 0, "code": n, "a": n, "b": n, "h": n, "d": n});
     db.insert("item", (0..4).map(item).collect::<Vec<_>>())
         .unwrap();
-    db.insert("bag", serde_json::json!({"x": 1, "s": "a"}))
-        .unwrap();
+    db.insert("bag", json!({"x": 1, "s": "a"})).unwrap();
     let watcher = db.connect("watcher").unwrap();
     watcher
         .subscribe(&["SELECT * FROM item", "SELECT * FROM bag"])
@@ -282,7 +315,7 @@ fn a_call_that_breaks_leaves_no_trace_wherever_it_breaks() {
             }
             let mut broken = steps[..len].to_vec();
             broken.push(null.clone());
-            let ended = run(&client, &broken, false);
+            let ended = run(&db, &client, &broken, Within::Reducer);
             assert!(ended.is_err(), "seed {seed}, {len} steps: {ended:?}");
         }
         assert_eq!(tables(&db), before, "seed {seed}");
@@ -290,7 +323,7 @@ fn a_call_that_breaks_leaves_no_trace_wherever_it_breaks() {
         // Without the wrong pointer it would have done something.
         let other = open(1);
         let caller = other.connect("client").unwrap();
-        let _ = run(&caller, &steps, false);
+        let _ = run(&other, &caller, &steps, Within::Reducer);
         writes += usize::from(tables(&other) != Tables::default());
     }
     assert!(writes > 3, "only {writes} scripts write anything");
@@ -301,7 +334,7 @@ fn a_call_that_breaks_leaves_no_trace_wherever_it_breaks() {
 #[test]
 fn whatever_a_module_calls_stays_its_own_problem() {
     let (db, neighbour) = (open(1), open(2));
-    let item = serde_json::json!({"id": 0, "code": 1, "a": 2, "b": 3, "h": 4, "d": 5});
+    let item = json!({"id": 0, "code": 1, "a": 2, "b": 3, "h": 4, "d": 5});
     neighbour.insert("item", item).unwrap();
     let before = tables(&neighbour);
     let mut client = db.connect("client").unwrap();
@@ -309,7 +342,8 @@ fn whatever_a_module_calls_stays_its_own_problem() {
     for seed in first_seed()..first_seed() + scripts() {
         let mut random = Random(seed);
         let steps = random::chaos(&mut random, 20);
-        match run(&client, &steps, seed % 2 == 0) {
+        let within = [Within::Reducer, Within::Procedure, Within::View];
+        match run(&db, &client, &steps, within[seed as usize % within.len()]) {
             Ok(()) => survived += 1,
             Err(_) => broke += 1,
         }

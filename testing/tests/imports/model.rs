@@ -22,6 +22,7 @@ const NOT_UNIQUE: i64 = 14;
 const NO_ROW: i64 = 15;
 const WOULD_BLOCK: i64 = 17;
 const NOT_ANONYMOUS: i64 = 18;
+const READ_ONLY: i64 = 19;
 
 /// A wrong pointer: the call must end the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +169,15 @@ enum Table {
     None,
 }
 
+/// What runs a script.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Within {
+    #[default]
+    Reducer,
+    Procedure,
+    View,
+}
+
 /// One call of the module, and the database around it.
 #[derive(Debug, Default)]
 pub struct Model {
@@ -177,7 +187,7 @@ pub struct Model {
     ids: [Option<u32>; 2],
     index_ids: [Option<u32>; 5],
     last_generated: u64,
-    in_procedure: bool,
+    within: Within,
     in_tx: bool,
     iterators: BTreeMap<u32, Vec<Vec<u8>>>,
     sources: BTreeMap<u32, Vec<u8>>,
@@ -194,9 +204,9 @@ pub struct Model {
 
 impl Model {
     /// A reducer or procedure begins: no handle of an earlier call is good.
-    pub fn begin(&mut self, in_procedure: bool) {
-        self.in_procedure = in_procedure;
-        self.in_tx = !in_procedure;
+    pub fn begin(&mut self, within: Within) {
+        self.within = within;
+        self.in_tx = within != Within::Procedure;
         self.before = self
             .in_tx
             .then(|| (self.tables.clone(), self.last_generated));
@@ -210,7 +220,7 @@ impl Model {
     /// broke.
     pub fn end(&mut self, broke: bool) {
         if let Some(before) = self.before.take()
-            && (broke || self.in_procedure)
+            && (broke || self.within == Within::Procedure)
         {
             (self.tables, self.last_generated) = before;
         }
@@ -226,6 +236,11 @@ impl Model {
         seen: Option<&Seen>,
     ) -> Verdict {
         let numbers: Vec<u32> = args.iter().map(|arg| *arg as u32).collect();
+        if self.within == Within::View
+            && let Some(verdict) = refused_in_views(import, &numbers, memory)
+        {
+            return verdict;
+        }
         let ends = match import {
             Import::TableId | Import::IndexId => self.lookup(import, &numbers, memory, seen),
             Import::RowCount => self.row_count(&numbers, memory),
@@ -260,7 +275,7 @@ impl Model {
             Import::Jwt => self.jwt(&numbers, memory, seen),
             Import::StartTx => self.start_tx(&numbers, memory, seen),
             Import::CommitTx | Import::AbortTx => Ok(self.end_tx(import == Import::CommitTx)),
-            Import::SleepUntil => match self.in_procedure && !self.in_tx {
+            Import::SleepUntil => match self.within == Within::Procedure && !self.in_tx {
                 true => Ok(self.now.into()),
                 false => Err(Fault),
             },
@@ -681,7 +696,8 @@ impl Model {
         if import == Import::SinkWrite {
             let len = memory.read_u32(args[2])?;
             let written = memory.read(args[1], len)?;
-            self.has_answered |= args[0] == 1 && self.in_procedure && !written.is_empty();
+            self.has_answered |=
+                args[0] == 1 && self.within != Within::Reducer && !written.is_empty();
             // The sink of a call has the number 1.
             return Ok(if args[0] == 1 {
                 0.into()
@@ -721,7 +737,7 @@ impl Model {
 
     fn jwt(&mut self, args: &[u32], memory: &mut Memory, seen: Option<&Seen>) -> Ends {
         let connection = memory.read(args[0], 16)?;
-        if !self.in_tx && !self.in_procedure {
+        if !self.in_tx && self.within != Within::Procedure {
             return Ok(NOT_IN_TRANSACTION.into());
         }
         if connection != self.connection {
@@ -750,7 +766,7 @@ impl Model {
     }
 
     fn end_tx(&mut self, commits: bool) -> Verdict {
-        if !self.in_procedure || !self.in_tx {
+        if self.within != Within::Procedure || !self.in_tx {
             return NOT_ANONYMOUS.into();
         }
         self.in_tx = false;
@@ -763,12 +779,31 @@ impl Model {
 
     /// The script sends what is no request.
     fn http(&mut self, args: &[u32], memory: &Memory) -> Ends {
-        if !self.in_procedure {
+        if self.within != Within::Procedure {
             return Err(Fault);
         }
         memory.read(args[0], args[1])?;
         Ok(DECODE.into())
     }
+}
+
+/// Views only read.
+fn refused_in_views(import: Import, args: &[u32], memory: &Memory) -> Option<Verdict> {
+    let len_at = match import {
+        Import::Insert => args[2],
+        Import::Update => args[3],
+        Import::DeleteRange
+        | Import::DeleteBtree
+        | Import::DeleteEq
+        | Import::DeletePoint
+        | Import::Clear => return Some(READ_ONLY.into()),
+        Import::ScheduleImmediate => return Some(Verdict::Trap),
+        _ => return None,
+    };
+    Some(match memory.read_u32(len_at) {
+        Ok(_) => READ_ONLY.into(),
+        Err(Fault) => Verdict::Trap,
+    })
 }
 
 /// Bytes that the host has chosen; none if it has not returned.
