@@ -9,6 +9,8 @@ use spacetime_query::QueryStats;
 /// Since the database was started.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    pub(crate) transactions: AtomicU64,
+    pub(crate) transaction_nanos: AtomicU64,
     pub(crate) connects: AtomicU64,
     pub(crate) slow_clients: AtomicU64,
     pub(crate) subscribes: AtomicU64,
@@ -24,6 +26,10 @@ pub(crate) struct Counters {
 /// The same at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CountersNow {
+    /// Transactions that were committed.
+    pub transactions: u64,
+    /// Time that calls had the rows for, committed or not.
+    pub transaction_time: Duration,
     /// Clients that were let in.
     pub connects: u64,
     /// Clients that were cut off because they did not read.
@@ -53,6 +59,8 @@ impl Counters {
     pub(crate) fn now(&self, requests_waiting: usize) -> CountersNow {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CountersNow {
+            transactions: of(&self.transactions),
+            transaction_time: Duration::from_nanos(of(&self.transaction_nanos)),
             connects: of(&self.connects),
             slow_clients: of(&self.slow_clients),
             subscribes: of(&self.subscribes),

@@ -14,6 +14,7 @@ mod counters;
 mod data_dir;
 mod database;
 mod host;
+mod inspect;
 mod limits;
 mod module;
 mod module_http;
@@ -49,6 +50,7 @@ pub use database::{
     ScheduledRow, StartError, Work,
 };
 pub use host::{Host, OpenHostError};
+pub use inspect::{InspectError, describe_program};
 pub use limits::ClientLimits;
 pub use module_http::{
     HttpHeader, HttpMethod, HttpOutcome, HttpRequest, HttpResponse, HttpVersion, OutboundHttp,

@@ -25,6 +25,11 @@ const BUSIEST: usize = 50;
 /// How long a database may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The first of the two fields of /proc/self/stat with processor time, after the name.
+const CPU_FIELD: usize = 11;
+/// What these fields count; Linux has had this value on all its platforms for long.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// One database.
 struct Sample {
     database: String,
@@ -61,6 +66,16 @@ const fn gauge(name: &'static str, help: &'static str, of: fn(&Sample) -> f64) -
 }
 
 const METRICS: &[Metric] = &[
+    counter(
+        "transactions_total",
+        "Transactions that were committed.",
+        |it| it.counters.transactions as f64,
+    ),
+    counter(
+        "transaction_seconds_total",
+        "Time that calls had the rows for, committed or not.",
+        |it| it.counters.transaction_time.as_secs_f64(),
+    ),
     gauge("connected_clients", "Clients that are connected.", |it| {
         it.gauges.clients as f64
     }),
@@ -157,7 +172,51 @@ pub(super) async fn metrics(State(state): State<ApiState>) -> Response {
     }
     samples.sort_by(|a, b| a.database.cmp(&b.database));
     let text = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (text, write_text(&samples)).into_response()
+    let mut body = write_text(&samples);
+    body.push_str(&process_text());
+    (text, body).into_response()
+}
+
+/// The process itself, by the names that Prometheus has for these numbers; only where the kernel
+/// tells them in files.
+fn process_text() -> String {
+    let mut out = String::new();
+    let mut write = |name: &str, kind: &str, help: &str, value: f64| {
+        let line = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
+        out.push_str(&line);
+    };
+    if let Some(bytes) = resident_bytes() {
+        let (name, help) = ("process_resident_memory_bytes", "Memory of this process.");
+        write(name, "gauge", help, bytes as f64);
+    }
+    if let Some(seconds) = cpu_seconds() {
+        let (name, help) = (
+            "process_cpu_seconds_total",
+            "Processor time of this process.",
+        );
+        write(name, "counter", help, seconds);
+    }
+    out
+}
+
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// Of all threads, those that have ended too.
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The program's name comes before and may hold anything, but ends with the last parenthesis.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(CPU_FIELD);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some((user + system) / TICKS_PER_SECOND)
 }
 
 fn write_text(samples: &[Sample]) -> String {
@@ -245,5 +304,19 @@ mod tests {
             "spacetime_client_outgoing_queue_disconnects_total{database_identity=\"aa\"} 3"
         ));
         assert_eq!(text.lines().count(), METRICS.len() * 4);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_process_tells_its_memory_and_time() {
+        assert!(resident_bytes().unwrap() > 1 << 20);
+        let before = cpu_seconds().unwrap();
+        let start = std::time::Instant::now();
+        let mut sum = 0_u64;
+        while start.elapsed() < Duration::from_millis(100) {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(cpu_seconds().unwrap() > before);
+        assert_eq!(process_text().lines().count(), 6);
     }
 }

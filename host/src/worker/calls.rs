@@ -14,6 +14,7 @@ use spacetime_types::{
 };
 
 use super::Worker;
+use crate::counters::add;
 use crate::module::Reducer;
 use crate::module_log::{Level, Record};
 use crate::outbox::{CallInfo, ClientUpdate, OutboxMessage, ReducerOutcome, RequestId};
@@ -112,6 +113,8 @@ impl Worker {
                 .append(&Record::host_for(Level::Error, &reducer.name, message));
         }
         let took = started.elapsed();
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        add(&self.shared.counters.transaction_nanos, nanos);
         if let Some(reducer) = transaction.reducer {
             self.note_slow_call(reducer, took);
         }
@@ -222,7 +225,10 @@ impl Worker {
         self.refresh_views();
         self.view.outdate();
         match self.store.commit(Some(inputs)) {
-            Ok(committed) => (ReducerOutcome::Committed, Some(committed.delta)),
+            Ok(committed) => {
+                add(&self.shared.counters.transactions, 1);
+                (ReducerOutcome::Committed, Some(committed.delta))
+            }
             Err(error) => (ReducerOutcome::Fatal(error.to_string().into()), None),
         }
     }

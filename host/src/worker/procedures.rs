@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::Worker;
 use super::calls::{Refusal, decode_args};
+use crate::counters::add;
 use crate::module_log::{Level, Record};
 use crate::outbox::{OutboxMessage, RequestId};
 use crate::procedures::{
@@ -242,6 +243,7 @@ impl Worker {
         self.view.outdate();
         match self.store.commit(None) {
             Ok(committed) => {
+                add(&self.shared.counters.transactions, 1);
                 self.publish_delta(Some(committed.delta), None);
                 Ok(())
             }

@@ -133,8 +133,13 @@ impl CliToml {
         self.set_text(TOKEN, token);
     }
 
-    pub(crate) fn forget_web_session(&mut self) {
-        self.set_text(WEB_TOKEN, None);
+    /// The session of the account service.
+    pub(crate) fn web_session(&self) -> Option<String> {
+        self.text(WEB_TOKEN)
+    }
+
+    pub(crate) fn set_web_session(&mut self, token: Option<&str>) {
+        self.set_text(WEB_TOKEN, token);
     }
 
     /// Where `spacetime start` listens by default.

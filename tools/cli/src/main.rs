@@ -7,6 +7,8 @@
 
 mod cli_toml;
 mod commands;
+mod env_local;
+mod line_editor;
 mod output;
 mod paths;
 mod progress_bar;
@@ -15,16 +17,21 @@ mod prompt;
 mod schema;
 mod server_address;
 mod session;
+mod similar;
+mod templates;
+mod terminal;
+mod web_login;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use commands::{
-    backup, build, call, commitlog, database, describe, list, login, logs, publish, replay,
-    restore, server, snapshot, sql, start, subscribe,
+    backup, build, call, commitlog, database, describe, dev, extract_schema, init, list, login,
+    logs, mcp, publish, replay, restore, server, shell, snapshot, sql, start, subscribe, top,
 };
 use paths::Paths;
 
@@ -59,12 +66,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Copy a running database, only what is new, and check such copies
-    Backup(backup::BackupArguments),
-    /// Bring a database back from a backup, as it was after any transaction
-    Restore(restore::RestoreArguments),
     /// Put a module into a database, new or not
-    Publish(publish::PublishArguments),
+    Publish(Box<publish::PublishArguments>),
     /// Delete a database and all its data
     Delete(database::DatabaseArguments),
     /// Show what a module has logged
@@ -73,8 +76,12 @@ enum Command {
     Call(call::CallArguments),
     /// Show the tables and functions of a database
     Describe(describe::DescribeArguments),
+    /// Work on a project: build, publish, generate and run, again after every change
+    Dev(Box<dev::DevArguments>),
     /// Query a database, or change it, with SQL
     Sql(sql::SqlArguments),
+    /// Let tools that speak the Model Context Protocol use a database
+    Mcp(mcp::McpArguments),
     /// Give a database another name
     Rename(database::RenameArguments),
     /// List your databases
@@ -83,13 +90,13 @@ enum Command {
     Login(login::LoginArguments),
     /// Forget the login
     Logout(login::LogoutArguments),
+    /// Make a new project
+    Init(init::InitArguments),
     /// Build a module
     Build(build::BuildArguments),
     /// Manage the servers that have a name here
     #[command(subcommand)]
     Server(server::ServerCommand),
-    /// Run the recorded reducer calls of a log again, and tell what differs
-    Replay(replay::ReplayArguments),
     /// Print the rows of queries as they change
     Subscribe(subscribe::SubscribeArguments),
     /// Start a server
@@ -98,14 +105,29 @@ enum Command {
     Lock(database::DatabaseArguments),
     /// Let a database be deleted again
     Unlock(database::DatabaseArguments),
+    /// Watch a server: its databases, what they do, and what they cost
+    Top(top::TopArguments),
+    /// Copy a running database, only what is new, and check such copies
+    Backup(backup::BackupArguments),
+    /// Bring a database back from a backup, as it was after any transaction
+    Restore(restore::RestoreArguments),
+    /// Run the recorded reducer calls of a log again, and tell what differs
+    Replay(replay::ReplayArguments),
     /// Look at, check, repair and export the files of a stopped database
     #[command(subcommand)]
     Commitlog(commitlog::CommitlogCommand),
     /// Look at, check and remove the snapshots of a stopped database
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
+    /// Print a script that completes commands in a shell
+    Completions(shell::CompletionsArguments),
+    /// Print the manual page of this program, or of a command
+    Man(shell::ManArguments),
     /// Show the version of this program
     Version,
+    /// Print the definition of a module's program as JSON
+    #[command(hide = true)]
+    ExtractSchema(extract_schema::ExtractSchemaArguments),
 }
 
 fn main() -> ExitCode {
@@ -131,15 +153,16 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
     match command {
         Command::Start(arguments) => start::run(paths, arguments),
         Command::Build(arguments) => build::run(arguments),
+        Command::Init(arguments) => init::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Restore(arguments) => restore::run(arguments),
         Command::Commitlog(command) => commitlog::run(command),
         Command::Snapshot(command) => snapshot::run(command),
-        Command::Logout(arguments) => login::logout(paths, arguments),
+        Command::ExtractSchema(arguments) => extract_schema::run(arguments),
+        Command::Completions(arguments) => shell::completions(Arguments::command(), arguments),
+        Command::Man(arguments) => shell::man(Arguments::command(), arguments),
         Command::Version => {
-            let program = std::env::current_exe().unwrap_or_default();
-            output::say(format_args!("Path: {}", program.display()));
-            output::say(format_args!("spacetime {LONG_VERSION}"));
+            shell::version(LONG_VERSION);
             Ok(())
         }
         command => {
@@ -161,21 +184,28 @@ async fn talk(paths: &Paths, command: &Command) -> Result<()> {
         Command::Logs(arguments) => logs::run(paths, arguments).await,
         Command::Call(arguments) => call::run(paths, arguments).await,
         Command::Describe(arguments) => describe::run(paths, arguments).await,
+        Command::Dev(arguments) => dev::run(paths, arguments).await,
         Command::Sql(arguments) => sql::run(paths, arguments).await,
+        Command::Mcp(arguments) => mcp::run(paths, arguments).await,
         Command::Rename(arguments) => database::rename(paths, arguments).await,
         Command::List(arguments) => list::run(paths, arguments).await,
         Command::Login(arguments) => login::login(paths, arguments).await,
+        Command::Logout(arguments) => login::logout(paths, arguments).await,
         Command::Server(command) => server::run(paths, command).await,
         Command::Subscribe(arguments) => subscribe::run(paths, arguments).await,
         Command::Lock(arguments) => database::lock(paths, arguments).await,
         Command::Unlock(arguments) => database::unlock(paths, arguments).await,
+        Command::Top(arguments) => top::run(paths, arguments).await,
         Command::Start(_)
         | Command::Build(_)
+        | Command::Init(_)
         | Command::Replay(_)
         | Command::Restore(_)
         | Command::Commitlog(_)
         | Command::Snapshot(_)
-        | Command::Logout(_)
+        | Command::ExtractSchema(_)
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Version => {
             unreachable!("these need no server and were done before")
         }

@@ -7,7 +7,7 @@
 //!   * A child has what it does not set itself from its parent, except that of the ways to get a
 //!     module it takes all or none.
 //!
-//! Not here: generating bindings, and the development loop.
+//! Not here: what the commands make of it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,29 +17,15 @@ use serde_json::{Map, Value};
 use crate::output::say;
 
 mod pick;
+mod target;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use pick::{Picked, missing, pick_by_first, pick_function, pick_query};
+pub(crate) use target::{GenerateEntry, Target};
 
-/// Keys that say something about a target. The names after the first are other spellings.
-const TARGET_KEYS: [&[&str]; 13] = [
-    &["database"],
-    &["server"],
-    &["module-path"],
-    &["build-options"],
-    &["bin-path", "wasm-file"],
-    &["js-path", "js-file"],
-    &["num-replicas"],
-    &["break-clients"],
-    &["anonymous", "anon-identity"],
-    &["parent"],
-    &["organization"],
-    &["native-aot"],
-    &["dotnet-version"],
-];
-/// Keys of a target that its children do not inherit.
-const OWN_KEYS: [&str; 3] = ["dev", "generate", "children"];
+use target::{OWN_KEYS, TARGET_KEYS, Values};
+
 /// Ways to get a module, of which a target has one.
 const MODULE_KEYS: [&str; 3] = ["module-path", "bin-path", "js-path"];
 /// Deepest nesting of children.
@@ -54,14 +40,9 @@ pub(crate) struct Project {
     pub(crate) folder: PathBuf,
     /// Root first, then children depth first.
     pub(crate) targets: Vec<Target>,
+    /// The shell command that `dev` starts the client with.
+    pub(crate) dev_run: Option<String>,
     layers: Vec<PathBuf>,
-}
-
-/// One database and its module.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Target {
-    values: Map<String, Value>,
-    unknown: Vec<String>,
 }
 
 impl Project {
@@ -102,12 +83,13 @@ impl Project {
                 layers.push(path);
             }
         }
+        let invalid = || format!("{} is invalid", folder.join("spacetime.json").display());
         let mut targets = Vec::new();
-        collect(&merged, &Map::new(), 0, &mut targets)
-            .with_context(|| format!("{} is invalid", folder.join("spacetime.json").display()))?;
+        collect(&merged, &Map::new(), 0, &mut targets).with_context(invalid)?;
         Ok(Project {
             folder: folder.to_owned(),
             targets,
+            dev_run: dev_run(merged.get("dev")).with_context(invalid)?,
             layers,
         })
     }
@@ -125,63 +107,16 @@ impl Project {
         self.targets.iter().filter_map(named).collect()
     }
 
+    /// Whether a layer that is not for everybody names a database.
+    pub(crate) fn has_local_database(&self) -> bool {
+        let is_local = |path: &&PathBuf| path.to_string_lossy().ends_with(".local.json");
+        let mut layers = self.layers.iter().filter(is_local);
+        layers.any(|path| read_layer(path).is_ok_and(|layer| layer.contains_key("database")))
+    }
+
     /// A path of the file, which is meant from the file's own folder.
     pub(crate) fn path(&self, text: &str) -> PathBuf {
         self.folder.join(text)
-    }
-}
-
-impl Target {
-    pub(crate) fn database(&self) -> Option<&str> {
-        self.values.get("database")?.as_str()
-    }
-
-    pub(crate) fn server(&self) -> Option<&str> {
-        self.values.get("server")?.as_str()
-    }
-
-    /// A text, by its first spelling.
-    pub(crate) fn text(&self, key: &str) -> Result<Option<&str>> {
-        match self.values.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => bail!("`{key}` in the config file has to be a string, not {other}"),
-        }
-    }
-
-    pub(crate) fn flag(&self, key: &str) -> Result<bool> {
-        match self.values.get(key) {
-            None | Some(Value::Null) => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(other) => bail!("`{key}` in the config file has to be true or false, not {other}"),
-        }
-    }
-
-    /// A number that is not negative, as text.
-    pub(crate) fn number(&self, key: &str) -> Result<Option<String>> {
-        match self.values.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Number(number)) if number.is_u64() => Ok(Some(number.to_string())),
-            Some(other) => bail!("`{key}` in the config file has to be a number, not {other}"),
-        }
-    }
-
-    /// Refuses keys that mean nothing, all at once.
-    pub(crate) fn check_keys(&self) -> Result<()> {
-        if self.unknown.is_empty() {
-            return Ok(());
-        }
-        let unknown: Vec<String> = self.unknown.iter().map(|key| format!("'{key}'")).collect();
-        let known: Vec<&str> = TARGET_KEYS
-            .iter()
-            .map(|names| names[0])
-            .chain(OWN_KEYS)
-            .collect();
-        bail!(
-            "Config key {} is not supported in the config file. Available keys: {}",
-            unknown.join(", "),
-            known.join(", ")
-        )
     }
 }
 
@@ -227,32 +162,21 @@ fn collect(
     if depth > DEPTH_MAX {
         bail!("`children` are nested more than {DEPTH_MAX} deep");
     }
-    let mut own = Map::new();
-    let mut unknown = Vec::new();
-    for (key, value) in object {
-        let dashed = key.replace('_', "-");
-        let names = TARGET_KEYS
-            .iter()
-            .find(|names| names.contains(&dashed.as_str()));
-        match names {
-            Some(names) => {
-                own.insert(names[0].to_owned(), value.clone());
-            }
-            None if OWN_KEYS.contains(&dashed.as_str()) => {}
-            None => unknown.push(key.clone()),
-        }
-    }
-    let has_module = MODULE_KEYS.iter().any(|key| own.contains_key(*key));
+    let mut values = Values::read(object, TARGET_KEYS, &OWN_KEYS);
+    let has_module = MODULE_KEYS
+        .iter()
+        .any(|key| values.known.contains_key(*key));
     for (key, value) in inherited {
         let is_second_module = has_module && MODULE_KEYS.contains(&key.as_str());
-        if is_second_module || own.contains_key(key) {
+        if is_second_module || values.known.contains_key(key) {
             continue;
         }
-        own.insert(key.clone(), value.clone());
+        values.known.insert(key.clone(), value.clone());
     }
+    let own = values.known.clone();
     targets.push(Target {
-        values: own.clone(),
-        unknown,
+        values,
+        generate: generate_entries(object.get("generate"))?,
     });
     match object.get("children") {
         None => Ok(()),
@@ -262,4 +186,35 @@ fn collect(
         }),
         Some(_) => bail!("`children` has to be an array"),
     }
+}
+
+fn generate_entries(list: Option<&Value>) -> Result<Vec<GenerateEntry>> {
+    let list = match list {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(_) => bail!("`generate` has to be an array"),
+    };
+    let entries = list.iter().map(|entry| match entry {
+        Value::Object(entry) => Ok(GenerateEntry::read(entry)),
+        _ => bail!("every element of `generate` has to be an object"),
+    });
+    entries.collect()
+}
+
+/// `dev` has one key: `run`.
+fn dev_run(dev: Option<&Value>) -> Result<Option<String>> {
+    let object = match dev {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(object)) => object,
+        Some(_) => bail!("`dev` has to be an object"),
+    };
+    let mut run = None;
+    for (key, value) in object {
+        match (key.as_str(), value) {
+            ("run", Value::String(command)) => run = Some(command.clone()),
+            ("run", _) => bail!("`run` in `dev` has to be a string"),
+            (other, _) => bail!("`dev` in the config file has only `run`, not `{other}`"),
+        }
+    }
+    Ok(run)
 }

@@ -16,11 +16,12 @@ use crate::cli_toml::CliToml;
 use crate::output::say;
 use crate::paths::Paths;
 use crate::server_address;
+use crate::web_login;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The flags of every command that talks to a server.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ServerFlags {
     /// The server: a nickname, a host, or a URL
     #[arg(long, short = 's', value_name = "SERVER")]
@@ -46,37 +47,42 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Finds the server out, and logs in to it if need be.
+    /// Finds the server out, and logs in to it if need be, without a question.
     pub(crate) async fn open(paths: &Paths, server: Option<&str>, who: As) -> Result<Self> {
+        Self::open_asking(paths, server, who, true).await
+    }
+
+    /// The same; who has no login, and uses a server elsewhere, is asked whether to log in with an
+    /// account, unless `yes`. A server on this machine needs none.
+    pub(crate) async fn open_asking(
+        paths: &Paths,
+        server: Option<&str>,
+        who: As,
+        yes: bool,
+    ) -> Result<Self> {
         let mut file = CliToml::load(&paths.cli_toml()?)?;
         let mut session = Self::anonymous(&server_address::resolve(&file, server)?)?;
-        if who == As::Me {
-            session.token = match file.token() {
-                Some(token) => Some(token),
-                None => {
-                    say("You are not logged in: the server gives you an identity.");
-                    Some(session.log_in(&mut file).await?)
-                }
-            };
+        if who == As::Anonymous {
+            return Ok(session);
         }
+        session.token = match file.token() {
+            Some(token) => Some(token),
+            None if !yes && !server_address::is_local(&session.url) && web_login::wanted()? => {
+                let token = web_login::log_in(web_login::AUTH_HOST, true, &mut file).await?;
+                Some(token)
+            }
+            None => {
+                say("You are not logged in: the server gives you an identity.");
+                Some(session.log_in(&mut file).await?)
+            }
+        };
         Ok(session)
     }
 
     /// A session without a login.
     pub(crate) fn anonymous(url: &str) -> Result<Self> {
-        if url.starts_with("https://") {
-            bail!("{url} asks for TLS, which this build does not have; use an http:// address");
-        }
-        let http = Client::builder()
-            .user_agent(concat!("spacetimedb-cli/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            // A server that answers before it has read a large body closes the connection; the
-            // next request must not be sent on it.
-            .pool_max_idle_per_host(0)
-            .build()
-            .context("cannot make an HTTP client")?;
         Ok(Session {
-            http,
+            http: http_client()?,
             url: url.to_owned(),
             token: None,
         })
@@ -188,6 +194,18 @@ impl Session {
     }
 }
 
+/// What sends the requests of all commands.
+pub(crate) fn http_client() -> Result<Client> {
+    Client::builder()
+        .user_agent(concat!("spacetimedb-cli/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        // A server that answers before it has read a large body closes the connection; the next
+        // request must not be sent on it.
+        .pool_max_idle_per_host(0)
+        .build()
+        .context("cannot make an HTTP client")
+}
+
 /// The body of an answer that is not a success is the error; its status is the cause.
 pub(crate) async fn refuse_failure(answer: Response) -> Result<Response> {
     let Err(status) = answer.error_for_status_ref() else {
@@ -203,7 +221,7 @@ pub(crate) async fn refuse_failure(answer: Response) -> Result<Response> {
 /// Saves a token and tells whose it is.
 pub(crate) fn save_login(file: &mut CliToml, token: &str) -> Result<()> {
     file.update(|file| {
-        file.forget_web_session();
+        file.set_web_session(None);
         file.set_token(Some(token));
         Ok(())
     })?;
@@ -280,11 +298,5 @@ mod tests {
     fn names_are_encoded_for_a_path() {
         assert_eq!(percent_encoded("my-db_1"), "my-db_1");
         assert_eq!(percent_encoded("a/b c\u{e9}"), "a%2Fb%20c%C3%A9");
-    }
-
-    #[test]
-    fn tls_is_refused_in_words() {
-        let error = Session::anonymous("https://example.org").unwrap_err();
-        assert!(error.to_string().contains("TLS"), "{error}");
     }
 }

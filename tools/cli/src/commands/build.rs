@@ -9,6 +9,9 @@ use spacetime_wasm_build::{Build, Install, Profile, build as cargo_build, find_r
 
 use crate::output::{note, say};
 
+mod foreign;
+mod wasm_names;
+
 /// Calls that print to a stream which a module does not have.
 const PRINTING: [&str; 5] = ["println!", "print!", "eprintln!", "eprint!", "dbg!"];
 /// Deepest folder below the sources that is looked at.
@@ -29,8 +32,8 @@ pub(crate) struct BuildArguments {
     /// Cargo features, comma separated
     #[arg(long, value_name = "LIST", hide = true, default_value = "")]
     pub(crate) features: String,
-    /// For C# modules, which this build cannot compile
-    #[arg(long, value_name = "VERSION", value_parser = ["8", "10"], hide = true)]
+    /// The version of .NET that builds a C# module [default: 8]
+    #[arg(long, value_name = "VERSION", value_parser = ["8", "10"])]
     pub(crate) dotnet_version: Option<String>,
 }
 
@@ -44,7 +47,24 @@ pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
 
 /// Builds the module in `folder` and returns its program.
 pub(crate) fn build(folder: &Path, arguments: &BuildArguments) -> Result<PathBuf> {
-    require_rust(folder)?;
+    let program = match language(folder) {
+        Some(Language::Rust) => build_rust(folder, arguments)?,
+        Some(Language::CSharp) => {
+            foreign::csharp(folder, arguments.dotnet_version.as_deref().unwrap_or("8"))?
+        }
+        Some(Language::TypeScript) => foreign::typescript(folder)?,
+        Some(Language::Cpp) => foreign::cpp(folder, arguments.debug)?,
+        None => bail!(
+            "there is no module in {}: no Cargo.toml, package.json, CMakeLists.txt or .csproj; say \
+             where it is with --module-path",
+            folder.display()
+        ),
+    };
+    say("Build finished successfully.");
+    Ok(program)
+}
+
+fn build_rust(folder: &Path, arguments: &BuildArguments) -> Result<PathBuf> {
     lint(folder, &arguments.lint_dir)?;
     let route = find_route(folder, Install::IfMissing, &mut |line| note(line))?;
     let build = Build {
@@ -72,13 +92,38 @@ pub(crate) fn build(folder: &Path, arguments: &BuildArguments) -> Result<PathBuf
         }
         (None, _) => bail!("the build of {} made no program", folder.display()),
     };
-    let program = if arguments.debug {
+    refuse_bindgen(&program)?;
+    Ok(if arguments.debug {
         program
     } else {
         optimized(program)
-    };
-    say("Build finished successfully.");
-    Ok(program)
+    })
+}
+
+/// Refuses programs that were built against a browser: names of its glue are in them.
+fn refuse_bindgen(program: &Path) -> Result<()> {
+    let bytes =
+        std::fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let names = wasm_names::names(&bytes);
+    let mut all = names.imports.iter().chain(&names.exports);
+    if let Some(name) = all.find(|name| name.starts_with("__wbindgen")) {
+        bail!(
+            "the program cannot run here, because of `{name}`: a dependency uses wasm-bindgen, \
+             which needs a browser (often `getrandom` with its `js` feature, or `chrono` with \
+             `wasmbind`); turn that feature off"
+        );
+    }
+    if names
+        .imports
+        .iter()
+        .any(|name| name == "__getrandom_custom")
+    {
+        bail!(
+            "the program cannot run here: a dependency asks for random numbers of the system; use \
+             those of the reducer's context"
+        );
+    }
+    Ok(())
 }
 
 /// `./spacetimedb` if a module is there.
@@ -91,11 +136,25 @@ pub(crate) fn default_folder() -> PathBuf {
     }
 }
 
+/// Whether a folder looks like a module's.
+pub(crate) fn is_module(folder: &Path) -> bool {
+    language(folder).is_some()
+}
+
+/// What a module is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    Rust,
+    CSharp,
+    TypeScript,
+    Cpp,
+}
+
 /// What a module's folder says its language is.
-fn language(folder: &Path) -> Option<&'static str> {
+fn language(folder: &Path) -> Option<Language> {
     let has = |name: &str| folder.join(name).is_file();
     if has("Cargo.toml") {
-        return Some("Rust");
+        return Some(Language::Rust);
     }
     let entries = std::fs::read_dir(folder).ok()?;
     let is_project = |path: &Path| path.extension().is_some_and(|end| end == "csproj");
@@ -103,27 +162,12 @@ fn language(folder: &Path) -> Option<&'static str> {
         .filter_map(Result::ok)
         .any(|entry| is_project(&entry.path()))
     {
-        return Some("C#");
+        return Some(Language::CSharp);
     }
     if has("package.json") {
-        return Some("TypeScript");
+        return Some(Language::TypeScript);
     }
-    has("CMakeLists.txt").then_some("C++")
-}
-
-fn require_rust(folder: &Path) -> Result<()> {
-    match language(folder) {
-        Some("Rust") => Ok(()),
-        Some(other) => bail!(
-            "{} is a {other} module, which this build cannot compile; build it with its own \
-             tools and publish the program with --bin-path",
-            folder.display()
-        ),
-        None => bail!(
-            "there is no module in {}: no Cargo.toml; say where it is with --module-path",
-            folder.display()
-        ),
-    }
+    has("CMakeLists.txt").then_some(Language::Cpp)
 }
 
 /// Refuses sources that print: a module has nothing to print to.
@@ -244,21 +288,27 @@ mod tests {
     fn languages_are_told_by_their_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        assert!(
-            require_rust(path)
-                .unwrap_err()
-                .to_string()
-                .contains("no Cargo.toml")
-        );
+        assert_eq!(language(path), None);
         for (file, expected) in [
-            ("CMakeLists.txt", "C++"),
-            ("package.json", "TypeScript"),
-            ("x.csproj", "C#"),
-            ("Cargo.toml", "Rust"),
+            ("CMakeLists.txt", Language::Cpp),
+            ("package.json", Language::TypeScript),
+            ("x.csproj", Language::CSharp),
+            ("Cargo.toml", Language::Rust),
         ] {
             std::fs::write(path.join(file), "").unwrap();
             assert_eq!(language(path), Some(expected));
         }
-        require_rust(path).unwrap();
+    }
+
+    #[test]
+    fn programs_for_browsers_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("m.wasm");
+        let exports = b"\0asm\x01\0\0\0\x07\x0e\x01\x0a__wbindgen\0\0";
+        std::fs::write(&program, exports).unwrap();
+        let error = refuse_bindgen(&program).unwrap_err().to_string();
+        assert!(error.contains("wasm-bindgen"), "{error}");
+        std::fs::write(&program, b"\0asm and nothing else").unwrap();
+        refuse_bindgen(&program).unwrap();
     }
 }

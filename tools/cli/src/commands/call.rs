@@ -12,6 +12,7 @@ use crate::paths::Paths;
 use crate::project::{Project, missing, pick_function};
 use crate::schema::{Function, Schema, signature};
 use crate::session::{As, ServerFlags, Session, percent_encoded};
+use crate::similar::{edit_distance, is_slip};
 
 const USAGE: &str = "[OPTIONS] <DATABASE> <FUNCTION> [ARGUMENTS]...";
 /// Most names that a hint lists.
@@ -27,6 +28,9 @@ pub(crate) struct CallArguments {
         allow_negative_numbers = true
     )]
     words: Vec<String>,
+    /// All arguments as one JSON array
+    #[arg(long, value_name = "ARRAY")]
+    json: Option<String>,
     #[command(flatten)]
     server: ServerFlags,
     /// Call as nobody in particular
@@ -58,7 +62,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &CallArguments) -> Result<()> 
         .server
         .as_deref()
         .or(picked.server.as_deref());
-    let session = Session::open(paths, server, who).await?;
+    let session = Session::open_asking(paths, server, who, arguments.yes).await?;
     let identity = session.database(&picked.database).await?;
     let schema = fetch_schema(&session, &identity).await?;
     let place = format!(
@@ -80,7 +84,14 @@ pub(crate) async fn run(paths: &Paths, arguments: &CallArguments) -> Result<()> 
             signature(&schema, found)
         )
     };
-    let body = arguments_json(&schema, found, values).with_context(invalid)?;
+    let body = match &arguments.json {
+        None => arguments_json(&schema, found, values),
+        Some(_) if !values.is_empty() => {
+            bail!("pass the arguments as words or as --json, not both")
+        }
+        Some(array) => array_json(found, array),
+    };
+    let body = body.with_context(invalid)?;
     let route = format!("database/{identity}/call/{}", percent_encoded(function));
     let request = session
         .post(&route)
@@ -120,13 +131,7 @@ fn find<'a>(schema: &'a Schema, name: &str) -> Option<(&'static str, &'a Functio
 /// The JSON array of the arguments: each is JSON already, but for the two conveniences.
 fn arguments_json(schema: &Schema, function: &Function, values: &[String]) -> Result<String> {
     let parameters = &function.parameters.elements;
-    if parameters.len() != values.len() {
-        bail!(
-            "it takes {}, but {} given",
-            arguments(parameters.len()),
-            were(values.len())
-        );
-    }
+    check_count(function, values.len())?;
     let mut texts = Vec::with_capacity(values.len());
     for (position, (parameter, value)) in parameters.iter().zip(values).enumerate() {
         let ty = schema.typespace.follow(&parameter.algebraic_type)?;
@@ -136,6 +141,22 @@ fn arguments_json(schema: &Schema, function: &Function, values: &[String]) -> Re
         texts.push(text);
     }
     Ok(format!("[{}]", texts.join(",")))
+}
+
+/// An array that is JSON as it is.
+fn array_json(function: &Function, array: &str) -> Result<String> {
+    let values: Vec<Value> =
+        serde_json::from_str(array).context("what --json has is not a JSON array")?;
+    check_count(function, values.len())?;
+    Ok(array.to_owned())
+}
+
+fn check_count(function: &Function, given: usize) -> Result<()> {
+    let wanted = function.parameters.elements.len();
+    if wanted != given {
+        bail!("it takes {}, but {} given", arguments(wanted), were(given));
+    }
+    Ok(())
 }
 
 fn argument_json(ty: &AlgebraicType, value: &str) -> String {
@@ -185,7 +206,7 @@ fn hint(schema: &Schema, name: &str) -> String {
             .collect();
         near.sort_unstable();
         match near.first() {
-            Some((distance, similar)) if *distance <= 1 + name.len() / 4 => {
+            Some((distance, similar)) if is_slip(name, *distance) => {
                 return format!("A {kind} with a similar name exists: `{similar}`");
             }
             None if kind == "reducer" => lines.push("The database has no reducers.".to_owned()),
@@ -202,22 +223,6 @@ fn hint(schema: &Schema, name: &str) -> String {
         }
     }
     lines.join("\n")
-}
-
-/// How many letters have to be put in, taken out or changed to get from one to the other.
-fn edit_distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, letter) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, other) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
@@ -303,7 +308,6 @@ mod tests {
 
     #[test]
     fn hints_name_what_is_near() {
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
         let near = hint(&schema(&["add_person", "remove", "init"]), "ad_person");
         assert_eq!(near, "A reducer with a similar name exists: `add_person`");
         let names: Vec<String> = (10..22).map(|number| format!("reducer_{number}")).collect();

@@ -54,7 +54,7 @@ async fn open(
         .server
         .as_deref()
         .or(picked.server.as_deref());
-    let session = Session::open(paths, server, As::Me).await?;
+    let session = Session::open_asking(paths, server, As::Me, arguments.yes).await?;
     let identity = session.database(&picked.database).await?;
     Ok((session, picked.database, identity))
 }
@@ -100,7 +100,8 @@ pub(crate) async fn delete(paths: &Paths, arguments: &DatabaseArguments) -> Resu
 
 /// Gives a database another name.
 pub(crate) async fn rename(paths: &Paths, arguments: &RenameArguments) -> Result<()> {
-    let session = Session::open(paths, arguments.server.server.as_deref(), As::Me).await?;
+    let server = arguments.server.server.as_deref();
+    let session = Session::open_asking(paths, server, As::Me, arguments.yes).await?;
     let identity = session.database(&arguments.database).await?;
     let request = session.put(&format!("database/{identity}/names"));
     let answer = session.send(request.json(&json!([arguments.to]))).await?;

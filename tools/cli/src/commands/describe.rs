@@ -64,7 +64,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &DescribeArguments) -> Result<
         .server
         .as_deref()
         .or(picked.server.as_deref());
-    let session = Session::open(paths, server, who).await?;
+    let session = Session::open_asking(paths, server, who, arguments.yes).await?;
     let identity = session.database(&picked.database).await?;
     if arguments.json {
         let definition = definition(&session, &identity).await?;

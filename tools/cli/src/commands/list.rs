@@ -22,7 +22,8 @@ pub(crate) struct ListArguments {
 /// Prints names and identities.
 pub(crate) async fn run(paths: &Paths, arguments: &ListArguments) -> Result<()> {
     warn_unstable();
-    let session = Session::open(paths, arguments.server.server.as_deref(), As::Me).await?;
+    let server = arguments.server.server.as_deref();
+    let session = Session::open_asking(paths, server, As::Me, arguments.yes).await?;
     let me = session.identity()?;
     let answer = session
         .json(session.get(&format!("identity/{me}/databases")))

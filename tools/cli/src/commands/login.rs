@@ -1,8 +1,6 @@
 //! `spacetime login` and `logout`: who one is to servers.
-//!
-//! Not here: the login of the cloud service in a browser; it needs TLS.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::cli_toml::CliToml;
@@ -10,6 +8,7 @@ use crate::output::say;
 use crate::paths::Paths;
 use crate::server_address;
 use crate::session::{Session, identity_of, save_login};
+use crate::web_login;
 
 /// The flags of `login`.
 #[derive(Debug, Args)]
@@ -22,10 +21,15 @@ pub(crate) struct LoginArguments {
     #[arg(long, value_name = "SERVER")]
     server_issued_login: Option<String>,
     /// Where to log in with a browser
-    #[arg(long, value_name = "URL", hide = true)]
-    auth_host: Option<String>,
-    /// Do not open a browser
-    #[arg(long, hide = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = web_login::AUTH_HOST,
+        conflicts_with_all = ["token", "server_issued_login"]
+    )]
+    auth_host: String,
+    /// Print the page's address instead of opening a browser
+    #[arg(long)]
     no_browser: bool,
     #[command(subcommand)]
     show: Option<LoginCommand>,
@@ -45,8 +49,8 @@ enum LoginCommand {
 #[derive(Debug, Args)]
 pub(crate) struct LogoutArguments {
     /// Where the login was made
-    #[arg(long, value_name = "URL", hide = true)]
-    auth_host: Option<String>,
+    #[arg(long, value_name = "URL", default_value = web_login::AUTH_HOST)]
+    auth_host: String,
 }
 
 /// Logs in, or shows the login.
@@ -63,22 +67,33 @@ pub(crate) async fn login(paths: &Paths, arguments: &LoginArguments) -> Result<(
         let url = server_address::resolve(&file, Some(server))?;
         return Session::anonymous(&url)?.log_in(&mut file).await.map(drop);
     }
-    bail!(
-        "logging in with a browser needs TLS, which this build does not have; \
-         use `spacetime login --server-issued-login SERVER` for an identity of a server's own, \
-         or `spacetime login --token TOKEN`"
-    )
+    if file.token().is_some() {
+        forget(&mut file, &arguments.auth_host).await?;
+    }
+    let opens = !arguments.no_browser;
+    web_login::log_in(&arguments.auth_host, opens, &mut file)
+        .await
+        .map(drop)
 }
 
 /// Forgets the login.
-pub(crate) fn logout(paths: &Paths, _arguments: &LogoutArguments) -> Result<()> {
+pub(crate) async fn logout(paths: &Paths, arguments: &LogoutArguments) -> Result<()> {
     let mut file = CliToml::load(&paths.cli_toml()?)?;
-    let Some(token) = file.token() else {
+    if file.token().is_none() {
         say("You are not logged in.");
         return Ok(());
-    };
+    }
+    forget(&mut file, &arguments.auth_host).await
+}
+
+/// Ends the session at the account service, if there is one, and forgets both tokens.
+async fn forget(file: &mut CliToml, auth_host: &str) -> Result<()> {
+    if let Some(session) = file.web_session() {
+        web_login::log_out(auth_host, &session).await;
+    }
+    let token = file.token().unwrap_or_default();
     file.update(|file| {
-        file.forget_web_session();
+        file.set_web_session(None);
         file.set_token(None);
         Ok(())
     })?;

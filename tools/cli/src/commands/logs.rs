@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use spacetime_types::Timestamp;
 
-use crate::output::say;
+use crate::output::{Colour, say};
 use crate::paths::Paths;
 use crate::project::{Project, pick_by_first};
 use crate::session::{As, ServerFlags, Session};
@@ -77,12 +77,26 @@ pub(crate) async fn run(paths: &Paths, arguments: &LogsArguments) -> Result<()> 
         .server
         .as_deref()
         .or(picked.server.as_deref());
-    let session = Session::open(paths, server, As::Me).await?;
+    let session = Session::open_asking(paths, server, As::Me, arguments.yes).await?;
     let identity = session.database(&picked.database).await?;
     let count = arguments
         .num_lines
         .or(arguments.follow.then_some(FOLLOWED_LINES));
-    let mut route = format!("database/{identity}/logs?follow={}", arguments.follow);
+    stream(&session, &identity, count, arguments.follow, |line| {
+        print(line, arguments);
+    })
+    .await
+}
+
+/// Hands over the last lines of a log, or all, and those that come if it is followed.
+async fn stream(
+    session: &Session,
+    identity: &str,
+    count: Option<u32>,
+    follow: bool,
+    mut on_line: impl FnMut(&[u8]),
+) -> Result<()> {
+    let mut route = format!("database/{identity}/logs?follow={follow}");
     if let Some(count) = count {
         route.push_str(&format!("&num_lines={count}"));
     }
@@ -102,7 +116,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &LogsArguments) -> Result<()> 
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |end| end + 1);
         for line in pending[..whole].split(|byte| *byte == b'\n') {
-            print(line, arguments);
+            on_line(line);
         }
         pending.drain(..whole);
         anyhow::ensure!(
@@ -110,8 +124,27 @@ pub(crate) async fn run(paths: &Paths, arguments: &LogsArguments) -> Result<()> 
             "a line of the log does not end"
         );
     }
-    print(&pending, arguments);
+    on_line(&pending);
     Ok(())
+}
+
+/// Follows a log until the server ends it: some lines of before, then what comes, as text with
+/// something in front.
+pub(crate) async fn follow_as_text(
+    session: &Session,
+    identity: &str,
+    count: u32,
+    prefix: &str,
+) -> Result<()> {
+    stream(session, identity, Some(count), true, |line| {
+        let line = String::from_utf8_lossy(line);
+        match serde_json::from_str::<Value>(&line) {
+            Ok(record) => say(format_args!("{prefix}{}", text(&record))),
+            Err(_) if line.trim().is_empty() => {}
+            Err(_) => say(format_args!("{prefix}{line}")),
+        }
+    })
+    .await
 }
 
 fn print(line: &[u8], arguments: &LogsArguments) {
@@ -147,7 +180,14 @@ fn text(record: &Value) -> String {
     let micros = record["ts"].as_i64().unwrap_or_default();
     let time = Timestamp { micros }.to_string().replace("+00:00", "Z");
     let level = field("level").unwrap_or_default().to_uppercase();
-    let mut line = format!("{time} {level:>5}: ");
+    let colour = match level.as_str() {
+        "ERROR" | "PANIC" => Colour::Red,
+        "WARN" => Colour::Yellow,
+        "INFO" => Colour::Green,
+        _ => Colour::Dim,
+    };
+    let level = colour.paint(&format!("{level:>5}"));
+    let mut line = format!("{time} {level}: ");
     if let Some(function) = field("function") {
         line.push_str(&format!("{function} "));
     }

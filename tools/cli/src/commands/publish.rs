@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::build::{BuildArguments, build, default_folder};
+use super::build::default_folder;
 use crate::output::{note, say};
 use crate::paths::Paths;
 use crate::project::{Project, Target};
@@ -14,13 +14,15 @@ use crate::prompt::yes_or_no;
 use crate::server_address::is_local;
 use crate::session::{As, ServerFlags, Session, percent_encoded, read_file};
 
+mod builds;
 mod plan;
 mod targets;
 
-use targets::{Job, jobs};
+pub(crate) use builds::Builds;
+pub(crate) use targets::{Job, jobs};
 
 /// The flags of `publish`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct PublishArguments {
     /// The database, by name or identity; all of spacetime.json if absent, otherwise a new one
     #[arg(value_name = "NAME|IDENTITY")]
@@ -127,10 +129,11 @@ pub(crate) struct PublishArguments {
 }
 
 /// When data is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DeleteData {
     Always,
     OnConflict,
+    #[default]
     Never,
 }
 
@@ -164,19 +167,27 @@ pub(crate) async fn run(paths: &Paths, arguments: &PublishArguments) -> Result<(
     if let Some(project) = &project {
         project.say_layers();
     }
+    let mut builds = Builds::default();
     for job in jobs(arguments, project.as_ref())? {
-        publish(paths, arguments, &job).await?;
+        publish(paths, arguments, &job, &mut builds).await?;
     }
     Ok(())
 }
 
-async fn publish(paths: &Paths, arguments: &PublishArguments, job: &Job) -> Result<()> {
+/// Publishes to one database.
+pub(crate) async fn publish(
+    paths: &Paths,
+    arguments: &PublishArguments,
+    job: &Job,
+    builds: &mut Builds,
+) -> Result<()> {
     if arguments.num_replicas.is_some() {
         note("WARNING: Use of unstable option `--num-replicas`.");
     }
     let who = if job.anonymous { As::Anonymous } else { As::Me };
-    let session = Session::open(paths, job.server.as_deref(), who).await?;
-    let program = program(job)?;
+    let skip_login = arguments.says_yes_to(Yes::SkipLogin);
+    let session = Session::open_asking(paths, job.server.as_deref(), who, skip_login).await?;
+    let program = program(job, builds)?;
     let server = session.url().to_owned();
     if !is_local(&server) {
         say(format_args!(
@@ -232,43 +243,24 @@ fn is_rejection(error: &anyhow::Error) -> bool {
     error.to_string().starts_with("Database update rejected: ")
 }
 
-fn program(job: &Job) -> Result<Program> {
-    let (path, host_type, kind) = match (&job.bin_path, &job.js_path) {
-        (Some(path), _) => (path, "Wasm", "WASM"),
-        (None, Some(path)) => (path, "Js", "JS"),
+fn program(job: &Job, builds: &mut Builds) -> Result<Program> {
+    let (path, host_type) = match (&job.bin_path, &job.js_path) {
+        (Some(path), _) => (path, "Wasm"),
+        (None, Some(path)) => (path, "Js"),
         (None, None) => {
-            let folder = job.module_path.clone().unwrap_or_else(default_folder);
-            let program = build(&folder, &build_arguments(job.build_options.as_deref())?)?;
+            let program = builds.program(job)?;
+            let host_type = builds::host_type(&program);
             let bytes = read_file(&program)?;
-            return Ok(Program {
-                bytes,
-                host_type: "Wasm",
-            });
+            return Ok(Program { bytes, host_type });
         }
     };
     let bytes = read_file(path)?;
     say(format_args!(
-        "({kind}) Skipping build. Instead we are publishing {}",
+        "({}) Skipping build. Instead we are publishing {}",
+        host_type.to_uppercase(),
         path.display()
     ));
     Ok(Program { bytes, host_type })
-}
-
-/// The flags of `build` that were given as one text.
-fn build_arguments(options: Option<&str>) -> Result<BuildArguments> {
-    #[derive(Debug, Parser)]
-    #[command(
-        name = "--build-options",
-        no_binary_name = true,
-        disable_help_flag = true
-    )]
-    struct Options {
-        #[command(flatten)]
-        build: BuildArguments,
-    }
-    let words = options.unwrap_or_default().split_whitespace();
-    let options = Options::try_parse_from(words).context("the build options are not valid")?;
-    Ok(options.build)
 }
 
 /// Query parameters.

@@ -98,6 +98,45 @@ fn all_unknown_keys_are_named_when_a_target_is_used() {
         "{error}"
     );
     assert!(error.contains("module-path"), "{error}");
+    assert!(
+        error.ends_with(
+            "Did you mean 'database' for 'databse'? Did you mean 'server' for 'Server'?"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn bindings_and_the_client_are_read_and_not_inherited() {
+    let project = one(r#"{"database": "a", "dev": {"run": "npm run dev"},
+            "generate": [{"language": "rust", "out_dir": "src/b", "include-private": true},
+                         {"language": "typescript", "outdir": "x"}],
+            "children": [{"database": "b"}]}"#);
+    assert_eq!(project.dev_run.as_deref(), Some("npm run dev"));
+    let [rust, typescript] = project.targets[0].generate.as_slice() else {
+        panic!("{:?}", project.targets[0]);
+    };
+    assert_eq!(rust.text("language").unwrap(), Some("rust"));
+    assert_eq!(rust.text("out-dir").unwrap(), Some("src/b"));
+    assert!(rust.flag("include-private").unwrap());
+    rust.check_keys().unwrap();
+    let error = typescript.check_keys().unwrap_err().to_string();
+    assert!(
+        error.contains("Config key 'outdir' is not supported"),
+        "{error}"
+    );
+    assert!(project.targets[1].generate.is_empty());
+    for text in [
+        r#"{"dev": {"start": "x"}}"#,
+        r#"{"dev": 1}"#,
+        r#"{"generate": {}}"#,
+        r#"{"generate": [1]}"#,
+    ] {
+        assert!(
+            super::tests::project(&[("spacetime.json", text)], None).is_err(),
+            "{text}"
+        );
+    }
 }
 
 #[test]

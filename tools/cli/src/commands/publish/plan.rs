@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{DeleteData, Program, PublishArguments, Query, Yes, ask_to_delete};
-use crate::output::say;
+use crate::output::{say, wants_colour};
 use crate::prompt::{typed_word, yes_or_no};
 use crate::session::{Session, percent_encoded, refuse_failure};
 
@@ -97,10 +97,9 @@ async fn ask(
     program: &Program,
     query: &Query,
 ) -> Result<Option<Value>> {
-    let style = if std::env::var_os("NO_COLOR").is_some() || !is_terminal() {
-        "NoColor"
-    } else {
-        "AnsiColor"
+    let style = match wants_colour(&std::io::stdout()) {
+        true => "AnsiColor",
+        false => "NoColor",
     };
     let route = format!("database/{}/pre_publish", percent_encoded(name));
     let mut parameters = vec![
@@ -170,9 +169,4 @@ pub(super) fn say_way_back(name: &str, offset: u64) {
            spacetime restore --from FOLDER --to DATA_DIR --database {name} --at-tx {offset} \
          --replace"
     ));
-}
-
-fn is_terminal() -> bool {
-    use std::io::IsTerminal as _;
-    std::io::stdout().is_terminal()
 }

@@ -10,21 +10,33 @@ use crate::project::{Project, Target};
 
 /// One database and what goes into it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Job {
-    pub(super) name: Option<String>,
-    pub(super) server: Option<String>,
-    pub(super) module_path: Option<PathBuf>,
-    pub(super) bin_path: Option<PathBuf>,
-    pub(super) js_path: Option<PathBuf>,
-    pub(super) build_options: Option<String>,
-    pub(super) anonymous: bool,
-    pub(super) num_replicas: Option<String>,
-    pub(super) parent: Option<String>,
-    pub(super) organization: Option<String>,
+pub(crate) struct Job {
+    pub(crate) name: Option<String>,
+    pub(crate) server: Option<String>,
+    pub(crate) module_path: Option<PathBuf>,
+    pub(crate) bin_path: Option<PathBuf>,
+    pub(crate) js_path: Option<PathBuf>,
+    pub(crate) build_options: Option<String>,
+    pub(crate) anonymous: bool,
+    pub(crate) num_replicas: Option<String>,
+    pub(crate) parent: Option<String>,
+    pub(crate) organization: Option<String>,
+}
+
+impl Job {
+    /// Replaces the sources by what was built from them.
+    pub(crate) fn set_program(&mut self, program: PathBuf) {
+        let is_script = program.extension().is_some_and(|end| end == "js");
+        let place = match is_script {
+            true => &mut self.js_path,
+            false => &mut self.bin_path,
+        };
+        *place = Some(program);
+    }
 }
 
 /// All of them, in the order of the file.
-pub(super) fn jobs(arguments: &PublishArguments, project: Option<&Project>) -> Result<Vec<Job>> {
+pub(crate) fn jobs(arguments: &PublishArguments, project: Option<&Project>) -> Result<Vec<Job>> {
     let databases = project.map(Project::databases).unwrap_or_default();
     let Some(project) = project.filter(|_| !databases.is_empty()) else {
         let name = arguments.name.clone();

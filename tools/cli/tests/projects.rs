@@ -1,0 +1,242 @@
+//! `spacetime init` and `spacetime dev` on projects, against a real server.
+
+mod harness;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use harness::{Server, module_path};
+use serde_json::{Value, json};
+
+/// How long a line may take to come.
+const LINE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A `spacetime dev` that runs, and what it prints.
+struct Dev {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Dev {
+    fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (send, lines) = mpsc::channel();
+        let out = child.stdout.take().unwrap();
+        let err = child.stderr.take().unwrap();
+        let second = send.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        std::thread::spawn(move || {
+            for line in BufReader::new(err).lines().map_while(Result::ok) {
+                let _ = second.send(format!("! {line}"));
+            }
+        });
+        Dev {
+            child,
+            lines,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Reads on until a line has this in it.
+    fn wait_for(&mut self, what: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(LINE_TIMEOUT) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(what) {
+                        return line;
+                    }
+                }
+                Err(error) => panic!("no `{what}`: {error}\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+
+    /// SIGTERM, and the end.
+    fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert!(
+            self.child.wait().unwrap().success(),
+            "{}",
+            self.seen.join("\n")
+        );
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn write(path: &Path, value: &Value) {
+    std::fs::write(path, value.to_string()).unwrap();
+}
+
+fn is_running(pid: &str) -> bool {
+    Path::new("/proc").join(pid).join("cmdline").exists()
+        && !std::fs::read_to_string(Path::new("/proc").join(pid).join("stat"))
+            .unwrap_or_default()
+            .contains(") Z ")
+}
+
+#[test]
+fn a_project_is_published_again_when_its_program_changes() {
+    let server = Server::start();
+    let folder = server.scratch().join("project");
+    std::fs::create_dir(&folder).unwrap();
+    let program = folder.join("module.wasm");
+    std::fs::copy(module_path("chat"), &program).unwrap();
+    write(
+        &folder.join("spacetime.json"),
+        &json!({
+            "server": server.url(),
+            "bin-path": "module.wasm",
+            "dev": {"run": "echo client $$ of $SPACETIMEDB_DB_NAME at $SPACETIMEDB_HOST; sleep 300"},
+        }),
+    );
+    let mut command = server.cli(&["dev", "--skip-generate"]);
+    command.current_dir(&folder);
+    let mut dev = Dev::start(command);
+    let named = dev.wait_for("The database is called project-");
+    let name = named
+        .split_whitespace()
+        .find(|word| word.starts_with("project-"))
+        .unwrap();
+    dev.wait_for("Published successfully!");
+    let client = dev.wait_for(&format!("of {name} at {}", server.url()));
+    let pid = client.split_whitespace().nth(1).unwrap().to_owned();
+    dev.wait_for("the chat room is open");
+    let local = std::fs::read_to_string(folder.join("spacetime.local.json")).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(&local).unwrap(),
+        json!({"database": name})
+    );
+
+    // A program that cannot be used does not end it, and the next one is taken.
+    std::fs::write(&program, "no program").unwrap();
+    dev.wait_for("Something changed");
+    dev.wait_for("! Error: ");
+    std::fs::copy(module_path("transfers"), &program).unwrap();
+    dev.wait_for("Something changed");
+    dev.wait_for("Published successfully!");
+    let described = server.cli_ok(&["describe", name, "--server", &server.url()]);
+    assert!(described.contains("table account"), "{described}");
+
+    assert!(
+        is_running(&pid),
+        "the client goes on over changes of the module"
+    );
+    dev.stop();
+    assert!(!is_running(&pid), "the client ends with the loop");
+}
+
+#[test]
+fn a_server_is_started_for_the_time_of_the_work() {
+    let home = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let url = format!("http://{address}");
+    let folder = home.path().join("work");
+    std::fs::create_dir(&folder).unwrap();
+    let chat = module_path("chat").display().to_string();
+    write(
+        &folder.join("spacetime.json"),
+        &json!({"server": url, "bin-path": chat}),
+    );
+    let spacetime = |words: &[&str]| {
+        let mut command = Command::new(harness::binary());
+        command
+            .arg("--root-dir")
+            .arg(home.path().join("root"))
+            .args(words)
+            .current_dir(&folder)
+            .stdin(Stdio::null());
+        command
+    };
+    let refused = spacetime(&["dev", "--skip-generate"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(text.contains("No server answers at"), "{text}");
+
+    let mut dev = Dev::start(spacetime(&["dev", "--skip-generate", "--yes"]));
+    dev.wait_for("Started a server");
+    dev.wait_for("Published successfully!");
+    let ping = spacetime(&["server", "ping", &url]).output().unwrap();
+    assert!(ping.status.success());
+    dev.stop();
+    let ping = spacetime(&["server", "ping", &url]).output().unwrap();
+    assert!(!ping.status.success(), "the server has ended");
+}
+
+#[test]
+fn a_project_is_made_and_names_its_server() {
+    let server = Server::start();
+    let made = server.cli_ok(&[
+        "init",
+        "My App",
+        "-t",
+        "react-ts",
+        "--local",
+        "--non-interactive",
+    ]);
+    assert!(made.contains("Project created in ./my-app"), "{made}");
+    let folder = server.scratch().join("my-app");
+    for path in [
+        "spacetimedb/src/lib.rs",
+        "src/App.tsx",
+        ".gitignore",
+        ".env.local",
+        "LICENSE",
+    ] {
+        assert!(folder.join(path).is_file(), "{path}");
+    }
+    // A repository is a template too.
+    let repository = server.scratch().join("repository");
+    let git = |words: &[&str]| {
+        let status = Command::new("git")
+            .args(["-c", "user.name=n", "-c", "user.email=e@example.com"])
+            .args(words)
+            .current_dir(&repository)
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "{words:?}");
+    };
+    std::fs::rename(&folder, &repository).unwrap();
+    std::fs::write(repository.join(".template.json"), "{}").unwrap();
+    git(&["init", "--quiet"]);
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "--message", "all"]);
+    let url = format!("file://{}", repository.display());
+    server.cli_ok(&["init", "other", "-t", &url, "--non-interactive"]);
+    let other = server.scratch().join("other");
+    assert!(!other.join(".git").exists() && !other.join(".template.json").exists());
+    let package = std::fs::read_to_string(other.join("package.json")).unwrap();
+    assert!(package.contains("\"name\": \"other\""), "{package}");
+    let config = std::fs::read_to_string(other.join("spacetime.json")).unwrap();
+    assert!(
+        config.contains("maincloud") && config.contains("npm run dev"),
+        "{config}"
+    );
+}
