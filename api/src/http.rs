@@ -15,6 +15,7 @@ mod error;
 mod identity;
 mod listen;
 mod logs;
+mod mcp;
 mod metrics;
 mod names;
 mod params;
@@ -109,6 +110,7 @@ pub(crate) fn router(state: ApiState) -> Router {
     let v1 = Router::new()
         .nest("/identity", identity_routes())
         .nest("/database", database_routes(&state).merge(module_routes()))
+        .merge(mcp_routes(&state))
         .route("/ping", get(service::ping))
         .route("/health", get(service::health))
         .route("/metrics", get(metrics::metrics))
@@ -150,12 +152,22 @@ fn database_routes(state: &ApiState) -> Router<ApiState> {
         .route("/{database}/unstable/pauses", get(service::pauses))
         .route("/{database}/call/{function}", post(call::call))
         .route("/{database}/sql", post(sql::sql))
+        .route("/{database}/mcp", post(mcp::one))
         .route("/{database}/backup", post(backup::backup))
         .route("/{database}/schema", get(schema::schema))
         .route("/{database}/logs", get(logs::logs))
         .route("/{database}/unstable/queries", get(metrics::queries))
         .route("/{database}/subscribe", get(subscribe::subscribe))
         .merge(publishing)
+        .layer(from_fn_with_state(
+            state.clone(),
+            session::anonymous_allowed,
+        ))
+}
+
+fn mcp_routes(state: &ApiState) -> Router<ApiState> {
+    Router::new()
+        .route("/mcp", post(mcp::all))
         .layer(from_fn_with_state(
             state.clone(),
             session::anonymous_allowed,

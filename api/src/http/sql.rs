@@ -15,6 +15,7 @@ use super::call::{DURATION, connect_refused};
 use super::error::ApiError;
 use super::params::open;
 use super::session::Caller;
+use crate::auth::Session;
 use crate::clock;
 
 #[derive(Debug, Deserialize)]
@@ -30,6 +31,16 @@ fn yes() -> bool {
     true
 }
 
+impl SqlParams {
+    /// For a question about the present.
+    pub(super) fn present(confirmed: bool) -> Self {
+        SqlParams {
+            confirmed,
+            at_tx: None,
+        }
+    }
+}
+
 /// Runs a statement and answers with its rows.
 pub(super) async fn sql(
     State(state): State<ApiState>,
@@ -38,19 +49,30 @@ pub(super) async fn sql(
     Query(params): Query<SqlParams>,
     text: String,
 ) -> Result<Response, ApiError> {
-    let database = open(&state, &database)?;
+    run(&state, &session, &database, params, &text).await
+}
+
+/// The same, for whoever has the parts of the request already.
+pub(super) async fn run(
+    state: &ApiState,
+    session: &Session,
+    database: &str,
+    params: SqlParams,
+    text: &str,
+) -> Result<Response, ApiError> {
+    let database = open(state, database)?;
     let results = match params.at_tx {
         Some(at) => {
             if session.identity() != database.owner() {
                 let (caller, identity) = (session.identity(), database.identity());
                 return Err(ApiError::forbidden(caller, identity, "query the past"));
             }
-            let result = database.sql_at(session.identity(), &text, TxOffset(at));
+            let result = database.sql_at(session.identity(), text, TxOffset(at));
             result.await.map(|result| vec![result])
         }
         None => {
             let caller = session.caller(clock::new_connection_id());
-            database.sql(caller, &text, params.confirmed).await
+            database.sql(caller, text, params.confirmed).await
         }
     };
     let results = results.map_err(|error| refused(&error))?;

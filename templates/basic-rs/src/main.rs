@@ -20,7 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
         .build()?;
 
-    connection.db.person().on_insert(|_, person| println!("{}", person.name));
+    connection
+        .db
+        .person()
+        .on_insert(|_, person| println!("{}", person.name));
     connection
         .subscription_builder()
         .on_applied(|ctx| println!("{} people are here", ctx.db.person().count()))

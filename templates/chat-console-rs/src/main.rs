@@ -89,12 +89,16 @@ fn send(connection: &DbConnection, line: &str) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     match line.strip_prefix("/name ") {
-        Some(name) => connection.reducers.set_name_then(name.to_owned(), |_, result| {
-            report("the name", result);
-        })?,
-        None => connection.reducers.send_message_then(line.to_owned(), |_, result| {
-            report("the message", result);
-        })?,
+        Some(name) => connection
+            .reducers
+            .set_name_then(name.to_owned(), |_, result| {
+                report("the name", result);
+            })?,
+        None => connection
+            .reducers
+            .send_message_then(line.to_owned(), |_, result| {
+                report("the message", result);
+            })?,
     }
     Ok(())
 }

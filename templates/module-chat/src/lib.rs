@@ -25,10 +25,17 @@ pub fn client_connected(ctx: &ReducerContext) {
     let users = ctx.db.user();
     match users.identity().find(ctx.sender()) {
         Some(user) => {
-            users.identity().update(User { online: true, ..user });
+            users.identity().update(User {
+                online: true,
+                ..user
+            });
         }
         None => {
-            users.insert(User { identity: ctx.sender(), name: None, online: true });
+            users.insert(User {
+                identity: ctx.sender(),
+                name: None,
+                online: true,
+            });
         }
     }
 }
@@ -39,7 +46,10 @@ pub fn client_disconnected(ctx: &ReducerContext) {
     let users = ctx.db.user();
     match users.identity().find(ctx.sender()) {
         Some(user) => {
-            users.identity().update(User { online: false, ..user });
+            users.identity().update(User {
+                online: false,
+                ..user
+            });
         }
         None => log::warn!("{} left without ever having come", ctx.sender()),
     }
@@ -52,9 +62,15 @@ pub fn set_name(ctx: &ReducerContext, name: String) -> Result<(), String> {
         return Err("a name must not be empty".to_owned());
     }
     let users = ctx.db.user();
-    let user = users.identity().find(ctx.sender()).ok_or("only people in the room have names")?;
+    let user = users
+        .identity()
+        .find(ctx.sender())
+        .ok_or("only people in the room have names")?;
     log::info!("{} is now called {name}", ctx.sender());
-    users.identity().update(User { name: Some(name), ..user });
+    users.identity().update(User {
+        name: Some(name),
+        ..user
+    });
     Ok(())
 }
 

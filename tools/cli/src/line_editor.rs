@@ -113,9 +113,9 @@ struct Editing<'a> {
 impl Editing<'_> {
     fn run(&mut self, history: &History, assistant: &impl Assistant) -> Result<Input> {
         let stdin = std::io::stdin().lock();
-        let mut keys = Keys::new(stdin.bytes().map_while(Result::ok));
+        let keys = Keys::new(stdin.bytes().map_while(Result::ok));
         self.draw(assistant)?;
-        while let Some(key) = keys.next() {
+        for key in keys {
             match key {
                 Key::Enter => return Ok(Input::Line(self.line.text())),
                 Key::Interrupt => return Ok(Input::Interrupted),

@@ -371,3 +371,98 @@ fn scripts_for_shells_and_manual_pages_are_made() {
     assert!(said(&["man"]).starts_with(".ie"), "a page for man");
     assert!(said(&["man", "server", "add"]).contains("fingerprint"));
 }
+
+#[test]
+fn tools_reach_a_database_through_the_bridge() {
+    use std::io::Write as _;
+    let server = Server::start();
+    let login = server.new_login();
+    server.publish(&login, "chat", &harness::module("chat"));
+    server.cli_ok(&["login", "--token", &login.token]);
+    let ask = |words: &[&str], requests: &[serde_json::Value]| {
+        let mut command = server.cli(words);
+        command
+            .args(["--server", &server.url()])
+            .env_remove("SPACETIMEDB_DB_NAME");
+        let mut bridge = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = bridge.stdin.take().unwrap();
+        for request in requests {
+            writeln!(stdin, "{request}").unwrap();
+        }
+        drop(stdin);
+        let output = bridge.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let answers = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        answers.collect::<Vec<serde_json::Value>>()
+    };
+    let request = |method: &str, params: serde_json::Value| json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+    let tool = |name: &str, arguments: serde_json::Value| {
+        request("tools/call", json!({"name": name, "arguments": arguments}))
+    };
+    let text = |answer: &serde_json::Value| {
+        let result = &answer["result"];
+        let text = result["content"][0]["text"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        (text, result["isError"].as_bool())
+    };
+    let answers = ask(
+        &["mcp", "chat"],
+        &[
+            request("initialize", json!({})),
+            json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+            request("tools/list", json!({})),
+            tool("call", json!({"reducer": "send_message", "args": ["hi"]})),
+            tool("sql", json!({"sql": "SELECT text FROM message"})),
+            tool("call", json!({"reducer": "send_message", "args": [""]})),
+            tool("get_schema", json!({})),
+            tool("nonsense", json!({})),
+            request("nonsense", json!({})),
+            tool("list_databases", json!({})),
+        ],
+    );
+    assert_eq!(answers.len(), 9, "{answers:?}");
+    assert_eq!(answers[0]["result"]["protocolVersion"], "2025-06-18");
+    assert_eq!(answers[1]["result"]["tools"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        text(&answers[2]),
+        ("reducer 'send_message' committed".to_owned(), Some(false))
+    );
+    assert!(text(&answers[3]).0.contains("[[\"hi\"]]"), "{}", answers[3]);
+    assert_eq!(
+        text(&answers[4]),
+        ("a message must not be empty".to_owned(), Some(true))
+    );
+    assert!(text(&answers[5]).0.contains("\"tables\""));
+    for (answer, code) in [(6, -32602), (7, -32601), (8, -32602)] {
+        assert_eq!(
+            answers[answer]["error"]["code"], code,
+            "{}",
+            answers[answer]
+        );
+    }
+    let answers = ask(
+        &["mcp"],
+        &[
+            tool("list_databases", json!({})),
+            tool(
+                "sql",
+                json!({"database": "chat", "sql": "SELECT text FROM message"}),
+            ),
+            tool("sql", json!({"sql": "SELECT text FROM message"})),
+            tool("sql", json!({"database": "absent", "sql": "SELECT 1"})),
+            tool("ping", json!({"message": "x"})),
+        ],
+    );
+    assert!(text(&answers[0]).0.contains("\"chat\""), "{}", answers[0]);
+    assert!(text(&answers[1]).0.contains("hi"), "{}", answers[1]);
+    assert_eq!(answers[2]["error"]["code"], -32602);
+    assert_eq!(text(&answers[3]).1, Some(true));
+    assert_eq!(text(&answers[4]).0, "pong: x");
+}

@@ -44,13 +44,8 @@ pub(crate) fn run(arguments: &ExtractSchemaArguments) -> Result<()> {
     Ok(())
 }
 
-/// The definition of a program in a file, checked.
-pub(crate) fn module_definition(file: &Path) -> Result<ModuleDef> {
-    ModuleDef::from_bsatn(&description(file)?)
-        .with_context(|| format!("{} has a definition that makes no sense", file.display()))
-}
-
-fn description(file: &Path) -> Result<Vec<u8>> {
+/// What a program in a file writes about itself: a raw definition in BSATN.
+pub(crate) fn description(file: &Path) -> Result<Vec<u8>> {
     let program = read_file(&file.to_owned())?;
     describe_program(&program, CallLimits::default())
         .with_context(|| format!("{} cannot be asked for its definition", file.display()))

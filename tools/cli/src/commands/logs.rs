@@ -82,31 +82,24 @@ pub(crate) async fn run(paths: &Paths, arguments: &LogsArguments) -> Result<()> 
     let count = arguments
         .num_lines
         .or(arguments.follow.then_some(FOLLOWED_LINES));
-    stream(&session, &identity, count, arguments.follow, |line| {
-        print(line, arguments);
-    })
-    .await
-}
-
-/// Hands over the last lines of a log, or all, and those that come if it is followed.
-async fn stream(
-    session: &Session,
-    identity: &str,
-    count: Option<u32>,
-    follow: bool,
-    mut on_line: impl FnMut(&[u8]),
-) -> Result<()> {
-    let mut route = format!("database/{identity}/logs?follow={follow}");
-    if let Some(count) = count {
-        route.push_str(&format!("&num_lines={count}"));
-    }
+    let mut route = route(&identity, count, arguments.follow);
     if let Some(level) = arguments.level {
         // Counted after the choice. A server that does not know it sends all, which is no harm.
         let name = level.to_possible_value();
         let name = name.as_ref().map_or("trace", |value| value.get_name());
         route.push_str(&format!("&level={name}"));
     }
-    let answer = session.success(session.get(&route)).await?;
+    stream(&session, &route, |line| print(line, arguments)).await
+}
+
+fn route(identity: &str, count: Option<u32>, follow: bool) -> String {
+    let count = count.map_or_else(String::new, |count| format!("&num_lines={count}"));
+    format!("database/{identity}/logs?follow={follow}{count}")
+}
+
+/// Hands over the lines of a log, and those that come if it is followed.
+async fn stream(session: &Session, route: &str, mut on_line: impl FnMut(&[u8])) -> Result<()> {
+    let answer = session.success(session.get(route)).await?;
     let mut chunks = answer.bytes_stream();
     let mut pending = Vec::new();
     while let Some(chunk) = chunks.next().await {
@@ -136,7 +129,7 @@ pub(crate) async fn follow_as_text(
     count: u32,
     prefix: &str,
 ) -> Result<()> {
-    stream(session, identity, Some(count), true, |line| {
+    stream(session, &route(identity, Some(count), true), |line| {
         let line = String::from_utf8_lossy(line);
         match serde_json::from_str::<Value>(&line) {
             Ok(record) => say(format_args!("{prefix}{}", text(&record))),

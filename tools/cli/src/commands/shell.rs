@@ -59,8 +59,8 @@ fn reference(program: &mut Command) -> String {
         "# The `spacetime` command\n\n\
          The help of every command, as the program prints it (`spacetime man --markdown`).\n\n\
          Results and progress go to the standard output, everything else to the standard error\n\
-         stream. The exit status is 0 for success, 1 for an error that is told as `Error: ..`, and\n\
-         2 for arguments that are not understood.\n",
+         stream. The exit status is 0 for success, 1 for an error that is told as `Error: ..`,\n\
+         and 2 for arguments that are not understood.\n",
     );
     section(program, "spacetime", &mut out);
     out

@@ -130,7 +130,11 @@ pub(crate) fn check(file: &File<'_>, complaints: &mut Vec<Complaint>) {
         .trim_end_matches('/');
     // The modules are a workspace of their own, written as their authors would.
     // So are the fuzz targets, which need flags that nothing else is built with.
-    let other_workspace = ["modules", "fuzz"].contains(&folder) || folder.starts_with("modules/");
+    // And so are the templates, which become projects of their own.
+    let starts_with = |prefix: &str| folder.starts_with(prefix);
+    let other_workspace = ["modules", "fuzz"].contains(&folder)
+        || starts_with("modules/")
+        || starts_with("templates/");
     if folder.is_empty() || other_workspace {
         return;
     }

@@ -43,7 +43,7 @@ fn file(path: &Path, text: &str) -> Result<()> {
 /// Puts the project's name into its manifests.
 pub(super) fn names(folder: &Path, project: &str) -> Result<()> {
     edit_cargo(&folder.join("Cargo.toml"), |manifest| {
-        set_package(manifest, project)
+        set_package(manifest, project);
     })?;
     let module = format!("{project}-module");
     edit_cargo(&folder.join(MODULE_FOLDER).join("Cargo.toml"), |manifest| {
