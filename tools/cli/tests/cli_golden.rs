@@ -72,8 +72,8 @@ impl Transcript {
                 },
             )
             .collect();
-        self.text
-            .push_str(&format!("$ spacetime {}\n", words.join(" ")));
+        let typed = self.steady(&words.join(" "));
+        self.text.push_str(&format!("$ spacetime {typed}\n"));
         for (stream, bytes) in [("", &output.stdout), ("! ", &output.stderr)] {
             for line in String::from_utf8_lossy(bytes).lines() {
                 let line = self.steady(line);
@@ -130,7 +130,7 @@ fn the_reference_is_what_the_program_says() {
 #[test]
 fn mistakes_are_told_in_the_same_words_as_ever() {
     let home = tempfile::tempdir().unwrap();
-    let work = home.path().join("work");
+    let work = home.path().join("here");
     std::fs::create_dir_all(&work).unwrap();
     let replacements = vec![(home.path().display().to_string(), "HOME")];
     let mut transcript = Transcript::new(replacements);
@@ -349,7 +349,10 @@ fn a_look_at_a_server_counts_what_happens() {
         chat["transaction_milliseconds"].as_f64().unwrap() > 0.0,
         "{activity}"
     );
-    assert!(chat["memory_bytes"].as_f64().unwrap() > 0.0, "{activity}");
+    assert!(
+        chat["module_memory_bytes"].as_f64().unwrap() > 0.0,
+        "{activity}"
+    );
     if cfg!(target_os = "linux") {
         assert!(
             activity["memory_bytes"].as_f64().unwrap() > 1e6,
@@ -400,7 +403,11 @@ fn tools_reach_a_database_through_the_bridge() {
         let answers = text.lines().map(|line| serde_json::from_str(line).unwrap());
         answers.collect::<Vec<serde_json::Value>>()
     };
-    let request = |method: &str, params: serde_json::Value| json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+    let request = |method: &str, params: serde_json::Value| {
+        let mut request = json!({"jsonrpc": "2.0", "id": 7, "method": method});
+        request["params"] = params;
+        request
+    };
     let tool = |name: &str, arguments: serde_json::Value| {
         request("tools/call", json!({"name": name, "arguments": arguments}))
     };

@@ -107,14 +107,9 @@ fn a_project_is_published_again_when_its_program_changes() {
     std::fs::create_dir(&folder).unwrap();
     let program = folder.join("module.wasm");
     std::fs::copy(module_path("chat"), &program).unwrap();
-    write(
-        &folder.join("spacetime.json"),
-        &json!({
-            "server": server.url(),
-            "bin-path": "module.wasm",
-            "dev": {"run": "echo client $$ of $SPACETIMEDB_DB_NAME at $SPACETIMEDB_HOST; sleep 300"},
-        }),
-    );
+    let run = "echo client $$ of $SPACETIMEDB_DB_NAME at $SPACETIMEDB_HOST; sleep 300";
+    let config = json!({"server": server.url(), "bin-path": "module.wasm", "dev": {"run": run}});
+    write(&folder.join("spacetime.json"), &config);
     let mut command = server.cli(&["dev", "--skip-generate"]);
     command.current_dir(&folder);
     let mut dev = Dev::start(command);

@@ -109,7 +109,7 @@ pub(super) struct DatabaseActivity {
     pub(super) rows: f64,
     pub(super) waiting: f64,
     pub(super) outgoing_bytes: f64,
-    /// Memory of its tables.
+    /// Memory of its module's instances.
     pub(super) memory_bytes: f64,
 }
 
@@ -152,7 +152,7 @@ impl Activity {
                 rows: counter("subscription_rows_total"),
                 waiting: gauge("total_incoming_queue_length"),
                 outgoing_bytes: gauge("outgoing_queue_bytes"),
-                memory_bytes: gauge("table_memory_bytes"),
+                memory_bytes: gauge("module_memory_bytes"),
             }
         });
         let cpu = "process_cpu_seconds_total";
@@ -182,7 +182,7 @@ impl Activity {
                 "rows_per_second": it.rows,
                 "requests_waiting": it.waiting,
                 "outgoing_bytes": it.outgoing_bytes,
-                "memory_bytes": it.memory_bytes,
+                "module_memory_bytes": it.memory_bytes,
             })
         });
         json!({

@@ -62,7 +62,7 @@ const COLUMNS: [Column; 9] = [
     ("CHANGES/S", 9, |it| count(it.rows)),
     ("WAITING", 8, |it| count(it.waiting)),
     ("OUTGOING", 10, |it| bytes(it.outgoing_bytes)),
-    ("MEMORY", 10, |it| bytes(it.memory_bytes)),
+    ("MODULE", 10, |it| bytes(it.memory_bytes)),
 ];
 
 /// What does not come from the server's numbers.
