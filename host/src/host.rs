@@ -36,6 +36,8 @@ pub enum OpenHostError {
     PanicPoint(#[from] BadPanicPoint),
     #[error("the wasm engine cannot be started: {0:#}")]
     Wasm(wasmtime::Error),
+    #[error("no threads to read with: {0}")]
+    Readers(std::io::Error),
 }
 
 /// A database that is registered: running, or not, and then why.
@@ -88,7 +90,8 @@ impl Host {
                 databases: config.databases,
             },
             store: config.store,
-            readers: ReaderPool::new(config.read_limits, tokio::runtime::Handle::current()),
+            readers: ReaderPool::new(config.read_limits, tokio::runtime::Handle::current())
+                .map_err(OpenHostError::Readers)?,
             control: Arc::new(control),
             databases: RwLock::default(),
             changing: tokio::sync::Mutex::default(),

@@ -10,7 +10,10 @@
 //!
 //! Not here: what is read (see `worker/reading`).
 
+mod threads;
+
 use std::cell::Cell;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,6 +27,7 @@ use spacetime_table::{Datastore, RowList};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::threads::Threads;
 use crate::limits::{
     QUERY_TIME_DEFAULT, READERS_MIN, READS_WAITING_MAX, RESULT_BYTES_DEFAULT, RESULT_ROWS_DEFAULT,
     SLOW_QUERY_DEFAULT,
@@ -78,20 +82,29 @@ pub enum ReadError {
 pub(crate) struct ReaderPool {
     limits: ReadLimits,
     runtime: Handle,
-    threads: usize,
+    threads: Arc<Threads>,
+    count: usize,
     free: Arc<Semaphore>,
 }
 
 impl ReaderPool {
-    pub(crate) fn new(limits: ReadLimits, runtime: Handle) -> Arc<ReaderPool> {
+    pub(crate) fn new(limits: ReadLimits, runtime: Handle) -> io::Result<Arc<ReaderPool>> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = cores.max(READERS_MIN);
-        Arc::new(ReaderPool {
+        ReaderPool::with_threads(cores.max(READERS_MIN), limits, runtime)
+    }
+
+    fn with_threads(
+        count: usize,
+        limits: ReadLimits,
+        runtime: Handle,
+    ) -> io::Result<Arc<ReaderPool>> {
+        Ok(Arc::new(ReaderPool {
             limits,
+            threads: Arc::new(Threads::start(count, &runtime)?),
             runtime,
-            threads,
-            free: Arc::new(Semaphore::new(threads)),
-        })
+            count,
+            free: Arc::new(Semaphore::new(count)),
+        }))
     }
 }
 
@@ -121,8 +134,8 @@ impl Drop for Room {
 
 impl Readers {
     pub(crate) fn new(pool: Arc<ReaderPool>) -> Readers {
-        assert!(pool.threads > 1, "a database leaves one thread to others");
-        let share = Arc::new(Semaphore::new(pool.threads - 1));
+        assert!(pool.count > 1, "a database leaves one thread to others");
+        let share = Arc::new(Semaphore::new(pool.count - 1));
         Readers {
             pool,
             share,
@@ -177,7 +190,7 @@ impl Readers {
 
     /// Runs a query on a thread as soon as one is free, in turn with other databases.
     pub(crate) fn run(&self, room: Room, job: impl FnOnce() + Send + 'static) {
-        let runtime = self.pool.runtime.clone();
+        let threads = Arc::clone(&self.pool.threads);
         let (share, free) = (Arc::clone(&self.share), Arc::clone(&self.pool.free));
         let both = Arc::clone(&share)
             .try_acquire_owned()
@@ -190,7 +203,7 @@ impl Readers {
             }
         };
         if let Ok(permits) = both {
-            runtime.spawn_blocking(start(permits));
+            threads.run(start(permits));
             return;
         }
         self.pool.runtime.spawn(async move {
@@ -199,7 +212,7 @@ impl Readers {
             let (Ok(share), Ok(free)) = (share, free) else {
                 return;
             };
-            runtime.spawn_blocking(start((share, free)));
+            threads.run(start((share, free)));
         });
     }
 

@@ -13,6 +13,7 @@
 //! Not here: modules, queries, clients.
 
 mod apply;
+mod background;
 mod foreign;
 mod history;
 mod indexing;
@@ -25,6 +26,7 @@ mod snapshots;
 mod store;
 
 pub use apply::Apply;
+pub use background::give_way;
 pub use foreign::{RestoreForeignError, restore_foreign};
 pub use history::{Past, PastError, datastore_at, offset_at, open_at, open_at_time};
 pub use open::{OpenStoreError, Recovery, UnusedSnapshot};

@@ -364,6 +364,7 @@ impl Snapshots {
         let directory = self.files.directory.display().to_string();
         let thread = std::thread::Builder::new().name("snapshot".to_owned());
         let started = thread.spawn(move || {
+            crate::background::give_way();
             let result = job.run();
             match &result {
                 Ok(_) | Err(TakeSnapshotError::Cancelled) => {}

@@ -18,12 +18,7 @@ fn limits() -> ReadLimits {
 }
 
 fn pool(threads: usize, limits: ReadLimits) -> Arc<ReaderPool> {
-    Arc::new(ReaderPool {
-        limits,
-        runtime: Handle::current(),
-        threads,
-        free: Arc::new(Semaphore::new(threads)),
-    })
+    ReaderPool::with_threads(threads, limits, Handle::current()).unwrap()
 }
 
 /// A table of `rows` rows of eight bytes.
@@ -179,4 +174,20 @@ async fn what_finds_no_room_is_refused_and_a_panic_gives_its_room_back() {
         let _ = done.send(());
     });
     results.recv_timeout(WAIT).unwrap();
+}
+
+#[tokio::test]
+async fn a_query_that_panics_takes_no_thread_with_it() {
+    let readers = Readers::new(pool(2, limits()));
+    for _ in 0..4 {
+        let (sender, answer) = mpsc::channel::<()>();
+        readers.run(readers.reserve().unwrap(), move || {
+            let _gone = sender;
+            panic!("planned");
+        });
+        assert!(answer.recv_timeout(WAIT).is_err());
+    }
+    let (sender, answer) = mpsc::channel();
+    readers.run(readers.reserve().unwrap(), move || sender.send(()).unwrap());
+    answer.recv_timeout(WAIT).unwrap();
 }
