@@ -92,17 +92,17 @@ impl EmbeddedRuntime {
         embedded: Embedded,
         program: Bytes,
     ) -> Result<DatabaseHandle, EmbedError> {
-        let prepared = prepare(Arc::new(self.shared(&embedded)), program).await?;
+        let prepared = prepare(Arc::new(self.shared(&embedded)?), program).await?;
         let start = Start::New(Box::new(prepared));
-        Ok(DatabaseHandle::start(self.shared(&embedded), start).await?)
+        Ok(DatabaseHandle::start(self.shared(&embedded)?, start).await?)
     }
 
     /// Opens a database that is on the disk.
     pub async fn open(&self, embedded: Embedded) -> Result<DatabaseHandle, EmbedError> {
-        Ok(DatabaseHandle::start(self.shared(&embedded), Start::Existing).await?)
+        Ok(DatabaseHandle::start(self.shared(&embedded)?, Start::Existing).await?)
     }
 
-    fn shared(&self, embedded: &Embedded) -> Shared {
+    fn shared(&self, embedded: &Embedded) -> Result<Shared, StartError> {
         let modules = ModuleRuntime {
             engine: Arc::clone(&self.engine),
             outbound_http: embedded.outbound_http.clone(),
@@ -114,8 +114,8 @@ impl EmbeddedRuntime {
             directory: embedded.directory.clone(),
             storage: Some(Arc::clone(&embedded.storage)),
         };
-        let pool = ReaderPool::new(embedded.read_limits, Handle::current());
-        Shared::new(
+        let pool = ReaderPool::new(embedded.read_limits, Handle::current())?;
+        Ok(Shared::new(
             (embedded.identity, embedded.owner),
             place,
             modules,
@@ -123,7 +123,7 @@ impl EmbeddedRuntime {
             embedded.client_limits,
             embedded.store.clone(),
             Readers::new(pool),
-        )
+        ))
     }
 }
 
