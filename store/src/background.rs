@@ -7,7 +7,7 @@ const NICENESS: i32 = 5;
 /// Lets the other threads go first where cores are few. Of no effect but on Linux.
 ///
 /// A reader in a loop beside a writer, on two cores that clients load as well, took up to 38 % of
-/// the writer's calls; figures with this are in `docs/durability.md`.
+/// the calls away.
 pub fn give_way() {
     // There the call means the calling thread alone, and lowering needs no right.
     #[cfg(target_os = "linux")]
