@@ -107,6 +107,12 @@ impl Host {
             });
             host.databases.write().insert(record.identity, slot);
         }
+        let records = host.control.databases().into_iter();
+        let named = records.map(|it| (it.identity, host.control.names_of(it.identity)));
+        let named: Vec<_> = named.collect();
+        for database in host.allowances.unused(&named) {
+            tracing::warn!(%database, "there are settings for it, but no such database");
+        }
         Ok(host)
     }
 

@@ -1,7 +1,8 @@
 //! A place where the host breaks on purpose, for tests of what happens then.
 //!
-//! [`PANIC_VARIABLE`] says when: `REDUCER:NTH` lets a writer thread panic when the reducer of that
-//! name has run for the n-th time, in any database, before its transaction is committed.
+//! [`PANIC_VARIABLE`] says when: `FUNCTION:NTH` lets a writer thread panic when the reducer of that
+//! name has run for the n-th time, in any database, before its transaction is committed; or the
+//! thread of the procedure of that name when it has begun its n-th transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +12,13 @@ pub const PANIC_VARIABLE: &str = "SPACETIME_PANIC_AFTER";
 
 /// The variable is set to something else than a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{PANIC_VARIABLE}={0:?} is no call: it is REDUCER:NTH, and NTH is at least 1")]
+#[error("{PANIC_VARIABLE}={0:?} is no call: it is FUNCTION:NTH, and NTH is at least 1")]
 pub struct BadPanicPoint(String);
 
 /// When to break.
 #[derive(Debug)]
 pub(crate) struct PanicPoint {
-    reducer: Box<str>,
+    function: Box<str>,
     left: AtomicU64,
 }
 
@@ -32,25 +33,25 @@ impl PanicPoint {
 
     fn parse(text: &str) -> Result<Arc<PanicPoint>, BadPanicPoint> {
         let bad = || BadPanicPoint(text.to_owned());
-        let (reducer, nth) = text.rsplit_once(':').ok_or_else(bad)?;
+        let (function, nth) = text.rsplit_once(':').ok_or_else(bad)?;
         let nth: u64 = nth.parse().map_err(|_| bad())?;
-        if nth == 0 || reducer.is_empty() {
+        if nth == 0 || function.is_empty() {
             return Err(bad());
         }
         Ok(Arc::new(PanicPoint {
-            reducer: reducer.into(),
+            function: function.into(),
             left: AtomicU64::new(nth),
         }))
     }
 
-    /// A reducer has run.
-    pub(crate) fn pass(&self, reducer: &str) {
-        if *self.reducer != *reducer {
+    /// A reducer has run, or a procedure has begun a transaction.
+    pub(crate) fn pass(&self, function: &str) {
+        if *self.function != *function {
             return;
         }
         // Once only: the count goes on below zero, far from one.
         let before = self.left.fetch_sub(1, Ordering::Relaxed);
-        assert!(before != 1, "the host breaks on purpose after `{reducer}`");
+        assert!(before != 1, "the host breaks on purpose after `{function}`");
     }
 }
 

@@ -61,6 +61,7 @@ pub struct DatabaseSettings {
     pub slow_call: Option<Duration>,
     pub memory_bytes_max: Option<usize>,
     pub memory_bytes_total_max: Option<usize>,
+    pub row_bytes_max: Option<usize>,
     pub procedure_time_max: Option<Duration>,
     pub procedures_max: Option<usize>,
     pub log_level: Option<Level>,
@@ -83,6 +84,16 @@ pub(crate) struct Allowances {
 }
 
 impl Allowances {
+    /// Settings that are for none of these databases: a slip, or for one that is still to come.
+    pub(crate) fn unused(&self, known: &[(Identity, Vec<String>)]) -> Vec<Box<str>> {
+        let is_used = |own: &DatabaseSettings| {
+            let mut known = known.iter();
+            known.any(|(identity, names)| own.fits(*identity, names))
+        };
+        let unused = self.databases.iter().filter(|own| !is_used(own));
+        unused.map(|own| own.database.clone()).collect()
+    }
+
     /// The limits of one database, and how its log is kept.
     pub(crate) fn of(&self, identity: Identity, names: &[String]) -> (CallLimits, LogSettings) {
         let (all, logs) = (self.call_limits, self.logs);
@@ -99,6 +110,7 @@ impl Allowances {
             memory_bytes_total_max: own
                 .memory_bytes_total_max
                 .unwrap_or(all.memory_bytes_total_max),
+            row_bytes_max: own.row_bytes_max.unwrap_or(all.row_bytes_max),
             procedure_time_max: own.procedure_time_max.unwrap_or(all.procedure_time_max),
             procedures_max: own.procedures_max.unwrap_or(all.procedures_max),
         };
@@ -149,5 +161,11 @@ mod tests {
         assert_eq!((limits.memory_bytes_max, limits.procedures_max), (4, 3));
         assert_eq!(limits.call_time_max, CallLimits::default().call_time_max);
         assert_eq!(logs.level, Level::Error);
+        let known = [
+            (other, vec!["chat".to_owned()]),
+            (other, vec!["game".to_owned()]),
+        ];
+        let unused = allowances.unused(&known);
+        assert_eq!(unused, [identity.to_hex().to_uppercase().into()]);
     }
 }

@@ -144,6 +144,14 @@ impl Datastore {
         tables + self.blobs.bytes()
     }
 
+    /// Bytes held by pages of rows, and by large values; without indexes. Looks at every page, not
+    /// into them.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        let tables: usize = self.tables.values().map(Table::row_bytes).sum();
+        tables + self.blobs.bytes()
+    }
+
     /// Adds a table and makes it findable.
     pub(crate) fn register(&mut self, table: Table) {
         self.enter_names(&table.schema);

@@ -563,6 +563,11 @@ impl Table {
         self.row_set.as_ref().map(RowSet::len)
     }
 
+    /// Bytes held by rows, without large values.
+    pub fn row_bytes(&self) -> usize {
+        self.rows.allocated_bytes()
+    }
+
     /// Bytes held by rows and indexes.
     pub fn allocated_bytes(&self) -> usize {
         let indexes = self.indexes.iter();

@@ -153,6 +153,7 @@ impl Shared {
             runtime: self.runtime.clone(),
             http: self.outbound_http.clone(),
             stopping: self.stopping.subscribe(),
+            panic_point: self.panic_point.clone(),
             time: self.time.clone(),
             run_time_max: self.quota.limits.procedure_time_max,
             tx_time_max: self.quota.limits.call_time_max,

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::transaction::{OpenTx, Writer};
 use crate::clock::TimeSource;
 use crate::module_http::OutboundHttp;
+use crate::panic_point::PanicPoint;
 
 /// The database goes down: nothing waits any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +27,8 @@ pub(crate) struct Surroundings {
     pub(crate) http: Option<Arc<dyn OutboundHttp>>,
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) time: TimeSource,
+    /// For tests.
+    pub(crate) panic_point: Option<Arc<PanicPoint>>,
     /// How long one call may compute.
     pub(crate) run_time_max: Duration,
     /// How long one transaction may keep the rows.

@@ -18,6 +18,9 @@ const PROCEDURES_MIN: usize = 16;
 const TABLE_ELEMENTS_MAX: usize = 1_000_000;
 const TABLES_MAX: usize = 16;
 
+/// Bytes of rows that a module may write before the memory of all rows is looked at again.
+const ROW_BYTES_UNSEEN_MAX: usize = 1 << 20;
+
 /// What one call of a module may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
@@ -33,6 +36,9 @@ pub struct CallLimits {
     pub memory_bytes_max: usize,
     /// Linear memory of all instances of one database together.
     pub memory_bytes_total_max: usize,
+    /// Pages of rows and large values of one database; beyond them its module writes none. Indexes
+    /// do not count.
+    pub row_bytes_max: usize,
     /// Time that one procedure or HTTP handler may compute; waiting does not count.
     pub procedure_time_max: Duration,
     /// Procedures and HTTP handlers of one database that run at once.
@@ -48,6 +54,7 @@ impl Default for CallLimits {
             slow_call: Duration::from_secs(1),
             memory_bytes_max: 1 << 30,
             memory_bytes_total_max: 4 << 30,
+            row_bytes_max: usize::MAX,
             procedure_time_max: Duration::from_secs(60),
             procedures_max: std::thread::available_parallelism()
                 .map_or(1, usize::from)
@@ -73,6 +80,8 @@ impl CallLimits {
 pub(crate) struct Quota {
     pub(crate) limits: CallLimits,
     used: Arc<AtomicUsize>,
+    /// Bytes of rows that were written since the memory of all rows was looked at.
+    written: Arc<AtomicUsize>,
 }
 
 impl Quota {
@@ -80,6 +89,7 @@ impl Quota {
         Quota {
             limits,
             used: Arc::default(),
+            written: Arc::default(),
         }
     }
 
@@ -96,6 +106,29 @@ impl Quota {
             last_growth: 0,
             refused: None,
         }
+    }
+
+    /// A row of so many bytes was written. `row_bytes` tells the memory of all rows; it is asked
+    /// once for every [`ROW_BYTES_UNSEEN_MAX`] that were written, or always beyond the limit.
+    fn note_written(
+        &self,
+        bytes: usize,
+        row_bytes: impl FnOnce() -> usize,
+    ) -> Result<(), TooManyRows> {
+        let max = self.limits.row_bytes_max;
+        if max == usize::MAX {
+            return Ok(());
+        }
+        let written = self.written.fetch_add(bytes, Ordering::Relaxed);
+        if written.saturating_add(bytes) < ROW_BYTES_UNSEEN_MAX {
+            return Ok(());
+        }
+        if row_bytes() > max {
+            self.written.store(ROW_BYTES_UNSEEN_MAX, Ordering::Relaxed);
+            return Err(TooManyRows(max));
+        }
+        self.written.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     fn take(&self, bytes: usize) -> bool {
@@ -115,6 +148,11 @@ impl Quota {
         );
     }
 }
+
+/// The module may write no rows any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the rows of this database have more than {0} bytes: delete some, whole pages of them")]
+pub(super) struct TooManyRows(usize);
 
 /// Why an instance did not get more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +177,15 @@ pub(super) struct MemoryShare {
 }
 
 impl MemoryShare {
+    /// See [`Quota::note_written`].
+    pub(super) fn note_written(
+        &self,
+        bytes: usize,
+        row_bytes: impl FnOnce() -> usize,
+    ) -> Result<(), TooManyRows> {
+        self.quota.note_written(bytes, row_bytes)
+    }
+
     /// Why the module did not get memory lately, if that was so: it mostly ends in a trap that
     /// says nothing about memory.
     pub(super) fn take_refusal(&mut self) -> Option<Refused> {
@@ -258,6 +305,26 @@ mod tests {
         assert!(!grows(&mut share, 40, 101));
         share.memory_grow_failed(failed()).expect("no error");
         assert_eq!(quota.memory_bytes(), 40);
+    }
+
+    #[test]
+    fn rows_have_a_bound_that_is_looked_at_now_and_then() {
+        let quota = Quota::new(CallLimits {
+            row_bytes_max: 5 << 20,
+            ..CallLimits::default()
+        });
+        let half = ROW_BYTES_UNSEEN_MAX / 2;
+        let never = || unreachable!("not looked at");
+        assert_eq!(quota.note_written(half, never), Ok(()));
+        assert_eq!(quota.note_written(half, || 5 << 20), Ok(()));
+        assert_eq!(quota.note_written(half, never), Ok(()));
+        let refused = Err(TooManyRows(5 << 20));
+        assert_eq!(quota.note_written(half, || (5 << 20) + 1), refused);
+        assert_eq!(quota.note_written(1, || (5 << 20) + 1), refused);
+        assert_eq!(quota.note_written(1, || 100), Ok(()));
+        assert_eq!(quota.note_written(1, never), Ok(()));
+        let unlimited = Quota::new(CallLimits::default());
+        assert_eq!(unlimited.note_written(usize::MAX, never), Ok(()));
     }
 
     #[test]

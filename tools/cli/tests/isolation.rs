@@ -51,7 +51,7 @@ fn a_database_has_the_limits_that_are_set_for_it() {
     let server = start_with_config(
         "[wasm]\ncall-time-limit = \"1500ms\"\nslow-call-log = \"100ms\"\n\
          [databases.strict]\ncall-time-limit = \"300ms\"\nmemory-limit = \"16MiB\"\n\
-         log-level = \"warn\"\n",
+         log-level = \"warn\"\n[databases.loose]\nrow-memory-limit = \"4MiB\"\n",
     );
     let owner = server.new_login();
     for database in ["strict", "loose"] {
@@ -76,6 +76,18 @@ fn a_database_has_the_limits_that_are_set_for_it() {
         .iter()
         .any(|text| text.contains("16777216 bytes of memory"));
     assert!(told, "{found:?}");
+    // Rows: what a call wrote goes, and there is room again.
+    let (status, _) = timed(&server, &owner, "loose", "insert_forever");
+    assert_eq!(status, 530);
+    let found = records(&server, &owner, "loose", "level=panic&num_lines=1");
+    let told = "the rows of this database have more than 4194304 bytes";
+    assert!(messages(&found)[0].starts_with(told), "{found:?}");
+    let row = json!([1, "one", 1]);
+    server.call(&owner, "loose", "insert_ledger", row).unwrap();
+    assert_eq!(
+        server.rows(&owner, "loose", "SELECT id FROM ledger"),
+        [json!([1])]
+    );
     let slow = records(&server, &owner, "strict", "level=warn");
     let is_slow = |record: &Value| {
         let message = record["message"].as_str().unwrap();
@@ -312,6 +324,38 @@ fn a_host_that_breaks_in_one_database_opens_it_again_and_leaves_the_others_alone
     // A server that is told nonsense does not start.
     server.terminate();
     assert!(!server.restart_with(&[("SPACETIME_PANIC_AFTER", "add")]));
+}
+
+#[test]
+fn a_procedure_that_dies_with_the_rows_takes_its_database_down_and_it_comes_back() {
+    let mut server = Server::start();
+    let owner = server.new_login();
+    for database in ["broken", "other"] {
+        server.publish(&owner, database, &module("procedures"));
+    }
+    server.terminate();
+    // The second transaction of a call: what the first one committed stays.
+    assert!(server.restart_with(&[("SPACETIME_PANIC_AFTER", "write_twice:2")]));
+    let mut follower = Client::of(&server, "other", &owner);
+    follower.subscribe(1, &["SELECT * FROM entry"]).unwrap();
+    let write = |database: &str| server.call(&owner, database, "write_twice", json!(["x"]));
+    let broken = write("broken").unwrap_err();
+    assert!(broken.status >= 500, "{broken:?}");
+    write("other").unwrap();
+    assert_eq!(follower.next_update().len(), 1);
+    let start = Instant::now();
+    while let Err(refusal) = write("broken") {
+        assert!(start.elapsed() < WAIT_MAX, "{refusal:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut texts = server.rows(&owner, "broken", "SELECT text FROM entry");
+    texts.sort_by_key(Value::to_string);
+    assert_eq!(texts, [json!(["x 1"]), json!(["x 1"]), json!(["x 2"])]);
+    assert!(
+        server
+            .log()
+            .contains("the host breaks on purpose after `write_twice`")
+    );
 }
 
 #[test]

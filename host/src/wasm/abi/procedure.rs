@@ -69,6 +69,9 @@ fn start(caller: &mut Caller<'_, Env>) -> Result<Timestamp, Stop> {
     let (rows, timestamp, open) = begun.map_err(trap)?;
     procedure.open = Some(open);
     env.database = Some(rows);
+    if let (Some(point), Some(function)) = (&procedure.surroundings.panic_point, &env.function) {
+        point.pass(function);
+    }
     Ok(timestamp)
 }
 

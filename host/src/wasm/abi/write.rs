@@ -84,8 +84,17 @@ fn insert(
         let len = memory.read_u32(row_len)?;
         let database = env.database_mut()?;
         let inserted = database.insert(TableId(table), memory.bytes(row, len)?)?;
+        note_written(env, len)?;
         write_back(&mut memory, row, row_len, &inserted.generated)
     })())
+}
+
+/// Ends the call if the database has more rows than it may. Nobody ignores that.
+fn note_written(env: &Env, len: u32) -> Result<(), Stop> {
+    let row_bytes = || env.database.as_ref().map_or(0, |rows| rows.row_bytes());
+    let bytes = usize::try_from(len).unwrap_or(usize::MAX);
+    let noted = env.memory_share.note_written(bytes, row_bytes);
+    noted.map_err(|error| Stop::Trap(wasmtime::Error::new(error)))
 }
 
 fn update(
@@ -100,6 +109,7 @@ fn update(
         let len = memory.read_u32(row_len)?;
         let database = env.database_mut()?;
         let updated = database.update(TableId(table), IndexId(index), memory.bytes(row, len)?)?;
+        note_written(env, len)?;
         write_back(&mut memory, row, row_len, &updated.generated)
     })())
 }

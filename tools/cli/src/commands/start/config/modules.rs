@@ -52,6 +52,7 @@ struct Limits {
     slow_call_log: Option<String>,
     memory_limit: Option<Size>,
     memory_total_limit: Option<Size>,
+    row_memory_limit: Option<Size>,
     procedure_time_limit: Option<String>,
     procedure_instance_pool_size: Option<NonZeroUsize>,
 }
@@ -109,6 +110,7 @@ impl Limits {
                 "memory-total-limit",
                 self.memory_total_limit.as_ref(),
             )?,
+            row_bytes_max: memory_of("row-memory-limit", self.row_memory_limit.as_ref())?,
             procedure_time_max: time_of(
                 "procedure-time-limit",
                 self.procedure_time_limit.as_ref(),
@@ -133,6 +135,7 @@ impl Wasm {
             memory_bytes_total_max: set
                 .memory_bytes_total_max
                 .unwrap_or(default.memory_bytes_total_max),
+            row_bytes_max: set.row_bytes_max.unwrap_or(default.row_bytes_max),
             procedure_time_max: set.procedure_time_max.unwrap_or(default.procedure_time_max),
             procedures_max: set.procedures_max.unwrap_or(default.procedures_max),
         })
