@@ -116,6 +116,27 @@ impl Module {
             .expect("the model only holds positions of its own types")
     }
 
+    /// Whether a value of `ty` directly holds a value of the named type `wanted`.
+    pub fn holds(&self, ty: &Ty, wanted: usize) -> bool {
+        let mut pending = Vec::new();
+        push_held(ty, &mut pending);
+        let mut seen = vec![false; self.types.len()];
+        while let Some(position) = pending.pop() {
+            if position == wanted {
+                return true;
+            }
+            if std::mem::replace(&mut seen[position], true) {
+                continue;
+            }
+            if let Shape::Product(fields) | Shape::Sum(fields) = &self.named(position).shape {
+                for field in fields {
+                    push_held(&field.ty, &mut pending);
+                }
+            }
+        }
+        false
+    }
+
     /// This module, then those below it, parents first.
     pub fn walk(&self) -> Vec<&Module> {
         let mut modules = vec![self];
@@ -135,6 +156,19 @@ impl Module {
     pub fn first_source_of(&self, position: usize) -> Option<&Table> {
         self.first_table_of(position)
             .or_else(|| self.tables.iter().find(|table| table.row == position))
+    }
+}
+
+fn push_held(ty: &Ty, pending: &mut Vec<usize>) {
+    match ty {
+        Ty::Named(position) => pending.push(*position),
+        Ty::Option(some) => push_held(some, pending),
+        Ty::Result(ok, err) => {
+            push_held(ok, pending);
+            push_held(err, pending);
+        }
+        // An array is a `Vec`, which is finite.
+        _ => {}
     }
 }
 

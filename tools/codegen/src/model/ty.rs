@@ -60,6 +60,21 @@ impl Ty {
         found
     }
 
+    /// Whether values are keys in themselves: no list, option or type of the module.
+    pub fn is_plain_key(&self) -> bool {
+        matches!(
+            self,
+            Ty::Bool
+                | Ty::Integer(_)
+                | Ty::String
+                | Ty::Identity
+                | Ty::ConnectionId
+                | Ty::Timestamp
+                | Ty::TimeDuration
+                | Ty::Uuid
+        )
+    }
+
     /// Whether values can be keys: compared for equality and hashed by every client.
     pub fn is_key(&self, module: &Module) -> bool {
         match self {

@@ -90,46 +90,12 @@ fn enum_body(code: &mut Code, module: &Module, position: usize, name: &str, vari
 /// a list between them is boxed: it would have no finite size.
 fn member_type(module: &Module, owner: usize, ty: &Ty) -> String {
     let written = names::ty(module, ty, "");
-    if !holds(module, ty, owner) {
+    if !module.holds(ty, owner) {
         return written;
     }
     match ty {
         Ty::Option(some) => format!("Option<Box<{}>>", names::ty(module, some, "")),
         _ => format!("Box<{written}>"),
-    }
-}
-
-/// Whether a value of `ty` directly holds a value of the named type `wanted`.
-fn holds(module: &Module, ty: &Ty, wanted: usize) -> bool {
-    let mut pending = Vec::new();
-    push_held(ty, &mut pending);
-    let mut seen = vec![false; module.types.len()];
-    while let Some(position) = pending.pop() {
-        if position == wanted {
-            return true;
-        }
-        if std::mem::replace(&mut seen[position], true) {
-            continue;
-        }
-        if let Shape::Product(fields) | Shape::Sum(fields) = &module.named(position).shape {
-            for field in fields {
-                push_held(&field.ty, &mut pending);
-            }
-        }
-    }
-    false
-}
-
-fn push_held(ty: &Ty, pending: &mut Vec<usize>) {
-    match ty {
-        Ty::Named(position) => pending.push(*position),
-        Ty::Option(some) => push_held(some, pending),
-        Ty::Result(ok, err) => {
-            push_held(ok, pending);
-            push_held(err, pending);
-        }
-        // An array is a `Vec`, which is finite.
-        _ => {}
     }
 }
 

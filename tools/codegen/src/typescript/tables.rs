@@ -27,6 +27,9 @@ fn row_file(context: Context<'_>, table: &Table) -> Code {
         let mut builder = names::builder(module, &column.ty);
         if table.primary_key == Some(position) {
             builder.push_str(".primaryKey()");
+        } else if table.unique_columns().contains(&position) && column.ty.is_plain_key() {
+            // Only then do the types know that the index has `find`.
+            builder.push_str(".unique()");
         }
         if key != column.name {
             builder.push_str(&format!(".name({})", names::string(&column.name)));

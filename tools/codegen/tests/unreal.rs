@@ -1,0 +1,79 @@
+//! The Unreal bindings are C++, against stubs of what they use of Unreal and of the plugin.
+//!
+//! Unreal's own tools are not here; the macros for them are empty, and the headers they would
+//! make as well.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use spacetime_codegen::{Language, Options, generate};
+use spacetime_types::hex;
+use spacetime_types::module_def::ModuleDef;
+
+fn tests_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+fn definition(name: &str) -> ModuleDef {
+    let path = tests_dir().join(format!("definitions/{name}.hex"));
+    let text = fs::read_to_string(path).expect("the definition is in the repository");
+    let bytes = hex::decode(&text.replace('\n', "")).expect("it holds hexadecimal digits");
+    ModuleDef::from_bsatn(&bytes).expect("the module was published once")
+}
+
+#[test]
+fn bindings_are_cpp() {
+    if Command::new("g++").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: there is no g++ (Debian package g++)");
+        return;
+    }
+    for name in ["chat", "kitchen_sink", "views", "procedures"] {
+        check(name, "");
+    }
+    check("views", "Net");
+}
+
+fn check(name: &str, prefix: &str) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("unreal-{name}-{prefix}"));
+    let _ = fs::remove_dir_all(&folder);
+    let language = Language::UnrealCpp {
+        module_name: "GameModule".to_owned(),
+        prefix: prefix.to_owned(),
+    };
+    let generated = generate(&definition(name), &Options::new(language));
+    let files = generated.expect("the types have names").files;
+    let mut all = String::new();
+    for file in &files {
+        let path = folder.join(&file.path);
+        let parent = path.parent().expect("it is in the folder");
+        fs::create_dir_all(parent).expect("it can be made");
+        fs::write(&path, &file.text).expect("it can be written");
+        if let Some(header) = file.path.strip_prefix("Public/") {
+            let made = header.replace(".g.h", ".g.generated.h");
+            let made = made.rsplit('/').next().unwrap_or(&made).to_owned();
+            fs::write(folder.join(made), "").expect("it can be written");
+            all.push_str(&format!("#include \"{header}\"\n"));
+        } else {
+            all.push_str(&format!("#include \"{}\"\n", path.display()));
+        }
+    }
+    let all_file = folder.join("all.cpp");
+    fs::write(&all_file, all).expect("it can be written");
+    let output = Command::new("g++")
+        .args(["-std=c++20", "-fsyntax-only", "-fmax-errors=20"])
+        .arg("-I")
+        .arg(tests_dir().join("unreal"))
+        .arg("-I")
+        .arg(folder.join("Public"))
+        .arg("-I")
+        .arg(&folder)
+        .arg(&all_file)
+        .output()
+        .expect("the compiler was there a moment ago");
+    assert!(
+        output.status.success(),
+        "{name}:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
