@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const package_ = join(here, '../..');
 const target = join(here, 'generated_docs');
-const DOCUMENTS = [join(package_, '../../docs/typescript.md'), join(package_, 'README.md')];
+const DOCUMENTS = ['typescript', 'tutorial-chat', 'tutorial-game']
+  .map(name => join(package_, '../../docs', `${name}.md`))
+  .concat(join(package_, 'README.md'));
 
 /** What a piece of code uses that another piece, or the reader, has already. */
 const PRELUDE = {
