@@ -60,6 +60,30 @@ impl Identity {
         bytes
     }
 
+    /// From the bytes in BSATN order, under the name that client programs know.
+    #[must_use]
+    pub fn from_byte_array(bytes: [u8; 32]) -> Self {
+        Identity::from_le_bytes(bytes)
+    }
+
+    /// The bytes in BSATN order, under the name that client programs know.
+    #[must_use]
+    pub fn to_byte_array(self) -> [u8; 32] {
+        self.to_le_bytes()
+    }
+
+    /// From the bytes in the order of the hex text, under the name that client programs know.
+    #[must_use]
+    pub fn from_be_byte_array(bytes: [u8; 32]) -> Self {
+        Identity::from_be_bytes(bytes)
+    }
+
+    /// The bytes in the order of the hex text, under the name that client programs know.
+    #[must_use]
+    pub fn to_be_byte_array(self) -> [u8; 32] {
+        self.to_be_bytes()
+    }
+
     /// From the number.
     #[must_use]
     pub fn from_u256(number: U256) -> Self {
@@ -160,6 +184,18 @@ pub struct ConnectionId(pub u128);
 impl ConnectionId {
     /// No connection.
     pub const ZERO: ConnectionId = ConnectionId(0);
+
+    /// From the number.
+    #[must_use]
+    pub const fn from_u128(number: u128) -> Self {
+        ConnectionId(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn to_u128(self) -> u128 {
+        self.0
+    }
 
     /// `None` for zero.
     #[must_use]

@@ -22,7 +22,7 @@ const TYPESCRIPT_TIMEOUT: Duration = Duration::from_secs(300);
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("set up", setup::everything),
     ("format", format),
     ("tidy", || tidy::check(&repository_folder())),
@@ -32,6 +32,7 @@ const STEPS: [Step; 11] = [
     ("tests", tests),
     ("planted bugs", planted_bugs),
     ("TypeScript client", typescript_client),
+    ("Rust client, official", official_rust_client),
     ("documentation", documentation),
     ("fuzz targets", fuzz::all_for_a_minute),
 ];
@@ -138,6 +139,25 @@ fn planted_bugs() -> Result<()> {
         run(cargo().args(what).args(which))?;
     }
     Ok(())
+}
+
+/// The scenarios with SpacetimeDB's own client crate, which is built for this alone.
+fn official_rust_client() -> Result<()> {
+    if !setup::has_openssl() {
+        say("SKIPPED: the official Rust client needs OpenSSL (Debian: libssl-dev, pkg-config)");
+        return Ok(());
+    }
+    let binary = build_test_binary()?;
+    let manifest = repository_folder().join("sdks/conformance/official/Cargo.toml");
+    run(cargo()
+        .args(["test", "--locked", "--manifest-path"])
+        .arg(manifest)
+        .env(
+            "CARGO_TARGET_DIR",
+            target_folder().join("conformance-official"),
+        )
+        .env("SPACETIME_BIN", binary)
+        .env(MODULES_VARIABLE, target_folder().join("modules")))
 }
 
 fn documentation() -> Result<()> {

@@ -64,6 +64,24 @@ fn install_packages(folder: &Path) -> Result<()> {
     run(Command::new("npm").args(quiet).current_dir(folder))
 }
 
+/// Whether OpenSSL's headers are there, installed if that is possible.
+pub fn has_openssl() -> bool {
+    let is_there = || {
+        let probe = Command::new("pkg-config")
+            .args(["--exists", "openssl"])
+            .status();
+        probe.is_ok_and(|status| status.success())
+    };
+    let install = [
+        "install",
+        "-y",
+        "--no-install-recommends",
+        "libssl-dev",
+        "pkg-config",
+    ];
+    is_there() || (Command::new("apt-get").args(install).status().is_ok() && is_there())
+}
+
 fn check_node() -> Result<()> {
     let needed = format!("Node {NODE_MAJOR_MIN} or newer, with npm, is needed for the tests");
     let version = output_of(Command::new("node").arg("--version"))

@@ -299,6 +299,24 @@ impl<'a, T: Decode<'a>, E: Decode<'a>> Decode<'a> for Result<T, E> {
     }
 }
 
+impl Encode for std::convert::Infallible {
+    fn encode(&self, _out: &mut Vec<u8>) {
+        match *self {}
+    }
+}
+
+impl<'a> Decode<'a> for std::convert::Infallible {
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let offset = reader.offset();
+        let tag = reader.u8()?;
+        Err(DecodeError::InvalidTag {
+            offset,
+            tag,
+            type_name: "never",
+        })
+    }
+}
+
 macro_rules! tuple {
     ($($name:ident $index:tt),*) => {
         impl<$($name: Encode),*> Encode for ($($name,)*) {

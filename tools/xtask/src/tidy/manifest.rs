@@ -96,6 +96,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tools/checker", &["types", "table", "query", "host", "api"]),
+    ("sdks/rust/client", &["types", "client-macros"]),
+    ("sdks/rust/client-macros", &[]),
+    ("sdks/conformance", &["codegen", "types"]),
+    ("examples/chat-terminal", &["client"]),
     ("tools/wasm-build", &[]),
     ("tools/xtask", &["wasm-build"]),
     (
@@ -132,7 +136,7 @@ pub(crate) fn check(file: &File<'_>, complaints: &mut Vec<Complaint>) {
     // So are the fuzz targets, which need flags that nothing else is built with.
     // And so are the templates, which become projects of their own.
     let starts_with = |prefix: &str| folder.starts_with(prefix);
-    let other_workspace = ["modules", "fuzz"].contains(&folder)
+    let other_workspace = ["modules", "fuzz", "sdks/conformance/official"].contains(&folder)
         || starts_with("modules/")
         || starts_with("templates/");
     if folder.is_empty() || other_workspace {

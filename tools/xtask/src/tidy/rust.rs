@@ -3,7 +3,7 @@
 //! The source is read as text, as `cargo fmt` lays it out; comments are left out where a rule is
 //! about code. What follows `mod tests {` in a file is test code.
 
-use super::text::{has_word, numbered};
+use super::text::{GENERATED, has_word, numbered};
 use super::{Complaint, File, Rule};
 
 const FILE_LINES_MAX: usize = 600;
@@ -47,6 +47,9 @@ const OUTSIDE_WORLD: [&str; 12] = [
 ];
 
 pub(crate) fn check(file: &File<'_>, complaints: &mut Vec<Complaint>) {
+    if file.text.starts_with(GENERATED) {
+        return;
+    }
     let code_lines = lines_before_tests(file);
     check_banned(file, complaints);
     if file.is_test() {

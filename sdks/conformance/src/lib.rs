@@ -1,0 +1,1 @@
+//! Nothing but tests: see `tests/scenarios` and `tests/client`.

@@ -1,0 +1,128 @@
+//! A loopback proxy that cuts connections after a number of bytes.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    ToServer,
+    ToClient,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Bytes that may still pass, each way, before all connections are cut.
+    left: [AtomicUsize; 2],
+    passed: [AtomicUsize; 2],
+    is_down: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+/// Where clients connect to.
+#[derive(Debug)]
+pub struct Proxy {
+    address: String,
+    state: Arc<State>,
+}
+
+impl Proxy {
+    pub fn start(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let state = Arc::new(State::default());
+        for way in [Way::ToServer, Way::ToClient] {
+            state.left[way as usize].store(usize::MAX, Ordering::SeqCst);
+        }
+        let (server, shared) = (server.to_owned(), state.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if shared.is_down.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let server = TcpStream::connect(&server).unwrap();
+                for stream in [&client, &server] {
+                    stream.set_nodelay(true).unwrap();
+                    let stream = stream.try_clone().unwrap();
+                    shared.open.lock().unwrap().push(stream);
+                }
+                copy(&client, &server, Way::ToServer, &shared);
+                copy(&server, &client, Way::ToClient, &shared);
+            }
+        });
+        Proxy { address, state }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lets so many bytes pass that way, and then cuts, once.
+    pub fn cut_after(&self, way: Way, bytes: usize) {
+        self.state.left[way as usize].store(bytes, Ordering::SeqCst);
+    }
+
+    /// How many bytes have passed.
+    pub fn passed(&self, way: Way) -> usize {
+        self.state.passed[way as usize].load(Ordering::SeqCst)
+    }
+
+    /// Cuts all connections, and lets no new one through until `up`.
+    pub fn down(&self) {
+        self.state.is_down.store(true, Ordering::SeqCst);
+        self.state.cut();
+    }
+
+    pub fn up(&self) {
+        self.state.is_down.store(false, Ordering::SeqCst);
+    }
+}
+
+impl State {
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// How many of `bytes` may pass; the rest is lost, and the connection with it.
+    fn admit(&self, way: Way, bytes: usize) -> usize {
+        let left = &self.left[way as usize];
+        let mut now = left.load(Ordering::SeqCst);
+        loop {
+            if now == usize::MAX {
+                return bytes;
+            }
+            // Once cut, the next connection is not.
+            let next = if bytes <= now {
+                now - bytes
+            } else {
+                usize::MAX
+            };
+            match left.compare_exchange(now, next, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => return bytes.min(now),
+                Err(changed) => now = changed,
+            }
+        }
+    }
+}
+
+fn copy(from: &TcpStream, to: &TcpStream, way: Way, state: &Arc<State>) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    let state = state.clone();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(len @ 1..) = from.read(&mut buffer) {
+            let admitted = state.admit(way, len);
+            state.passed[way as usize].fetch_add(admitted, Ordering::SeqCst);
+            let is_written = to.write_all(&buffer[..admitted]).is_ok();
+            if !is_written || admitted < len {
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}

@@ -1,0 +1,110 @@
+//! Where a connection goes, and what it asks for.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::ConnectionId;
+use crate::error::InternalError;
+use crate::wire::frame::Compression;
+
+/// Where a connection goes, and what it asks for.
+#[derive(Clone, Debug)]
+pub(in crate::connection) struct Target {
+    pub(in crate::connection) uri: Uri,
+    pub(in crate::connection) database: String,
+    pub(in crate::connection) token: Option<Arc<str>>,
+    pub(in crate::connection) compression: Compression,
+    pub(in crate::connection) confirmed: Option<bool>,
+    pub(in crate::connection) connection_id: Option<ConnectionId>,
+    /// Whether the server has ever let this client in.
+    pub(in crate::connection) has_connected: bool,
+}
+
+impl Target {
+    /// Whether the connection is to be encrypted. Without a scheme it is not.
+    pub(super) fn is_secure(&self) -> Result<bool, InternalError> {
+        match self.uri.scheme_str() {
+            None | Some("http" | "ws") => Ok(false),
+            Some("https" | "wss") => Ok(true),
+            Some(other) => Err(InternalError::new(format!(
+                "{}: the scheme {other} is none of http, https, ws and wss",
+                self.uri
+            ))),
+        }
+    }
+
+    /// The address of a socket that sees the database.
+    pub(super) fn url(&self) -> Result<String, InternalError> {
+        let scheme = if self.is_secure()? { "wss" } else { "ws" };
+        let authority = self.uri.authority().ok_or_else(|| {
+            InternalError::new(format!("{}: there is no host in this address", self.uri))
+        })?;
+        let base = self.uri.path().trim_end_matches('/');
+        let mut url = format!("{scheme}://{authority}{base}/v1/database/");
+        push_escaped(&mut url, &self.database);
+        let _ = write!(url, "/subscribe?compression={}", self.compression.name());
+        if let Some(id) = self.connection_id {
+            let _ = write!(url, "&connection_id={}", id.to_hex());
+        }
+        if let Some(confirmed) = self.confirmed {
+            let _ = write!(url, "&confirmed={confirmed}");
+        }
+        Ok(url)
+    }
+}
+
+/// Appends a part of a path.
+pub(super) fn push_escaped(url: &mut String, part: &str) {
+    for byte in part.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(uri: &str, database: &str) -> String {
+        let target = Target {
+            uri: uri.parse().unwrap(),
+            database: database.to_owned(),
+            token: None,
+            compression: Compression::Gzip,
+            confirmed: Some(true),
+            connection_id: Some(ConnectionId(0x0f)),
+            has_connected: false,
+        };
+        target.url().unwrap_or_else(|error| error.to_string())
+    }
+
+    const QUERY: &str =
+        "subscribe?compression=Gzip&connection_id=0000000000000000000000000000000f&confirmed=true";
+
+    #[test]
+    fn schemes_and_prefixes() {
+        for (uri, start) in [
+            ("http://127.0.0.1:3000", "ws://127.0.0.1:3000"),
+            ("ws://localhost:3000/", "ws://localhost:3000"),
+            ("https://example.com/db/", "wss://example.com/db"),
+            ("localhost:3000", "ws://localhost:3000"),
+        ] {
+            assert_eq!(
+                url(uri, "chat"),
+                format!("{start}/v1/database/chat/{QUERY}")
+            );
+        }
+        assert!(url("ftp://example.com", "chat").contains("the scheme ftp"));
+    }
+
+    #[test]
+    fn names_are_escaped() {
+        let escaped = url("http://a", "x/../?y");
+        assert_eq!(escaped, format!("ws://a/v1/database/x%2F..%2F%3Fy/{QUERY}"));
+    }
+}
