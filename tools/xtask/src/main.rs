@@ -52,6 +52,8 @@ enum Chore {
         #[arg(long, default_value = "game")]
         game: String,
     },
+    /// Run the scenarios for clients with SpacetimeDB's own Rust client; needs OpenSSL
+    TestOfficialRust,
     /// Check the rules that a compiler does not know
     Tidy,
     /// Run the fuzz targets, a minute each, if cargo-fuzz is installed
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         } => setup::typescript_packages().and_then(|()| {
             checks::typescript(&server, [&chat, &kitchen_sink, &views, &procedures, &game])
         }),
+        Chore::TestOfficialRust => checks::official_rust_client(),
         Chore::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Chore::Tidy => tidy::check(&repository_folder()),
     };
