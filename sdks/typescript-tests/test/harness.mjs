@@ -36,7 +36,10 @@ if (IS_OWN_CLIENT) {
 } else {
   globalThis.WebSocket = class extends NodeWebSocket {
     constructor(url, protocols) {
-      super(url, protocols.filter(protocol => offered.includes(protocol)));
+      super(
+        url,
+        protocols.filter(protocol => offered.includes(protocol))
+      );
       lastSocket = this;
       this.addEventListener('close', ({ code, reason }) => {
         this.closed = { code, reason };
@@ -89,6 +92,7 @@ export function next(register, what, accept = () => true) {
  */
 export async function connect(DbConnection, database, options = {}) {
   const { token, protocols = [V3, V2], compression = 'gzip', confirmedReads } = options;
+  const { onDisconnect = () => {} } = options;
   offered = protocols;
   const connected = new Promise((resolve, reject) => {
     let builder = DbConnection.builder()
@@ -103,7 +107,10 @@ export async function connect(DbConnection, database, options = {}) {
         const { closed } = lastSocket ?? {};
         reject(closed?.reason ? new ClosedBeforeConnect(closed) : error);
       })
-      .onDisconnect(() => reject(new ClosedBeforeConnect(lastSocket.closed)));
+      .onDisconnect(() => {
+        onDisconnect();
+        reject(new ClosedBeforeConnect(lastSocket.closed));
+      });
     if (IS_OWN_CLIENT) {
       builder = builder.withWSFn(openOffered);
     }
