@@ -13,6 +13,8 @@ pub struct ApiConfig {
     pub body_bytes_max: usize,
     /// Largest module.
     pub publish_bytes_max: usize,
+    /// Most bytes of files in a backup that is restored.
+    pub restore_bytes_max: u64,
     /// Largest message of a WebSocket client.
     pub message_bytes_max: usize,
     pub keep_alive: KeepAlive,
@@ -26,6 +28,7 @@ impl Default for ApiConfig {
         ApiConfig {
             body_bytes_max: 2 * 1024 * 1024,
             publish_bytes_max: 512 * 1024 * 1024,
+            restore_bytes_max: 256 << 30,
             message_bytes_max: 32 * 1024 * 1024,
             keep_alive: KeepAlive::default(),
             limits: ConnectionLimits::default(),
@@ -47,6 +50,10 @@ pub struct ConnectionLimits {
     pub outbox: OutboxLimits,
     /// From the moment a request is awaited to the end of its head.
     pub header_timeout: Duration,
+    /// For the next 16 KiB of a request's body, or what is left of it.
+    pub body_timeout: Duration,
+    /// From the end of a request's head to the beginning of its answer.
+    pub request_timeout: Option<Duration>,
 }
 
 impl Default for ConnectionLimits {
@@ -57,6 +64,8 @@ impl Default for ConnectionLimits {
             rate: RateLimit::default(),
             outbox: OutboxLimits::default(),
             header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            request_timeout: Some(Duration::from_secs(600)),
         }
     }
 }

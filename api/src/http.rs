@@ -3,7 +3,7 @@
 //! Invariants
 //!   * Everything under `/v1/database` works without a token: the caller then gets a fresh identity
 //!     and finds it, with its token, in the response headers.
-//!   * Every body is bounded; only publishing takes large ones.
+//!   * Every body is bounded; only publishing and restoring take large ones.
 //!
 //! Not here: what the requests mean (the host), and the WebSocket protocol (`ws`).
 
@@ -19,7 +19,9 @@ mod mcp;
 mod metrics;
 mod names;
 mod params;
+mod patience;
 mod publish;
+mod restore;
 mod route;
 mod schema;
 mod service;
@@ -109,7 +111,10 @@ pub async fn serve(
 pub(crate) fn router(state: ApiState) -> Router {
     let v1 = Router::new()
         .nest("/identity", identity_routes())
-        .nest("/database", database_routes(&state).merge(module_routes()))
+        .nest(
+            "/database",
+            database_routes(&state).merge(module_routes(&state)),
+        )
         .merge(mcp_routes(&state))
         .route("/ping", get(service::ping))
         .route("/health", get(service::health))
@@ -119,6 +124,7 @@ pub(crate) fn router(state: ApiState) -> Router {
     Router::new()
         .nest("/v1", v1)
         .layer(DefaultBodyLimit::max(state.config.body_bytes_max))
+        .layer(from_fn_with_state(state.clone(), patience::bodies_in_time))
         .with_state(state)
 }
 
@@ -159,6 +165,9 @@ fn database_routes(state: &ApiState) -> Router<ApiState> {
         .route("/{database}/unstable/queries", get(metrics::queries))
         .route("/{database}/subscribe", get(subscribe::subscribe))
         .merge(publishing)
+        .layer(from_fn_with_state(state.clone(), patience::answers_in_time))
+        // Takes as long as the backup is large.
+        .route("/{database}/restore", post(restore::restore))
         .layer(from_fn_with_state(
             state.clone(),
             session::anonymous_allowed,
@@ -175,11 +184,12 @@ fn mcp_routes(state: &ApiState) -> Router<ApiState> {
 }
 
 /// Requests for the handlers of a module: nobody is authenticated, any method is passed on.
-fn module_routes() -> Router<ApiState> {
+fn module_routes(state: &ApiState) -> Router<ApiState> {
     Router::new()
         .route("/{database}/route", any(route::bare))
         .route("/{database}/route/", any(route::root))
         .route("/{database}/route/{*rest}", any(route::below))
+        .layer(from_fn_with_state(state.clone(), patience::answers_in_time))
 }
 
 #[cfg(test)]

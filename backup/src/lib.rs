@@ -11,6 +11,7 @@
 //! * [`take`] writes a stream into a [`Depot`]; only pieces that are new are stored.
 //! * [`index`] describes one backup; [`verify`] checks that all of it is there and undamaged.
 //! * [`restore`] brings the files back, and [`cut`] ends their log after a chosen transaction.
+//! * [`upload`] sends a backup to a running server, and receives it there.
 //!
 //! Invariants
 //!   * An index is written after all pieces that it names, so a backup that is listed is complete.
@@ -27,6 +28,7 @@ pub mod restore;
 mod s3;
 pub mod stream;
 pub mod take;
+pub mod upload;
 pub mod verify;
 
 mod object;

@@ -77,12 +77,15 @@ fn restore_file(
     output.sync_all().map_err(io_error("sync", path))
 }
 
-fn sync_dir(path: &Path) -> Result<(), RestoreError> {
+pub(crate) fn sync_dir(path: &Path) -> Result<(), RestoreError> {
     let synced = File::open(path).and_then(|directory| directory.sync_all());
     synced.map_err(io_error("sync", path))
 }
 
-fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RestoreError {
+pub(crate) fn io_error(
+    operation: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> RestoreError {
     let path = path.to_owned();
     move |source| RestoreError::Io {
         operation,

@@ -1,5 +1,9 @@
 //! All databases of one server: started when the server starts, made and changed by publishing.
 
+mod restore;
+
+pub use restore::{LiveRestore, LiveRestoreError, LiveRestored, RestoreMoment, RestorePlace};
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -56,6 +60,8 @@ pub struct Host {
     databases: RwLock<HashMap<Identity, Slot>>,
     /// Publishing and deleting are rare and long: one at a time.
     changing: tokio::sync::Mutex<()>,
+    /// Backups that arrive.
+    restoring: tokio::sync::Semaphore,
 }
 
 impl Host {
@@ -95,6 +101,7 @@ impl Host {
             control: Arc::new(control),
             databases: RwLock::default(),
             changing: tokio::sync::Mutex::default(),
+            restoring: tokio::sync::Semaphore::new(restore::RESTORES_MAX),
         });
         for record in host.control.databases() {
             let started = host.start(&record, Start::Existing).await;
@@ -264,11 +271,7 @@ impl Host {
         name: Option<&str>,
         publish: &Publish,
     ) -> Result<(DatabaseRecord, DatabaseHandle), PublishError> {
-        let mut replica = self.control.take_replica_number();
-        // A crash while a database was made leaves a directory that no record names.
-        while self.data_dir.replica(replica).exists() {
-            replica = self.control.take_replica_number();
-        }
+        let replica = self.unused_replica();
         let created = async {
             let shared = Arc::new(self.shared((identity, owner), replica, name));
             let program = publish.program.clone().ok_or(PublishError::NoProgram)?;
@@ -294,6 +297,16 @@ impl Host {
             self.remove_files(replica);
         }
         created
+    }
+
+    /// A number for a new database's directory, which is not there.
+    fn unused_replica(&self) -> u64 {
+        let mut replica = self.control.take_replica_number();
+        // A crash while a database was made leaves a directory that no record names.
+        while self.data_dir.replica(replica).exists() {
+            replica = self.control.take_replica_number();
+        }
+        replica
     }
 
     async fn publish_over(

@@ -49,7 +49,9 @@ pub use database::{
     DatabaseHandle, EmbedError, Embedded, EmbeddedRuntime, HandlerError, InsertRowsError,
     ScheduledRow, StartError, Work,
 };
-pub use host::{Host, OpenHostError};
+pub use host::{
+    Host, LiveRestore, LiveRestoreError, LiveRestored, OpenHostError, RestoreMoment, RestorePlace,
+};
 pub use inspect::{InspectError, describe_program};
 pub use limits::ClientLimits;
 pub use module_http::{
@@ -59,7 +61,8 @@ pub use module_http::{
 pub use module_log::{Frame, Level, LogSettings, ModuleLog, Record, level_of_line};
 pub use outbox::{
     CallInfo, ClientUpdate, EncodedOnce, FrameCache, Outbox, OutboxLimits, OutboxMessage,
-    OutboxReceiver, QuerySetId, ReducerOutcome, RequestId, RowType, TableChange, outbox,
+    OutboxReceiver, ProcedureFault, ProcedureValue, QuerySetId, ReducerOutcome, RequestId, RowType,
+    TableChange, outbox,
 };
 pub use panic_point::{BadPanicPoint, PANIC_VARIABLE};
 pub use past::PastError;

@@ -159,6 +159,22 @@ pub struct CallInfo {
     pub duration_micros: u64,
 }
 
+/// What a procedure returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcedureValue {
+    pub bsatn: Bytes,
+    /// The same as a text, for clients that speak JSON.
+    pub json: Option<Box<str>>,
+}
+
+/// Why a procedure returned nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcedureFault {
+    pub text: Box<str>,
+    /// It computed for longer than it may.
+    pub out_of_budget: bool,
+}
+
 /// One message to a client.
 #[derive(Debug)]
 pub enum OutboxMessage {
@@ -191,8 +207,7 @@ pub enum OutboxMessage {
     },
     ProcedureResult {
         request_id: RequestId,
-        /// BSATN of the return value, or what went wrong.
-        result: Result<Bytes, Box<str>>,
+        result: Result<ProcedureValue, ProcedureFault>,
         timestamp: Timestamp,
         duration_micros: u64,
     },
@@ -222,8 +237,8 @@ impl OutboxMessage {
                 OutboxMessage::TransactionUpdate { update }
                 | OutboxMessage::ReducerResult { update, .. } => update.row_bytes(),
                 OutboxMessage::ProcedureResult {
-                    result: Ok(bytes), ..
-                } => bytes.len(),
+                    result: Ok(value), ..
+                } => value.bsatn.len() + value.json.as_deref().map_or(0, str::len),
                 OutboxMessage::OneOffResult {
                     result: Ok(rows), ..
                 } => change(rows),

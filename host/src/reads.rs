@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use spacetime_query::{
-    self as query, Meter, Profile, RowBuffer, RowSink, SelectPlan, execute_explain,
-    execute_metered, execute_profiled,
+    self as query, Meter, Profile, ROWS_BETWEEN_CHECKS, RowBuffer, RowSink, SelectPlan,
+    execute_explain, execute_metered, execute_profiled,
 };
 use spacetime_table::{Datastore, RowList};
 use tokio::runtime::Handle;
@@ -39,6 +39,10 @@ use crate::questions::{Asked, QueryCounters, QueryCounts, Question};
 pub struct ReadLimits {
     /// From the question to the result.
     pub time: Duration,
+    /// Stored rows that it may visit, unless the owner asks; told every 1,024 rows.
+    pub visits: u64,
+    /// First rows of one query set, unless it is the owner's.
+    pub first_rows: u64,
     pub rows: u64,
     /// Of the result, and as many again of what is sorted, grouped or told apart.
     pub bytes: usize,
@@ -50,6 +54,8 @@ impl Default for ReadLimits {
     fn default() -> Self {
         ReadLimits {
             time: QUERY_TIME_DEFAULT,
+            visits: u64::MAX,
+            first_rows: u64::MAX,
             rows: RESULT_ROWS_DEFAULT,
             bytes: RESULT_BYTES_DEFAULT,
             slow: SLOW_QUERY_DEFAULT,
@@ -65,6 +71,9 @@ pub enum ReadError {
     /// Narrow the conditions, or use an index.
     #[error("the query took longer than {0:?} and was stopped")]
     TimedOut(Duration),
+    /// Narrow the conditions, or use an index.
+    #[error("the query looks at more than {0} rows, which is what this server allows")]
+    TooManyVisits(u64),
     /// Narrow the conditions, or set a LIMIT.
     #[error("the result has more than {0} rows")]
     TooManyRows(u64),
@@ -154,17 +163,38 @@ impl Readers {
         self.pool.runtime.clone()
     }
 
-    /// The limits of a query that is asked now.
+    /// The limits of a query that the owner, or the database itself, asks now.
     pub(crate) fn allowance(&self) -> Allowance {
         let limits = self.pool.limits;
         Allowance {
             limits,
             rows_left: limits.rows,
+            visits_left: u64::MAX,
             bytes_left: limits.bytes,
             deadline: Instant::now() + limits.time,
             stopped: Arc::clone(&self.stopped),
             counters: Arc::clone(&self.counters),
         }
+    }
+
+    /// The limits of a query that is asked now by `caller`.
+    pub(crate) fn allowance_of(&self, caller: &query::Caller) -> Allowance {
+        let mut allowance = self.allowance();
+        if !caller.is_owner {
+            allowance.visits_left = allowance.limits.visits;
+        }
+        allowance
+    }
+
+    /// The same for the first rows of a query set.
+    pub(crate) fn first_rows_of(&self, caller: &query::Caller) -> Allowance {
+        let mut allowance = self.allowance_of(caller);
+        if !caller.is_owner {
+            let limits = &mut allowance.limits;
+            limits.rows = limits.rows.min(limits.first_rows);
+            allowance.rows_left = limits.rows;
+        }
+        allowance
     }
 
     /// The same with less time, for what a writer thread waits for.
@@ -227,6 +257,7 @@ impl Readers {
 pub(crate) struct Allowance {
     limits: ReadLimits,
     rows_left: u64,
+    visits_left: u64,
     bytes_left: usize,
     deadline: Instant,
     stopped: Arc<AtomicBool>,
@@ -285,13 +316,25 @@ impl Allowance {
     ) -> Result<RowList, ReadError> {
         let stop = Cell::new(None);
         let limits = self.limits;
+        let visits_left = Cell::new(self.visits_left);
+        let is_begun = Cell::new(false);
         let may_go_on = || {
+            let visits = u64::from(ROWS_BETWEEN_CHECKS);
             let reason = if Instant::now() >= self.deadline {
                 ReadError::TimedOut(limits.time)
             } else if self.stopped.load(Ordering::Relaxed) || !is_wanted() {
                 ReadError::Stopped
             } else {
-                return true;
+                if !is_begun.replace(true) {
+                    return true;
+                }
+                match visits_left.get().checked_sub(visits) {
+                    Some(left) => {
+                        visits_left.set(left);
+                        return true;
+                    }
+                    None => ReadError::TooManyVisits(limits.visits),
+                }
             };
             stop.set(Some(reason));
             false
@@ -309,6 +352,7 @@ impl Allowance {
             false => Ok(()),
         };
         (self.rows_left, self.bytes_left) = (rows.rows_left, rows.bytes_left);
+        self.visits_left = visits_left.get();
         match stop.take().or(rows.exceeded) {
             Some(error) => Err(error),
             None => Ok(result.map(|()| rows.rows.finish())?),

@@ -85,20 +85,28 @@ pub(crate) fn closest<'a>(
     best.map(|(_, candidate)| candidate)
 }
 
-/// Edits between two names, ignoring the case of ASCII letters.
+/// Edits between two names, ignoring the case of ASCII letters. Two letters that change places are
+/// one edit.
 fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (position, from) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = position + 1;
+    let letters = |name: &str| -> Vec<char> { name.to_ascii_lowercase().chars().collect() };
+    let (left, right) = (letters(left), letters(right));
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=right.len()).collect();
+    for (at, from) in left.iter().enumerate() {
+        let mut next = vec![at + 1];
         for (column, to) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(!from.eq_ignore_ascii_case(to));
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+            let replaced = last[column] + usize::from(from != to);
+            let mut edits = replaced.min(last[column + 1] + 1).min(next[column] + 1);
+            let are_swapped =
+                at > 0 && column > 0 && *from == right[column - 1] && left[at - 1] == *to;
+            if are_swapped {
+                edits = edits.min(before[column - 1] + 1);
+            }
+            next.push(edits);
         }
+        before = std::mem::replace(&mut last, next);
     }
-    row[right.len()]
+    last[right.len()]
 }
 
 /// A column by the program's name, then by the canonical one.

@@ -19,18 +19,27 @@ fn every_case_gives_what_it_says() {
     let mut datastore = Datastore::new();
     let mut failures = Vec::new();
     let mut count = 0;
+    let mut is_served = false;
     while let Some(line) = lines.next() {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         if let Some(group) = line.strip_prefix('[') {
             let fixture = group.trim_end_matches(']').split(' ').nth(1);
-            datastore = named(fixture.expect("a fixture's name"));
+            let fixture = fixture.expect("a fixture's name");
+            // Views are computed by modules: these cases are run by a server's tests alone.
+            is_served = fixture == "vw";
+            if !is_served {
+                datastore = named(fixture);
+            }
             continue;
         }
         let words: Vec<&str> = line.split(' ').collect();
         let sql = unescape(lines.next().expect("a text"));
         let expected = unescape(lines.next().expect("an expectation"));
+        if is_served {
+            continue;
+        }
         let caller = caller(match words[1] {
             "own" => OWNER,
             "u1" => 1,
@@ -258,6 +267,7 @@ fn is_class(class: &str, text: &str) -> bool {
                 && text.ends_with("not authorized to run SQL DML statements")
         }
         "UNIQUE" => text.starts_with("IndexError: Unique constraint violation '"),
+        "RLSCYCLE" => text.contains("Discovered cyclic dependency"),
         "OVERFLOW" => text.starts_with("arithmetic overflow"),
         "ZERO" => text == "division by zero",
         "PLAN" => text.starts_with("Could not compute positional arguments"),

@@ -158,6 +158,17 @@ impl SnapshotFiles {
             log_retention: options.log_retention,
         })
     }
+
+    /// Removes every file of every snapshot.
+    pub fn start_over(&mut self) -> Result<(), TakeSnapshotError> {
+        let folder = self.directory.join(SNAPSHOTS_DIR);
+        for name in self.storage.list(&folder)? {
+            self.storage.remove(&folder.join(name))?;
+        }
+        self.storage.sync_dir(&folder)?;
+        self.repo = SnapshotRepo::open(Arc::clone(&self.storage), &folder)?;
+        Ok(())
+    }
 }
 
 impl SnapshotJob {

@@ -191,6 +191,16 @@ impl Store {
         self.begin_snapshot(now())?.run()
     }
 
+    /// Removes all snapshots and takes one of the state now: for a copy of a database that has just
+    /// got an identity of its own, since those before are of the original. Only for files that
+    /// nobody else knows of: interrupted, they may be left without any snapshot.
+    pub fn retake_snapshot(&mut self) -> Result<WriteReport, TakeSnapshotError> {
+        // What is being written is removed with the others.
+        let _ = self.snapshots.wait();
+        self.snapshots.files.start_over()?;
+        self.take_snapshot()
+    }
+
     /// Takes a snapshot in the background if so much was logged since the last one; `on_taken` is
     /// called when it is there, or at once if there is no need. One that is being written will do.
     pub fn snapshot_if_behind(&mut self, least: LogBehind, on_taken: OnTaken) {

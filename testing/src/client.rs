@@ -221,8 +221,9 @@ impl Client {
             panic!("no answer to a procedure call: {message:?}");
         };
         match result {
-            Ok(value) => Ok(self.returned(procedure, &value)),
-            Err(text) => {
+            Ok(value) => Ok(self.returned(procedure, &value.bsatn)),
+            Err(fault) => {
+                let text = &fault.text;
                 let bad = self.inner.bad_lines();
                 Err(CallError::Broke(format!("{text}\n{bad}")))
             }

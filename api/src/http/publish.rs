@@ -284,7 +284,7 @@ fn pre_published(answer: PrePublished) -> Value {
 }
 
 /// Creating databases can be reserved for the identities of one issuer.
-fn check_publisher(state: &ApiState, session: &Session) -> Result<(), ApiError> {
+pub(super) fn check_publisher(state: &ApiState, session: &Session) -> Result<(), ApiError> {
     let Some(required) = &state.config.publisher_issuer else {
         return Ok(());
     };

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use spacetime_host::{
-    CallInfo, ClientUpdate, OutboxMessage, QuerySetId, ReducerOutcome, TableChange,
+    CallInfo, ClientUpdate, OutboxMessage, ProcedureFault, ProcedureValue, QuerySetId,
+    ReducerOutcome, TableChange,
 };
 use spacetime_table::RowList;
 use spacetime_types::bsatn::Reader;
@@ -111,14 +112,9 @@ pub(super) fn message(message: &OutboxMessage, greeting: &Greeting) -> String {
             timestamp,
             duration_micros,
         } => {
-            // The value as text comes with procedures; the bytes alone do not tell it.
-            let error = match result {
-                Ok(_) => "the procedure's value has no JSON form on this connection",
-                Err(error) => error,
-            };
-            out.push_str("{\"ProcedureResult\":{\"status\":{\"InternalError\":");
-            push_string(error, &mut out);
-            out.push_str("},");
+            out.push_str("{\"ProcedureResult\":{\"status\":");
+            push_procedure_status(&mut out, result);
+            out.push(',');
             push_timestamp(&mut out, *timestamp);
             out.push(',');
             push_duration(&mut out, *duration_micros);
@@ -130,6 +126,20 @@ pub(super) fn message(message: &OutboxMessage, greeting: &Greeting) -> String {
         OutboxMessage::Closed { .. } => {}
     }
     out
+}
+
+fn push_procedure_status(out: &mut String, result: &Result<ProcedureValue, ProcedureFault>) {
+    let (variant, text) = match result {
+        Ok(value) => match &value.json {
+            Some(json) => ("Returned", &**json),
+            None => ("InternalError", "the call did not ask for JSON"),
+        },
+        Err(fault) if fault.out_of_budget => return out.push_str("{\"OutOfEnergy\":[]}"),
+        Err(fault) => ("InternalError", &*fault.text),
+    };
+    push(out, format_args!("{{\"{variant}\":"));
+    push_string(text, out);
+    out.push('}');
 }
 
 fn push(out: &mut String, arguments: std::fmt::Arguments<'_>) {

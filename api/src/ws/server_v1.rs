@@ -137,11 +137,12 @@ pub(super) fn write_message(out: &mut Vec<u8>, message: &OutboxMessage, greeting
             match result {
                 Ok(value) => {
                     out.push(0);
-                    write_bytes(out, value);
+                    write_bytes(out, &value.bsatn);
                 }
-                Err(error) => {
+                Err(fault) if fault.out_of_budget => out.push(1),
+                Err(fault) => {
                     out.push(2);
-                    write_str(out, error);
+                    write_str(out, &fault.text);
                 }
             }
             write_i64(out, timestamp.micros);
@@ -324,12 +325,16 @@ pub(super) fn by_table(rows: &[Arc<TableChange>]) -> Vec<&Arc<TableChange>> {
     by_table
 }
 
-/// Changes of one table together, each once.
+/// Changes of one table together, each once, in the order of the update.
 pub(super) fn distinct_by_table(update: &ClientUpdate) -> Vec<&Arc<TableChange>> {
-    let mut by_table: Vec<&Arc<TableChange>> = update.iter().map(|(_, change)| change).collect();
-    by_table.sort_by_key(|change| (change.table_id, Arc::as_ptr(change).addr()));
-    by_table.dedup_by(|a, b| Arc::ptr_eq(a, b));
-    by_table
+    let changes = update.iter().map(|(_, change)| change);
+    let mut found: Vec<(usize, &Arc<TableChange>)> = changes.enumerate().collect();
+    // Equal ones beside each other, the first of them in front. Where a change lies in memory says
+    // nothing about its place in the message.
+    found.sort_by_key(|(position, change)| (Arc::as_ptr(change).addr(), *position));
+    found.dedup_by(|(_, a), (_, b)| Arc::ptr_eq(a, b));
+    found.sort_by_key(|(position, change)| (change.table_id, *position));
+    found.into_iter().map(|(_, change)| change).collect()
 }
 
 fn write_tables(

@@ -111,13 +111,13 @@ pub(super) fn write_message(out: &mut Vec<u8>, message: &OutboxMessage) {
             match result {
                 Ok(value) => {
                     out.push(0);
-                    write_bytes(out, value);
+                    write_bytes(out, &value.bsatn);
                     write_i64(out, timestamp.micros);
                     write_i64(out, i64::try_from(*duration_micros).unwrap_or(i64::MAX));
                 }
-                Err(error) => {
+                Err(fault) => {
                     out.push(1);
-                    write_str(out, error);
+                    write_str(out, &fault.text);
                     write_i64(out, 0);
                     write_i64(out, 0);
                 }

@@ -18,6 +18,8 @@ pub(crate) enum Origin {
     Client {
         client: ClientId,
         request_id: RequestId,
+        /// The value is wanted as text, too.
+        as_json: bool,
     },
     /// A call from outside any connection: the caller was let in and has to be seen off.
     Once {

@@ -42,6 +42,9 @@ pub(crate) enum ProcedureError {
     Fatal,
     #[error("the time limit of the call is used up")]
     OutOfTime,
+    /// It has no form that the caller could read.
+    #[error("the value that it returned: {0}")]
+    Value(Box<str>),
 }
 
 /// What a procedure is called with.

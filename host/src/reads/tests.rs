@@ -14,6 +14,7 @@ fn limits() -> ReadLimits {
         rows: 1000,
         bytes: 4000,
         slow: Duration::from_secs(60),
+        ..ReadLimits::default()
     }
 }
 
@@ -79,6 +80,44 @@ async fn a_result_ends_at_its_limits_and_a_set_shares_them() {
     ));
     let error = read(&mut roomy.allowance(), "SELECT * FROM t").unwrap_err();
     assert!(matches!(error, ReadError::TooManyRows(1000)), "{error}");
+}
+
+#[tokio::test]
+async fn what_strangers_ask_has_limits_of_its_own() {
+    let readers = Readers::new(pool(
+        2,
+        ReadLimits {
+            visits: 3000,
+            first_rows: 10,
+            rows: 5000,
+            bytes: 1 << 20,
+            ..limits()
+        },
+    ));
+    let datastore = datastore(2000);
+    let caller = |is_owner| Caller {
+        identity: Identity::from_be_bytes([1; 32]),
+        is_owner,
+    };
+    let read = |allowance: &mut Allowance, sql: &str| {
+        let plan = select(&datastore, sql);
+        allowance.select(&plan, Some(8), &datastore, &|| true)
+    };
+    let pairs = "SELECT x.n FROM t x CROSS JOIN t y WHERE x.n + y.n = 3";
+    let mut stranger = readers.allowance_of(&caller(false));
+    assert_eq!(read(&mut stranger, "SELECT * FROM t").unwrap().len(), 2000);
+    let error = read(&mut stranger, pairs).unwrap_err();
+    assert!(matches!(error, ReadError::TooManyVisits(3000)), "{error}");
+    let mut owner = readers.allowance_of(&caller(true));
+    assert_eq!(read(&mut owner, pairs).unwrap().len(), 4);
+    let error = read(
+        &mut readers.first_rows_of(&caller(false)),
+        "SELECT * FROM t",
+    )
+    .unwrap_err();
+    assert!(matches!(error, ReadError::TooManyRows(10)), "{error}");
+    let mut owner = readers.first_rows_of(&caller(true));
+    assert_eq!(read(&mut owner, "SELECT * FROM t").unwrap().len(), 2000);
 }
 
 #[tokio::test]

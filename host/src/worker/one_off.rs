@@ -76,7 +76,7 @@ impl Worker {
         let (pending, slot) = outbox.pending(About::OneOff, lost);
         self.send(client, Outgoing::Pending(pending));
         let view = self.read_view();
-        let mut allowance = self.shared.readers.allowance();
+        let mut allowance = self.shared.readers.allowance_of(&caller);
         self.shared.readers.run(room, move || {
             let is_wanted = || !slot.is_abandoned();
             let rows = allowance.answer(&asked, &question, &view, &is_wanted);
@@ -139,7 +139,7 @@ impl Worker {
             Ok(Sql::Read(question, room)) => {
                 // The caller sees itself in the state that it reads.
                 let view = self.read_view();
-                let mut allowance = self.shared.readers.allowance();
+                let mut allowance = self.shared.readers.allowance_of(&self.query_caller(caller));
                 let asked = Asked::new(self.shared.identity, caller.identity, text, started);
                 self.shared.readers.run(room, move || {
                     let is_wanted = || !release.reply.is_closed();

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use spacetime_types::bsatn;
-use spacetime_types::json::{Flavour, write_bsatn};
+use spacetime_types::json::{Flavour, WriteJsonError, write_bsatn};
 use spacetime_types::{ConnectionId, Timestamp};
 use tokio::sync::oneshot;
 
@@ -15,7 +15,7 @@ use super::Worker;
 use super::calls::{Refusal, decode_args};
 use crate::counters::add;
 use crate::module_log::{Level, Record};
-use crate::outbox::{OutboxMessage, RequestId};
+use crate::outbox::{OutboxMessage, ProcedureFault, ProcedureValue, RequestId};
 use crate::procedures::{
     BeginTx, End, Lent, Origin, Procedure, ProcedureCall, ProcedureDone, ProcedureError,
 };
@@ -34,9 +34,14 @@ impl Worker {
         let Some(caller) = known.map(|client| client.caller.clone()) else {
             return;
         };
+        let as_json = matches!(args, CallArgs::Json(_));
         match self.find_procedure(&caller, name, args) {
             Ok((procedure, args)) => {
-                let origin = Origin::Client { client, request_id };
+                let origin = Origin::Client {
+                    client,
+                    request_id,
+                    as_json,
+                };
                 self.start_procedure(procedure, Some(&caller), args, origin);
             }
             Err(refusal) => {
@@ -46,7 +51,11 @@ impl Worker {
                     }
                     Refusal::NoSuchReducer | Refusal::Lifecycle(_) => "No such procedure".into(),
                 };
-                self.send(client, procedure_failed(request_id, text));
+                let fault = ProcedureFault {
+                    text,
+                    out_of_budget: false,
+                };
+                self.send(client, procedure_failed(request_id, fault));
             }
         }
     }
@@ -163,15 +172,25 @@ impl Worker {
             ..
         } = done;
         match done.origin {
-            Origin::Client { client, request_id } => {
-                let message = match result {
+            Origin::Client {
+                client,
+                request_id,
+                as_json,
+            } => {
+                let message = match result.and_then(|value| shown(&procedure, value, as_json)) {
                     Ok(value) => OutboxMessage::ProcedureResult {
                         request_id,
                         result: Ok(value),
                         timestamp,
                         duration_micros,
                     },
-                    Err(error) => procedure_failed(request_id, error.to_string().into()),
+                    Err(error) => procedure_failed(
+                        request_id,
+                        ProcedureFault {
+                            text: error.to_string().into(),
+                            out_of_budget: matches!(error, ProcedureError::OutOfTime),
+                        },
+                    ),
                 };
                 self.send(client, message);
             }
@@ -252,21 +271,44 @@ impl Worker {
     }
 }
 
-fn procedure_failed(request_id: RequestId, text: Box<str>) -> OutboxMessage {
+fn procedure_failed(request_id: RequestId, fault: ProcedureFault) -> OutboxMessage {
     OutboxMessage::ProcedureResult {
         request_id,
-        result: Err(text),
+        result: Err(fault),
         timestamp: Timestamp::from_micros(0),
         duration_micros: 0,
     }
 }
 
 fn json_outcome(procedure: &Procedure, value: &[u8]) -> CallOutcome {
+    match json(procedure, value) {
+        Ok(text) => CallOutcome::Procedure(text),
+        Err(error) => CallOutcome::ProcedureFailed(error.to_string().into()),
+    }
+}
+
+/// The value, as text too if that is wanted.
+fn shown(
+    procedure: &Procedure,
+    value: Bytes,
+    as_json: bool,
+) -> Result<ProcedureValue, ProcedureError> {
+    let json = match as_json {
+        true => {
+            let unreadable =
+                |error: WriteJsonError| ProcedureError::Value(error.to_string().into());
+            Some(json(procedure, &value).map_err(unreadable)?)
+        }
+        false => None,
+    };
+    Ok(ProcedureValue { bsatn: value, json })
+}
+
+/// The value as HTTP shows it, too.
+fn json(procedure: &Procedure, value: &[u8]) -> Result<Box<str>, WriteJsonError> {
     let mut text = String::new();
     let mut reader = bsatn::Reader::new(value);
     let (typespace, ty) = (&procedure.typespace, &procedure.return_type);
-    match write_bsatn(typespace, ty, &mut reader, Flavour::Untyped, &mut text) {
-        Ok(()) => CallOutcome::Procedure(text.into()),
-        Err(error) => CallOutcome::ProcedureFailed(error.to_string().into()),
-    }
+    write_bsatn(typespace, ty, &mut reader, Flavour::Untyped, &mut text)?;
+    Ok(text.into())
 }

@@ -15,11 +15,13 @@ use std::time::Instant;
 
 use spacetime_query::{self as query, QueryId, SubscriptionPlan};
 use spacetime_table::{Datastore, TableAccess, TableKind, TxDelta};
+use spacetime_types::Identity;
 
 use super::Worker;
 use super::grouping::client_updates;
 use super::reading::{FirstRows, is_dropped, is_first, read_changes};
 use crate::counters::add;
+use crate::module_log::{Level, Record};
 use crate::outbox::{
     About, ClientUpdate, OutboxMessage, Outgoing, QuerySetId, RequestId, SetSerial, TableChange,
 };
@@ -91,10 +93,11 @@ impl Worker {
         let caller = self.query_caller(&known.caller);
         // A single query of v1 is taken as it is.
         let expanded = match query_set {
-            QuerySetId::Single(_) => queries.iter().map(ToString::to_string).collect(),
+            QuerySetId::Single(_) => queries.iter().map(|sql| Wanted::named(sql)).collect(),
             _ => expand(queries, self.store.datastore(), &caller),
         };
-        let plans = self.compile_all(&expanded, &caller, event_tables, room)?;
+        let mut plans = self.compile_all(&expanded, &caller, event_tables, room)?;
+        self.leave_out_failing_views(&mut plans, &expanded, caller.identity);
         let views = self.materialise(plans.iter().map(SubscriptionPlan::select), caller.identity);
         let views = views.map_err(|failure| failure.to_string())?;
         if query_set == QuerySetId::Legacy {
@@ -116,7 +119,7 @@ impl Worker {
 
     fn compile_all(
         &self,
-        queries: &[String],
+        queries: &[Wanted],
         caller: &query::Caller,
         event_tables: bool,
         room: usize,
@@ -124,7 +127,7 @@ impl Worker {
         let limits = self.shared.client_limits;
         let datastore = self.store.datastore();
         let mut plans = Vec::new();
-        for sql in queries {
+        for Wanted { sql, .. } in queries {
             if plans.len() >= limits.queries_per_set {
                 let text = format!("more than {} queries in one set", limits.queries_per_set);
                 return Err(text.into());
@@ -146,6 +149,33 @@ impl Worker {
             plans.push(plan);
         }
         Ok(plans)
+    }
+
+    /// Of the views that only `SELECT * FROM *` takes in, those that fail now are not taken in: the
+    /// other tables are what the client is after. The module's log names them.
+    fn leave_out_failing_views(
+        &mut self,
+        plans: &mut Vec<SubscriptionPlan>,
+        queries: &[Wanted],
+        caller: Identity,
+    ) {
+        assert_eq!(plans.len(), queries.len(), "each query was compiled");
+        let mut wanted = queries.iter();
+        plans.retain(|plan| {
+            let is_named = wanted.next().is_none_or(|query| query.is_named);
+            if is_named || plan.table().view.is_none() {
+                return true;
+            }
+            match self.materialise([plan.select()], caller) {
+                Ok(_) => true,
+                Err(failure) => {
+                    let text = format!("left out of `SELECT * FROM *`: {failure}");
+                    let log = &self.shared.log;
+                    log.append(&Record::host(Level::Warn, &text));
+                    false
+                }
+            }
+        });
     }
 
     /// Registers compiled queries and answers with their present rows, or has them read. If this
@@ -180,6 +210,9 @@ impl Worker {
         let (outbox, room) = (self.outbox_of(client), self.shared.readers.reserve());
         let room = room.map_err(|error| error.to_string())?;
         let outbox = outbox.ok_or("not connected")?;
+        let known = self.clients.get(&client).ok_or("not connected")?;
+        let caller = self.query_caller(&known.caller);
+        let allowance = self.shared.readers.first_rows_of(&caller);
         let applied = Arc::new(AtomicBool::new(false));
         let serial = self.add_set(client, query_set, plans, Arc::clone(&applied));
         let about = About::Begin {
@@ -197,7 +230,7 @@ impl Worker {
             serial,
             plans: wanted,
             view: Some(self.read_view()),
-            allowance: self.shared.readers.allowance(),
+            allowance,
             started,
             applied,
             requests: self.shared.requests.get().cloned(),
@@ -501,8 +534,24 @@ fn lost_answer(request_id: RequestId, query_set: QuerySetId) -> OutboxMessage {
     }
 }
 
+/// A query of a set.
+struct Wanted {
+    sql: String,
+    /// Not part of `SELECT * FROM *`.
+    is_named: bool,
+}
+
+impl Wanted {
+    fn named(sql: &str) -> Wanted {
+        Wanted {
+            sql: sql.to_string(),
+            is_named: true,
+        }
+    }
+}
+
 /// `SELECT * FROM *` stands for every user table that the caller may read, event tables apart.
-fn expand(queries: &[Box<str>], datastore: &Datastore, caller: &query::Caller) -> Vec<String> {
+fn expand(queries: &[Box<str>], datastore: &Datastore, caller: &query::Caller) -> Vec<Wanted> {
     let mut expanded = Vec::with_capacity(queries.len());
     for sql in queries {
         let words: Vec<String> = sql
@@ -511,7 +560,7 @@ fn expand(queries: &[Box<str>], datastore: &Datastore, caller: &query::Caller) -
             .map(str::to_lowercase)
             .collect();
         if words != ["select", "*", "from", "*"] {
-            expanded.push(sql.to_string());
+            expanded.push(Wanted::named(sql));
             continue;
         }
         let is_meant = |table: &&Arc<spacetime_table::TableSchema>| {
@@ -523,10 +572,11 @@ fn expand(queries: &[Box<str>], datastore: &Datastore, caller: &query::Caller) -
         let mut tables: Vec<_> = datastore.tables().filter(is_meant).collect();
         tables.sort_unstable_by_key(|table| table.id);
         for table in tables {
-            expanded.push(format!(
-                "SELECT * FROM \"{}\"",
-                table.name.replace('"', "\"\"")
-            ));
+            let name = table.name.replace('"', "\"\"");
+            expanded.push(Wanted {
+                sql: format!("SELECT * FROM \"{name}\""),
+                is_named: false,
+            });
         }
     }
     expanded

@@ -155,7 +155,6 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
         Command::Build(arguments) => build::run(arguments),
         Command::Init(arguments) => init::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
-        Command::Restore(arguments) => restore::run(arguments),
         Command::Commitlog(command) => commitlog::run(command),
         Command::Snapshot(command) => snapshot::run(command),
         Command::ExtractSchema(arguments) => extract_schema::run(arguments),
@@ -179,6 +178,7 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
 async fn talk(paths: &Paths, command: &Command) -> Result<()> {
     match command {
         Command::Backup(arguments) => backup::run(paths, arguments).await,
+        Command::Restore(arguments) => restore::run(paths, arguments).await,
         Command::Publish(arguments) => publish::run(paths, arguments).await,
         Command::Delete(arguments) => database::delete(paths, arguments).await,
         Command::Logs(arguments) => logs::run(paths, arguments).await,
@@ -200,7 +200,6 @@ async fn talk(paths: &Paths, command: &Command) -> Result<()> {
         | Command::Build(_)
         | Command::Init(_)
         | Command::Replay(_)
-        | Command::Restore(_)
         | Command::Commitlog(_)
         | Command::Snapshot(_)
         | Command::ExtractSchema(_)

@@ -137,6 +137,27 @@ fn a_session_in_text() {
 }
 
 #[test]
+fn procedures_return_text() {
+    let server = Server::start();
+    let owner = server.new_login();
+    server.publish(&owner, DATABASE, &module("procedures"));
+    let mut socket = open(&server, &owner);
+    expect(&mut socket, "IdentityToken");
+    socket.send_text(
+        r#"{"CallProcedure":{"procedure":"add","args":"[40,2]","request_id":5,"flags":0}}"#,
+    );
+    let result = expect(&mut socket, "ProcedureResult");
+    assert_eq!(result["status"], json!({"Returned": "42"}), "{result}");
+    assert_eq!(result["request_id"], json!(5));
+    socket.send_text(
+        r#"{"CallProcedure":{"procedure":"add","args":"[40]","request_id":6,"flags":0}}"#,
+    );
+    let result = expect(&mut socket, "ProcedureResult");
+    let error = result["status"]["InternalError"].as_str().unwrap();
+    assert!(error.contains("invalid arguments"), "{result}");
+}
+
+#[test]
 fn calls_that_fail_are_told_to_the_caller_alone() {
     let (server, owner) = start();
     let mut socket = open(&server, &owner);

@@ -1,6 +1,6 @@
 //! The examples of the specification.
 
-use spacetime_host::RequestId;
+use spacetime_host::{ProcedureFault, ProcedureValue, RequestId};
 
 use super::*;
 use crate::ws::sample::{self, DURATION_MICROS, call, greeting, timestamp};
@@ -206,17 +206,33 @@ fn one_off_results() {
 
 #[test]
 fn procedure_results() {
-    check(
-        &OutboxMessage::ProcedureResult {
-            request_id: RequestId(5),
-            result: Err("x".into()),
-            timestamp: timestamp(),
-            duration_micros: DURATION_MICROS,
-        },
-        &format!(
-            "{{\"ProcedureResult\":{{\"status\":{{\"InternalError\":\"x\"}},\
-             \"timestamp\":{TIMESTAMP},\"total_host_execution_duration\":{DURATION},\
-             \"request_id\":5}}}}"
-        ),
-    );
+    let fault = |out_of_budget| {
+        Err(ProcedureFault {
+            text: "x".into(),
+            out_of_budget,
+        })
+    };
+    let value = Ok(ProcedureValue {
+        bsatn: Bytes::from_static(&[9, 0, 0, 0]),
+        json: Some("9".into()),
+    });
+    for (result, status) in [
+        (value, "{\"Returned\":\"9\"}"),
+        (fault(false), "{\"InternalError\":\"x\"}"),
+        (fault(true), "{\"OutOfEnergy\":[]}"),
+    ] {
+        check(
+            &OutboxMessage::ProcedureResult {
+                request_id: RequestId(5),
+                result,
+                timestamp: timestamp(),
+                duration_micros: DURATION_MICROS,
+            },
+            &format!(
+                "{{\"ProcedureResult\":{{\"status\":{status},\
+                 \"timestamp\":{TIMESTAMP},\"total_host_execution_duration\":{DURATION},\
+                 \"request_id\":5}}}}"
+            ),
+        );
+    }
 }

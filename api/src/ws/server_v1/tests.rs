@@ -1,4 +1,4 @@
-use spacetime_host::RequestId;
+use spacetime_host::{ProcedureFault, ProcedureValue, RequestId};
 
 use super::*;
 use crate::ws::sample::{
@@ -178,6 +178,13 @@ fn one_off_results() {
     );
 }
 
+fn fault(out_of_budget: bool) -> ProcedureFault {
+    ProcedureFault {
+        text: "x".into(),
+        out_of_budget,
+    }
+}
+
 #[test]
 fn procedure_results() {
     let answer = |result| OutboxMessage::ProcedureResult {
@@ -187,11 +194,18 @@ fn procedure_results() {
         duration_micros: DURATION_MICROS,
     };
     check(
-        &answer(Ok(unhex("09000000"))),
+        &answer(Ok(ProcedureValue {
+            bsatn: unhex("09000000"),
+            json: None,
+        })),
         &format!("0a000400000009000000{TIMESTAMP}{DURATION}05000000"),
     );
     check(
-        &answer(Err("x".into())),
+        &answer(Err(fault(false))),
         &format!("0a020100000078{TIMESTAMP}{DURATION}05000000"),
+    );
+    check(
+        &answer(Err(fault(true))),
+        &format!("0a01{TIMESTAMP}{DURATION}05000000"),
     );
 }

@@ -1,4 +1,4 @@
-use spacetime_host::RequestId;
+use spacetime_host::{ProcedureFault, ProcedureValue, RequestId};
 
 use super::*;
 use crate::ws::sample::{
@@ -142,6 +142,13 @@ fn reducer_results() {
     );
 }
 
+fn fault(out_of_budget: bool) -> ProcedureFault {
+    ProcedureFault {
+        text: "x".into(),
+        out_of_budget,
+    }
+}
+
 #[test]
 fn procedure_results() {
     let answer = |result| OutboxMessage::ProcedureResult {
@@ -151,11 +158,14 @@ fn procedure_results() {
         duration_micros: DURATION_MICROS,
     };
     check(
-        &answer(Ok(unhex("09000000"))),
+        &answer(Ok(ProcedureValue {
+            bsatn: unhex("09000000"),
+            json: None,
+        })),
         &format!("07000400000009000000{TIMESTAMP}{DURATION}05000000"),
     );
     check(
-        &answer(Err("x".into())),
+        &answer(Err(fault(false))),
         "070101000000780000000000000000000000000000000005000000",
     );
 }

@@ -97,7 +97,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &BackupArguments) -> Result<()
 }
 
 /// On a thread of its own: depots wait, and may have a runtime inside.
-fn run_apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+pub(super) fn run_apart<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(work);
         thread

@@ -1,5 +1,7 @@
-//! `spacetime restore`: a database from a backup into the data directory of a server that does not
-//! run, as it was after the last transaction or any before.
+//! `spacetime restore`: a database from a backup, as it was after the last transaction or any
+//! before: into the data directory of a server that does not run, or into one that runs.
+
+mod running;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +17,10 @@ use spacetime_host::{RestoreTarget, Restored, StoreOptions, restore_into};
 use spacetime_store::offset_at;
 use spacetime_types::{Identity, Timestamp, TxOffset};
 
-use super::backup::{byte_bar, chosen, show};
+use super::backup::{byte_bar, chosen, run_apart, show};
 use crate::output::{note, say};
+use crate::paths::Paths;
+use crate::session::ServerFlags;
 
 /// The flags of `restore`.
 #[derive(Debug, Args)]
@@ -24,9 +28,25 @@ pub(crate) struct RestoreArguments {
     /// Where the backups are: a folder, or s3://BUCKET/PREFIX
     #[arg(long, value_name = "WHERE")]
     from: String,
-    /// The data directory of a server; it must not be running
-    #[arg(long, value_name = "DATA_DIR")]
-    to: PathBuf,
+    /// The data directory of a server that is not running
+    #[arg(
+        long,
+        value_name = "DATA_DIR",
+        required_unless_present_any = ["over", "as_new"],
+        conflicts_with_all = ["over", "as_new", "server", "yes"]
+    )]
+    to: Option<PathBuf>,
+    /// Replace this database of a running server; you must own it
+    #[arg(long, value_name = "NAME", conflicts_with = "as_new")]
+    over: Option<String>,
+    /// Make a new database of this name in a running server
+    #[arg(long = "as", id = "as_new", value_name = "NAME")]
+    as_new: Option<String>,
+    #[command(flatten)]
+    server: ServerFlags,
+    /// Ask nothing
+    #[arg(long, short = 'y')]
+    yes: bool,
     /// The database: a name that it had, or its identity (needed if there are several)
     #[arg(long, value_name = "DATABASE")]
     database: Option<String>,
@@ -36,10 +56,10 @@ pub(crate) struct RestoreArguments {
     #[command(flatten)]
     moment: Moment,
     /// Replace the database if the data directory has it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["over", "as_new"])]
     replace: bool,
     /// Give it no name
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["over", "as_new"])]
     no_names: bool,
     /// Print what was done as JSON
     #[arg(long)]
@@ -61,18 +81,18 @@ struct Moment {
     latest: bool,
 }
 
-pub(crate) fn run(arguments: &RestoreArguments) -> Result<()> {
+pub(crate) async fn run(paths: &Paths, arguments: &RestoreArguments) -> Result<()> {
+    match (&arguments.to, &arguments.over, &arguments.as_new) {
+        (Some(data_dir), _, _) => run_apart(|| into_directory(arguments, data_dir)),
+        (None, Some(name), _) => running::over(paths, arguments, name).await,
+        (None, None, Some(name)) => running::as_new(paths, arguments, name).await,
+        (None, None, None) => bail!("say where to: --to, --over or --as"),
+    }
+}
+
+fn into_directory(arguments: &RestoreArguments, data_dir: &Path) -> Result<()> {
     let depot = open_depot(&arguments.from)?;
     let index = choose(&*depot, arguments)?;
-    if let Some(wanted) = arguments.moment.at_tx
-        && wanted >= index.end
-    {
-        bail!(
-            "backup {} has the transactions before {} only",
-            index.id(),
-            index.end
-        );
-    }
     let identity = |hex: &str| Identity::from_hex(hex).context("the backup names no identity");
     let target = RestoreTarget {
         identity: identity(&index.database)?,
@@ -83,7 +103,7 @@ pub(crate) fn run(arguments: &RestoreArguments) -> Result<()> {
         },
         replace: arguments.replace,
     };
-    let restored = restore_into(&arguments.to, &target, |directory| {
+    let restored = restore_into(data_dir, &target, |directory| {
         fill(&*depot, &index, &arguments.moment, directory).map_err(Into::into)
     });
     let restored = restored.map_err(|error| anyhow!(error).context("nothing was restored"))?;
@@ -112,6 +132,12 @@ fn choose(depot: &dyn Depot, arguments: &RestoreArguments) -> Result<BackupIndex
     };
     if found.iter().any(|other| other.database != newest.database) {
         bail!("there are backups of several databases: choose one with --database");
+    }
+    if let Some(wanted) = arguments.moment.at_tx
+        && wanted >= newest.end
+    {
+        let (id, end) = (newest.id(), newest.end);
+        bail!("backup {id} has the transactions before {end} only");
     }
     Ok(newest)
 }

@@ -125,7 +125,7 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
             databases: config.databases()?,
             outbound_http: config.outbound_http()?,
             store: config.store(),
-            read_limits: read_limits(arguments)?,
+            read_limits: read_limits(arguments, &config)?,
             client_limits: config.client_limits(),
         },
         api: config.api()?,
@@ -303,7 +303,7 @@ fn call_limits(arguments: &StartArguments, config: &ServerConfig) -> Result<Call
     Ok(limits)
 }
 
-fn read_limits(arguments: &StartArguments) -> Result<ReadLimits> {
+fn read_limits(arguments: &StartArguments, config: &ServerConfig) -> Result<ReadLimits> {
     let time = Duration::try_from_secs_f64(arguments.query_time_limit)
         .context("--query-time-limit is not a number of seconds")?;
     let slow = Duration::try_from_secs_f64(arguments.slow_query_log)
@@ -311,7 +311,7 @@ fn read_limits(arguments: &StartArguments) -> Result<ReadLimits> {
     Ok(ReadLimits {
         time,
         slow,
-        ..ReadLimits::default()
+        ..config.read_limits()
     })
 }
 

@@ -76,14 +76,17 @@ impl Game {
         Client::of(&self.server, self.database, login)
     }
 
-    /// How often the module has logged that it runs a view.
-    fn runs(&self, view: &str) -> usize {
+    /// What is in the module's log.
+    fn log(&self) -> String {
         let route = format!("database/{}/logs?num_lines=10000", self.database);
         let request = self.server.http().get(self.server.v1(&route));
-        let text = self
-            .server
-            .send(request.bearer_auth(&self.owner.token))
-            .unwrap();
+        let request = request.bearer_auth(&self.owner.token);
+        self.server.send(request).unwrap()
+    }
+
+    /// How often the module has logged that it runs a view.
+    fn runs(&self, view: &str) -> usize {
+        let text = self.log();
         let message = format!("running {view}\"");
         text.lines().filter(|line| line.contains(&message)).count()
     }

@@ -14,7 +14,7 @@ use spacetime_api::ws::RateLimit;
 use spacetime_api::{ApiConfig, ConnectionLimits, ModuleHttp};
 use spacetime_host::{
     Backend, CallLimits, ClientLimits, CompileOptions, DatabaseSettings, LogRetention, LogSettings,
-    OutboundHttp, OutboxLimits, StoreOptions,
+    OutboundHttp, OutboxLimits, ReadLimits, StoreOptions,
 };
 
 use self::modules::{Database, ModuleLogs, Wasm};
@@ -45,6 +45,13 @@ const INITIAL: &str = r#"# Settings of this server. What is commented out is the
 # outgoing-messages = 16384
 # outgoing-bytes = 268435456
 # header-timeout = "30s"
+# body-timeout = "30s"
+# request-timeout = "600s"
+# restore-bytes = 274877906944
+# query-visits = 0
+# query-rows = 67108864
+# query-bytes = 536870912
+# first-rows = 67108864
 
 [commitlog]
 # max-segment-size = 1073741824
@@ -178,6 +185,13 @@ struct Limits {
     outgoing_messages: Option<usize>,
     outgoing_bytes: Option<usize>,
     header_timeout: Option<String>,
+    body_timeout: Option<String>,
+    request_timeout: Option<String>,
+    restore_bytes: Option<u64>,
+    query_visits: Option<u64>,
+    query_rows: Option<u64>,
+    query_bytes: Option<usize>,
+    first_rows: Option<u64>,
 }
 
 /// A bound where 0 is none.
@@ -348,11 +362,37 @@ impl ServerConfig {
         }
     }
 
+    /// What queries may cost, beside their time.
+    pub(super) fn read_limits(&self) -> ReadLimits {
+        let (set, default) = (&self.limits, ReadLimits::default());
+        let rows = |set: Option<u64>, default| match set {
+            Some(0) => u64::MAX,
+            Some(max) => max,
+            None => default,
+        };
+        ReadLimits {
+            visits: rows(set.query_visits, default.visits),
+            first_rows: rows(set.first_rows, default.first_rows),
+            rows: rows(set.query_rows, default.rows),
+            bytes: bound(set.query_bytes, default.bytes),
+            ..default
+        }
+    }
+
     fn connection_limits(&self) -> Result<ConnectionLimits> {
         let (set, default) = (&self.limits, ConnectionLimits::default());
         let header_timeout = match &set.header_timeout {
             Some(text) => duration(text).context("`limits.header-timeout`")?,
             None => default.header_timeout,
+        };
+        let body_timeout = match &set.body_timeout {
+            Some(text) => duration(text).context("`limits.body-timeout`")?,
+            None => default.body_timeout,
+        };
+        let request_timeout = match set.request_timeout.as_deref() {
+            Some("0") => None,
+            Some(text) => Some(duration(text).context("`limits.request-timeout`")?),
+            None => default.request_timeout,
         };
         let per_identity = set.connections_per_identity;
         let per_address = set.connections_per_address;
@@ -369,6 +409,8 @@ impl ServerConfig {
                 answer_bytes_max: bound(set.outgoing_bytes, default.outbox.answer_bytes_max),
             },
             header_timeout,
+            body_timeout,
+            request_timeout,
         })
     }
 
@@ -377,6 +419,11 @@ impl ServerConfig {
         let mut config = ApiConfig {
             limits: self.connection_limits()?,
             ..ApiConfig::default()
+        };
+        config.restore_bytes_max = match self.limits.restore_bytes {
+            Some(0) => u64::MAX,
+            Some(max) => max,
+            None => config.restore_bytes_max,
         };
         let set = &self.websocket;
         for (key, text, target) in [
@@ -455,7 +502,8 @@ mod tests {
              [logs]\nlevel = \"error\"\ndirectives = [\"x=debug\", \"y=info\"]\n\
              [websocket]\nping-interval = \"5s\"\nincoming-queue-length = 7\n\
              [limits]\nconnections-per-address = 9\nqueries-per-set = 0\noutgoing-bytes = 7\n\
-             messages-per-second = 5\nheader-timeout = \"2s\"\n\
+             messages-per-second = 5\nheader-timeout = \"2s\"\nbody-timeout = \"3s\"\n\
+             request-timeout = \"0\"\nrestore-bytes = 77\nquery-visits = 5\nquery-rows = 0\n\
              [v8-heap-policy]\nheap-limit-mb = 0\n\
              [commitlog]\nlog-format-version = 1\nmax-segment-size = 5000\nretention = \"remove\"\n\
              io = \"auto\"\n\
@@ -494,6 +542,12 @@ mod tests {
         assert_eq!(limits.outbox.bytes_max, 7);
         assert_eq!(limits.rate.messages_per_second, 5);
         assert_eq!(limits.header_timeout, Duration::from_secs(2));
+        assert_eq!(limits.body_timeout, Duration::from_secs(3));
+        assert_eq!(limits.request_timeout, None);
+        assert_eq!(config.api().unwrap().restore_bytes_max, 77);
+        let reads = config.read_limits();
+        assert_eq!((reads.visits, reads.rows), (5, u64::MAX));
+        assert_eq!(reads.bytes, ReadLimits::default().bytes);
         let per_client = config.client_limits();
         assert_eq!(per_client.queries_per_set, usize::MAX);
         assert_eq!(per_client.query_sets, ClientLimits::default().query_sets);
@@ -516,6 +570,7 @@ mod tests {
             "[module-logs]\nlevel = \"loud\"",
             "[databases.chat]\nmemory = 5",
             "[limits]\nheader-timeout = \"0s\"",
+            "[limits]\nbody-timeout = \"0\"",
             "[limits]\nqueries-per-set = -1",
             "nonsense",
         ] {
