@@ -22,7 +22,10 @@ mod repository;
 mod route;
 
 pub use build::{Build, BuildError, Profile, build};
-pub use repository::{RepositoryError, build_repository_modules, repository_module};
+pub use repository::{
+    RepositoryError, build_repository_modules, build_repository_modules_with_own_library,
+    repository_module,
+};
 pub use route::{Install, Route, RouteError, find_route};
 
 /// The only target that modules are built for.

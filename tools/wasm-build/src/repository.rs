@@ -21,8 +21,8 @@ pub enum RepositoryError {
     /// Look at the compiler's messages.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// Look at the disk: full, or not writable.
-    #[error("cannot write {}: {source}", path.display())]
+    /// Look at the disk: full, or not to be read or written.
+    #[error("cannot read or write {}: {source}", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -75,23 +75,41 @@ pub fn build_repository_modules(
     install: Install,
     say: &mut dyn FnMut(&str),
 ) -> Result<PathBuf, RepositoryError> {
-    let modules = repository_folder().join("modules");
-    let route = find_route(&modules, install, say)?;
-    say(&format!("building modules: {}", route.describe()));
+    let folder = repository_folder().join("modules");
+    build_all(&folder, "modules", true, install, say)
+}
+
+/// The same with this project's own library for modules instead of the official one, from the
+/// very same sources: only the manifests are others, written next to the artifacts.
+pub fn build_repository_modules_with_own_library(
+    install: Install,
+    say: &mut dyn FnMut(&str),
+) -> Result<PathBuf, RepositoryError> {
+    let folder = target_folder().join("modules-own-manifests");
+    write_manifests(&repository_folder(), &folder)?;
+    build_all(&folder, "modules-own", false, install, say)
+}
+
+/// Builds the workspace in `folder` into `{name}-build` and copies its modules to `name`.
+fn build_all(
+    folder: &Path,
+    name: &str,
+    locked: bool,
+    install: Install,
+    say: &mut dyn FnMut(&str),
+) -> Result<PathBuf, RepositoryError> {
+    let route = find_route(folder, install, say)?;
+    say(&format!("building {name}: {}", route.describe()));
     let target = target_folder();
     let artifacts = build(
         &route,
         &Build {
-            target_folder: Some(target.join("modules-build")),
-            locked: true,
-            ..Build::release(&modules)
+            target_folder: Some(target.join(format!("{name}-build"))),
+            locked,
+            ..Build::release(folder)
         },
     )?;
-    let folder = target.join("modules");
-    let write_error = |path: &Path| {
-        let path = path.to_owned();
-        move |source| RepositoryError::Write { path, source }
-    };
+    let folder = target.join(name);
     std::fs::create_dir_all(&folder).map_err(write_error(&folder))?;
     for artifact in artifacts {
         let Some(name) = artifact.file_name() else {
@@ -101,6 +119,64 @@ pub fn build_repository_modules(
         copy_if_different(&artifact, &copy).map_err(write_error(&copy))?;
     }
     Ok(folder)
+}
+
+fn write_error(path: &Path) -> impl FnOnce(std::io::Error) -> RepositoryError + use<> {
+    let path = path.to_owned();
+    move |source| RepositoryError::Write { path, source }
+}
+
+/// What the modules' manifest says about the official library.
+const OFFICIAL_LIBRARY: &str = "spacetimedb = \"";
+
+/// Writes manifests of a workspace like that of the modules, whose packages have the same sources
+/// and this project's library under the official one's name.
+fn write_manifests(repository: &Path, folder: &Path) -> Result<(), RepositoryError> {
+    let modules = repository.join("modules");
+    let library = repository.join("sdks/rust/module");
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(write_error(path));
+    let write = |path: &Path, text: &str| {
+        if std::fs::read_to_string(path).is_ok_and(|existing| existing == text) {
+            return Ok(());
+        }
+        let parent = path.parent().unwrap_or(path);
+        std::fs::create_dir_all(parent).map_err(write_error(parent))?;
+        std::fs::write(path, text).map_err(write_error(path))
+    };
+    let workspace = read(&modules.join("Cargo.toml"))?;
+    let dependency =
+        format!("spacetimedb = {{ package = \"spacetime-module\", path = {library:?} }}");
+    let lines = workspace
+        .lines()
+        .map(|line| match line.starts_with(OFFICIAL_LIBRARY) {
+            true => dependency.as_str(),
+            false => line,
+        });
+    let own: Vec<&str> = lines.collect();
+    write(&folder.join("Cargo.toml"), &(own.join("\n") + "\n"))?;
+    // The same versions of everything that both libraries use.
+    let lock = folder.join("Cargo.lock");
+    if !lock.exists() {
+        write(&lock, &read(&modules.join("Cargo.lock"))?)?;
+    }
+    for member in members(&workspace) {
+        let manifest = read(&modules.join(member).join("Cargo.toml"))?;
+        let source = modules.join(member).join("src/lib.rs");
+        let lib = format!("[lib]\npath = {source:?}\n");
+        let manifest = manifest.replace("[lib]\n", &lib);
+        write(&folder.join(member).join("Cargo.toml"), &manifest)?;
+    }
+    Ok(())
+}
+
+/// The folders of a workspace's members: one to a line, between quotes.
+fn members(workspace: &str) -> Vec<&str> {
+    workspace
+        .lines()
+        .skip_while(|line| !line.starts_with("members"))
+        .take_while(|line| *line != "]")
+        .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","))
+        .collect()
 }
 
 /// Leaves an equal copy alone, and never shows a half-written one: another process may be
@@ -164,6 +240,24 @@ mod tests {
         assert_eq!(std::fs::read(&target).unwrap(), b"two");
         assert_eq!(names_in(folder.path()), ["b"]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn manifests_name_the_own_library_and_the_same_sources() {
+        let folder = tempfile::tempdir().unwrap();
+        write_manifests(&repository_folder(), folder.path()).unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        let workspace = read("Cargo.toml");
+        assert!(
+            workspace.contains("package = \"spacetime-module\""),
+            "{workspace}"
+        );
+        assert!(!workspace.contains(OFFICIAL_LIBRARY), "{workspace}");
+        assert!(
+            members(&workspace).contains(&"migrations/v1"),
+            "{workspace}"
+        );
+        assert!(read("chat/Cargo.toml").contains("modules/chat/src/lib.rs"));
     }
 
     #[test]

@@ -20,16 +20,23 @@ const MODULES_VARIABLE: &str = "SPACETIME_MODULES_DIR";
 /// Every test file has its own limit of a minute; this is for what no such limit catches.
 const TYPESCRIPT_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// The same for the modules that were built with this project's own library.
+const OWN_MODULES_VARIABLE: &str = "SPACETIME_OWN_MODULES_DIR";
+
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 13] = [
     ("set up", setup::everything),
     ("format", format),
     ("tidy", || tidy::check(&repository_folder())),
     ("modules", || setup::build_modules().map(drop)),
+    ("modules, own library", || {
+        setup::build_modules_with_own_library().map(drop)
+    }),
     ("clippy", clippy),
     ("clippy, modules", clippy_modules),
     ("tests", tests),
+    ("tests, own library", tests_with_own_library),
     ("planted bugs", planted_bugs),
     ("TypeScript client", typescript_client),
     ("documentation", documentation),
@@ -126,7 +133,19 @@ fn tests() -> Result<()> {
     let modules = target_folder().join("modules");
     run(cargo()
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
-        .env(MODULES_VARIABLE, modules))
+        .env(MODULES_VARIABLE, modules)
+        .env(OWN_MODULES_VARIABLE, target_folder().join("modules-own")))
+}
+
+/// What drives a server with modules, once more with modules that were built with this project's
+/// own library. The binaries are those of the step before.
+fn tests_with_own_library() -> Result<()> {
+    let mut test = cargo();
+    test.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    for name in ["kitchen_sink", "views", "procedures", "migrations"] {
+        test.args(["--test", name]);
+    }
+    run(test.env(MODULES_VARIABLE, target_folder().join("modules-own")))
 }
 
 /// The simulator and the random runs of live queries must catch every bug that is switched on in

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use spacetime_wasm_build::{Install, build_repository_modules, find_route};
+use spacetime_wasm_build::{
+    Install, build_repository_modules, build_repository_modules_with_own_library, find_route,
+};
 
 use crate::process::{output_of, run, say};
 use crate::repository_folder;
@@ -31,6 +33,14 @@ pub fn wasm_route() -> Result<()> {
 /// Builds all modules; returns the folder with the `.wasm` files.
 pub fn build_modules() -> Result<PathBuf> {
     Ok(build_repository_modules(Install::IfMissing, &mut say)?)
+}
+
+/// Builds them with this project's library for modules instead of the official one.
+pub fn build_modules_with_own_library() -> Result<PathBuf> {
+    Ok(build_repository_modules_with_own_library(
+        Install::IfMissing,
+        &mut say,
+    )?)
 }
 
 /// The folder of this project's TypeScript client.

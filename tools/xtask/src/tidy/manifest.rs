@@ -100,6 +100,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sdks/rust/client-macros", &[]),
     ("sdks/conformance", &["codegen", "types"]),
     ("examples/chat-terminal", &["client"]),
+    ("sdks/rust/macros", &[]),
+    ("sdks/rust/module", &["module-macros"]),
     ("tools/wasm-build", &[]),
     ("tools/xtask", &["wasm-build"]),
     (

@@ -1,0 +1,83 @@
+//! Mistakes in the shape of reducers, procedures, views, handlers and settings.
+
+use spacetimedb::http::{handler, router, HandlerContext, Request, Response, Router};
+use spacetimedb::{
+    client_visibility_filter, duration, procedure, reducer, settings, view, CaseConversionPolicy,
+    ProcedureContext, ReducerContext, ViewContext,
+};
+use std::time::Duration;
+
+#[reducer]
+pub fn no_context() {}
+
+#[reducer(initt)]
+pub fn unknown_word(_ctx: &ReducerContext) {}
+
+#[reducer(init, client_connected)]
+pub fn two_kinds(_ctx: &ReducerContext) {}
+
+#[reducer]
+pub fn borrows(_ctx: &ReducerContext, _name: &str, _bytes: &[u8]) {}
+
+#[reducer]
+pub fn generic<T>(_ctx: &ReducerContext, _value: T) {}
+
+#[reducer]
+pub async fn asynchronous(_ctx: &ReducerContext) {}
+
+#[reducer]
+pub struct NotAFunction;
+
+#[procedure(init)]
+pub fn odd_procedure(_ctx: &mut ProcedureContext) {}
+
+#[view(accessor = not_public)]
+pub fn not_public(_ctx: &ViewContext) -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(public)]
+pub fn no_accessor(_ctx: &ViewContext) -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(accessor = with_arguments, public)]
+pub fn with_arguments(_ctx: &ViewContext, _id: u32) -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(accessor = no_result, public)]
+pub fn no_result(_ctx: &ViewContext) {}
+
+#[view(accessor = an_iterator, public)]
+pub fn an_iterator(_ctx: &ViewContext) -> impl Iterator<Item = u32> {
+    0..3
+}
+
+#[handler]
+fn one_argument(_ctx: &mut HandlerContext) -> Response {
+    panic!()
+}
+
+#[handler(post)]
+fn handler_arguments(_ctx: &mut HandlerContext, _request: Request) -> Response {
+    panic!()
+}
+
+#[router]
+fn router_arguments(_path: &str) -> Router {
+    Router::new()
+}
+
+#[settings]
+const CASE_POLICY: CaseConversionPolicy = CaseConversionPolicy::None;
+
+#[settings(all)]
+const CASE_CONVERSION_POLICY: CaseConversionPolicy = CaseConversionPolicy::None;
+
+#[client_visibility_filter]
+fn not_a_constant() {}
+
+const ODD: Duration = duration!("5 parsecs");
+
+fn main() {}
