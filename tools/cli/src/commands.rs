@@ -8,6 +8,7 @@ pub(crate) mod database;
 pub(crate) mod describe;
 pub(crate) mod dev;
 pub(crate) mod extract_schema;
+pub(crate) mod generate;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod login;

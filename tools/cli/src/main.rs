@@ -30,8 +30,9 @@ use anyhow::{Context, Result};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use commands::{
-    backup, build, call, commitlog, database, describe, dev, extract_schema, init, list, login,
-    logs, mcp, publish, replay, restore, server, shell, snapshot, sql, start, subscribe, top,
+    backup, build, call, commitlog, database, describe, dev, extract_schema, generate, init, list,
+    login, logs, mcp, publish, replay, restore, server, shell, snapshot, sql, start, subscribe,
+    top,
 };
 use paths::Paths;
 
@@ -78,6 +79,8 @@ enum Command {
     Describe(describe::DescribeArguments),
     /// Work on a project: build, publish, generate and run, again after every change
     Dev(Box<dev::DevArguments>),
+    /// Generate what a client needs to talk to a module
+    Generate(Box<generate::GenerateArguments>),
     /// Query a database, or change it, with SQL
     Sql(sql::SqlArguments),
     /// Let tools that speak the Model Context Protocol use a database
@@ -158,6 +161,7 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
         Command::Commitlog(command) => commitlog::run(command),
         Command::Snapshot(command) => snapshot::run(command),
         Command::ExtractSchema(arguments) => extract_schema::run(arguments),
+        Command::Generate(arguments) => generate::run(arguments),
         Command::Completions(arguments) => shell::completions(Arguments::command(), arguments),
         Command::Man(arguments) => shell::man(Arguments::command(), arguments),
         Command::Version => {
@@ -203,6 +207,7 @@ async fn talk(paths: &Paths, command: &Command) -> Result<()> {
         | Command::Commitlog(_)
         | Command::Snapshot(_)
         | Command::ExtractSchema(_)
+        | Command::Generate(_)
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Version => {

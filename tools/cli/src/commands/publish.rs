@@ -19,7 +19,7 @@ mod plan;
 mod targets;
 
 pub(crate) use builds::Builds;
-pub(crate) use targets::{Job, jobs};
+pub(crate) use targets::{Job, jobs, matches_glob};
 
 /// The flags of `publish`.
 #[derive(Debug, Clone, Default, Args)]

@@ -164,7 +164,7 @@ fn from_target(
 }
 
 /// `*` stands for any text and `?` for any one letter.
-fn matches_glob(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches_glob(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut pos) = (0, 0);
     // Where the last `*` was, and how much of the name it has taken so far.
