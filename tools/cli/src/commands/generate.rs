@@ -14,7 +14,7 @@ use spacetime_codegen::{Language, Options, Sdk, generate, read_definition_json};
 use spacetime_types::module_def::ModuleDef;
 
 use super::build::build;
-use super::extract_schema::module_definition;
+use super::extract_schema::description;
 use super::publish::build_arguments;
 use crate::output::say;
 use crate::project::Project;
@@ -208,6 +208,11 @@ fn definition(run: &Run) -> Result<ModuleDef> {
                 .with_context(|| format!("{name} has a definition that makes no sense"))
         }
     }
+}
+
+fn module_definition(program: &Path) -> Result<ModuleDef> {
+    ModuleDef::from_bsatn(&description(program)?)
+        .with_context(|| format!("{} has a definition that makes no sense", program.display()))
 }
 
 fn say_inspecting(file: &Path) {

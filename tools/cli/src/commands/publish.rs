@@ -18,7 +18,7 @@ mod builds;
 mod plan;
 mod targets;
 
-pub(crate) use builds::Builds;
+pub(crate) use builds::{Builds, build_arguments};
 pub(crate) use targets::{Job, jobs, matches_glob};
 
 /// The flags of `publish`.
