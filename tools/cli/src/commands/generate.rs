@@ -64,7 +64,6 @@ pub(crate) struct GenerateArguments {
         hide = true,
         conflicts_with_all = ["module_path", "build_options"]
     )]
-    #[expect(clippy::option_option, reason = "a flag that may have a value")]
     module_def: Option<Option<PathBuf>>,
     /// The folder of the .uproject file (Unreal)
     #[arg(long, value_name = "DIR")]
