@@ -6,7 +6,8 @@ use crate::bsatn::Serialize;
 use crate::types::{ConnectionId, Hash, Identity, Timestamp, Uuid};
 
 /// A value that an index can be searched for, and the type of the columns it is compared with.
-/// Derived with [`SpacetimeType`](trait@crate::SpacetimeType) for enums whose variants hold nothing.
+/// Derived with [`SpacetimeType`](trait@crate::SpacetimeType) for enums whose variants hold
+/// nothing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key of an index",
     label = "not the type of a key, or not of this column",
