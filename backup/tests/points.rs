@@ -278,7 +278,7 @@ fn backups_go_to_an_s3_store_over_http() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}");
     let objects = server.objects();
-    assert!(objects.len() > 10, "{objects:?}");
+    assert!(objects.len() > 2, "pieces and an index: {objects:?}");
     let prefixes = ["some/prefix/objects/", "some/prefix/backups/d0/"];
     for prefix in prefixes {
         assert!(
