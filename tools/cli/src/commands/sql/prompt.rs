@@ -222,7 +222,7 @@ mod tests {
         check("SELECT nothing.", "", &[]);
         check("SELECT ", "person_", &["person_id"]);
         check("", "sel", &["SELECT"]);
-        check("SELECT * FROM pet ", "Wh", &["WHERE"]);
+        check("SELECT * FROM pet ", "Wh", &["WHEN", "WHERE"]);
     }
 
     #[test]
@@ -238,6 +238,6 @@ mod tests {
         assert_eq!(complete("SELECT * FROM per"), (14, "person".to_owned()));
         assert_eq!(complete("SELECT pet.i"), (11, "id".to_owned()));
         assert_eq!(complete(".e"), (0, ".exit".to_owned()));
-        assert_eq!(complete("SELECT '\u{e9}' na"), (11, "name".to_owned()));
+        assert_eq!(complete("SELECT '\u{e9}' na"), (12, "name".to_owned()));
     }
 }

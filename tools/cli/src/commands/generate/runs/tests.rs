@@ -88,9 +88,11 @@ fn entries_of_the_configuration_are_run_once_each() {
 fn a_configuration_without_entries_gives_defaults_from_its_folder() {
     let (folder, project) = project(r#"{"database": "a"}"#);
     std::fs::write(folder.path().join("package.json"), "{}").unwrap();
+    let module = folder.path().join("spacetimedb");
+    std::fs::create_dir(&module).unwrap();
+    std::fs::write(module.join("Cargo.toml"), "").unwrap();
     let runs = runs(&flags(&[]), Some(&project)).unwrap();
     assert_eq!(runs[0].lang, Lang::Typescript);
     assert_eq!(runs[0].out_dir, folder.path().join("src/module_bindings"));
-    let module = folder.path().join("spacetimedb");
     assert_eq!(runs[0].source, Source::Folder(module, None));
 }
