@@ -64,6 +64,24 @@ impl Dev {
         }
     }
 
+    /// Reads on until each of these was in some line, in any order: what is said comes over two
+    /// pipes and from two programs. The lines, in the order of the question.
+    fn wait_for_all<const N: usize>(&mut self, all: [&str; N]) -> [String; N] {
+        let start = self.seen.len();
+        loop {
+            let new = &self.seen[start..];
+            let found = all.map(|what| new.iter().find(|line| line.contains(what)));
+            let missing = all.iter().zip(&found).find(|(_, line)| line.is_none());
+            match missing.map(|(what, _)| (*what).to_owned()) {
+                None => return found.map(|line| line.unwrap().clone()),
+                Some(what) => match self.lines.recv_timeout(LINE_TIMEOUT) {
+                    Ok(line) => self.seen.push(line),
+                    Err(error) => panic!("no `{what}`: {error}\n{}", self.seen.join("\n")),
+                },
+            }
+        }
+    }
+
     /// SIGTERM, and the end.
     fn stop(mut self) {
         let pid = self.child.id().to_string();
@@ -118,10 +136,10 @@ fn a_project_is_published_again_when_its_program_changes() {
         .split_whitespace()
         .find(|word| word.starts_with("project-"))
         .unwrap();
-    dev.wait_for("Published successfully!");
-    let client = dev.wait_for(&format!("of {name} at {}", server.url()));
+    let started = format!("of {name} at {}", server.url());
+    let [client, ..] =
+        dev.wait_for_all([&started, "Published successfully!", "the chat room is open"]);
     let pid = client.split_whitespace().nth(1).unwrap().to_owned();
-    dev.wait_for("the chat room is open");
     let local = std::fs::read_to_string(folder.join("spacetime.local.json")).unwrap();
     assert_eq!(
         serde_json::from_str::<Value>(&local).unwrap(),
@@ -130,11 +148,9 @@ fn a_project_is_published_again_when_its_program_changes() {
 
     // A program that cannot be used does not end it, and the next one is taken.
     std::fs::write(&program, "no program").unwrap();
-    dev.wait_for("Something changed");
-    dev.wait_for("! Error: ");
+    dev.wait_for_all(["Something changed", "! Error: "]);
     std::fs::copy(module_path("transfers"), &program).unwrap();
-    dev.wait_for("Something changed");
-    dev.wait_for("Published successfully!");
+    dev.wait_for_all(["Something changed", "Published successfully!"]);
     let described = server.cli_ok(&["describe", name, "--server", &server.url()]);
     assert!(described.contains("table account"), "{described}");
 

@@ -36,7 +36,7 @@ const CLOUD_URL: &str = "https://maincloud.spacetimedb.com";
 pub(crate) struct InitArguments {
     /// The project's name; asked for if absent
     pub(crate) project_name: Option<String>,
-    /// Where to make it [default: ./<name>]
+    /// Where to make it [default: ./NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) project_path: Option<PathBuf>,
     /// The language of the module; without --template, a module alone is made
