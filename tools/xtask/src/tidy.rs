@@ -22,7 +22,15 @@ use crate::process::say;
 use exceptions::EXCEPTIONS;
 
 /// Folders that hold nothing of ours.
-const SKIPPED_FOLDERS: [&str; 5] = [".git", ".xtask", "node_modules", "target", "dist"];
+const SKIPPED_FOLDERS: [&str; 7] = [
+    ".git",
+    ".xtask",
+    "dist",
+    "generated",
+    "generated_docs",
+    "node_modules",
+    "target",
+];
 
 /// What a complaint is about; exceptions are made per rule and file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -132,6 +132,12 @@ impl Client {
     }
 
     fn subscribe(&self, queries: &[&str]) -> SubscriptionHandle {
+        let is_answer = |line: &String| line == "applied" || line.starts_with("refused");
+        let answers = |client: &Self| {
+            let log = client.log.0.lock();
+            log.iter().filter(|line| is_answer(line)).count()
+        };
+        let before = answers(self);
         let (applied, failed) = (self.log.clone(), self.log.clone());
         let handle = self
             .conn
@@ -139,17 +145,22 @@ impl Client {
             .on_applied(move |_| applied.push("applied"))
             .on_error(move |_, error| failed.push(format!("refused: {error}")))
             .subscribe(queries);
-        let answered = |client: &Self| {
-            let log = client.log.0.lock();
-            log.iter()
-                .any(|line| line == "applied" || line.starts_with("refused"))
-        };
-        self.drive("the subscription's answer", answered);
+        self.drive("the subscription's answer", |client| {
+            answers(client) > before
+        });
         handle
     }
 
     /// Adds an item, and waits for the end of the call.
     fn add(&self, label: &str, shelf: u32) {
+        let is_end = |line: &String| {
+            line == "added" || line.starts_with("error") || line.starts_with("failure")
+        };
+        let ends = |client: &Self| {
+            let log = client.log.0.lock();
+            log.iter().filter(|line| is_end(line)).count()
+        };
+        let before = ends(self);
         let log = self.log.clone();
         let added = move |ctx: &ReducerEventContext, outcome: std::result::Result<_, _>| {
             assert!(matches!(ctx.event.reducer, Reducer::InsertItem { .. }));
@@ -164,12 +175,7 @@ impl Client {
         reducers
             .insert_item_then(shelf, 0, name, 7, label, added)
             .unwrap();
-        self.drive("the end of a call", |client| {
-            let log = client.log.0.lock();
-            log.iter().any(|line| {
-                line == "added" || line.starts_with("error") || line.starts_with("failure")
-            })
-        });
+        self.drive("the end of a call", |client| ends(client) > before);
     }
 
     fn labels(&self) -> Vec<String> {

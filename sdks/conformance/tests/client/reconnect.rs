@@ -100,7 +100,9 @@ fn calls_whose_answer_is_lost_end_with_an_error() {
     );
     client.drive("the return", |_| life.has("back"));
     client.subscribe(&["SELECT * FROM item"]);
-    assert_eq!(client.labels(), ["a"], "the call did run");
+    // Whatever the server sends first is cut, which may be a ping before the call: it ran, or not.
+    let labels = client.labels();
+    assert!(labels.is_empty() || labels == ["a"], "{labels:?}");
 }
 
 #[test]
