@@ -50,7 +50,7 @@ fn every_template_is_a_project_with_its_own_names() {
 fn a_language_alone_makes_a_module_alone() {
     let folder = tempfile::tempdir().unwrap();
     let made = init(folder.path(), None, |it| {
-        it.lang = Some(ModuleLanguage::Rust)
+        it.lang = Some(ModuleLanguage::Rust);
     })
     .unwrap();
     assert!(made.folder.join("spacetimedb/src/lib.rs").is_file());
