@@ -27,13 +27,21 @@ for (const protocols of [[V3, V2], [V2]]) {
       assert.deepEqual([mine.name, mine.online], [undefined, true]);
 
       const isBob = bob => row => row.identity.isEqual(bob.identity);
-      const arrival = next(f => users.onInsert(f), 'arrival', (_, row) => row.online);
+      const arrival = next(
+        f => users.onInsert(f),
+        'arrival',
+        (_, row) => row.online
+      );
       const bob = await open({ protocols, compression });
       const [, arrived] = await arrival;
       assert.ok(isBob(bob)(arrived));
 
       const name = `bob ${randomUUID()}`;
-      const renaming = next(f => users.onUpdate(f), 'new name', (_, old, row) => isBob(bob)(row));
+      const renaming = next(
+        f => users.onUpdate(f),
+        'new name',
+        (_, old, row) => isBob(bob)(row)
+      );
       await inTime(bob.connection.reducers.setName({ name }), 'result of setName');
       const [, before, after] = await renaming;
       assert.deepEqual([before.name, after.name], [undefined, name]);
@@ -41,14 +49,22 @@ for (const protocols of [[V3, V2], [V2]]) {
 
       const text = `hello ${randomUUID()}`;
       const messages = alice.connection.db.message;
-      const message = next(f => messages.onInsert(f), 'message', (_, row) => row.text === text);
+      const message = next(
+        f => messages.onInsert(f),
+        'message',
+        (_, row) => row.text === text
+      );
       await inTime(bob.connection.reducers.sendMessage({ text }), 'result of sendMessage');
       const [context, row] = await message;
       assert.equal(context.event.tag, 'Transaction');
       assert.ok(row.sender.isEqual(bob.identity));
       assert.ok(Math.abs(Date.now() - row.sent.toDate().getTime()) < 60_000);
 
-      const leaving = next(f => users.onUpdate(f), 'leave', (_, old, now) => !now.online);
+      const leaving = next(
+        f => users.onUpdate(f),
+        'leave',
+        (_, old, now) => !now.online
+      );
       bob.connection.disconnect();
       const [, , left] = await leaving;
       assert.ok(isBob(bob)(left));
@@ -97,7 +113,10 @@ test('a token brings the identity back', async () => {
 test('a subscription with typed queries holds what it asks for, and no more', async () => {
   const { connection, identity } = await open();
   const other = await open();
-  await subscribe(connection, tables.user.where(row => row.identity.eq(identity)));
+  await subscribe(
+    connection,
+    tables.user.where(row => row.identity.eq(identity))
+  );
   const rows = [...connection.db.user.iter()];
   assert.equal(rows.length, 1);
   assert.ok(rows[0].identity.isEqual(identity));
@@ -107,7 +126,10 @@ test('a subscription with typed queries holds what it asks for, and no more', as
 
 test('rows leave the cache when their subscription ends', async () => {
   const { connection, identity } = await open();
-  const handle = await subscribe(connection, tables.user.where(row => row.identity.eq(identity)));
+  const handle = await subscribe(
+    connection,
+    tables.user.where(row => row.identity.eq(identity))
+  );
   assert.ok(handle.isActive());
   const deletion = next(f => connection.db.user.onDelete(f), 'deletion');
   await inTime(new Promise(resolve => handle.unsubscribeThen(resolve)), 'end of subscription');

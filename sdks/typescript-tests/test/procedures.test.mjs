@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { DbConnection } from '../bindings/procedures.mjs';
-import { PROCEDURES_DATABASE, V2, V3, connect, inTime, subscribe } from './harness.mjs';
+import {
+  CHAT_DATABASE,
+  PROCEDURES_DATABASE,
+  V2,
+  V3,
+  connect,
+  inTime,
+  subscribe,
+} from './harness.mjs';
 
 const open = options => connect(DbConnection, PROCEDURES_DATABASE, options);
 
@@ -65,9 +73,14 @@ for (const protocol of [V2, V3]) {
     const texts = [...connection.db.entry.iter()].map(row => row.text);
     assert.ok(texts.includes('before the fall'), 'what was committed stays');
     assert.ok(!texts.includes('while falling'));
-    await assert.rejects(call(connection.procedures.noSuchProcedure({})), /[Nn]o such procedure/);
     assert.equal(await call(connection.procedures.add({ a: 1, b: 2 })), 3n);
     connection.disconnect();
+    // Bindings of another module than the one that runs.
+    const { connection: foreign } = await connect(DbConnection, CHAT_DATABASE, {
+      protocols: [protocol],
+    });
+    await assert.rejects(call(foreign.procedures.stumble({})), /[Nn]o such procedure/);
+    foreign.disconnect();
   });
 }
 

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { SenderError } from '#sdk';
 
-import { DbConnection } from '../bindings/items.mjs';
+import { DbConnection } from '../bindings/kitchen_sink.mjs';
 import { KITCHEN_SINK_DATABASE, connect } from './harness.mjs';
 
 const WAIT_MS_MAX = 10_000;

@@ -71,7 +71,13 @@ test('numbers of every width arrive, change and go as they were sent', async () 
   const change = next(f => numbers.onUpdate(f), 'change');
   await inTime(connection.reducers.updateNumber({ row: { id, ...HIGHEST } }), 'result');
   const [, before, after] = await change;
-  assert.deepEqual([before, after], [{ id, ...LOWEST }, { id, ...HIGHEST }]);
+  assert.deepEqual(
+    [before, after],
+    [
+      { id, ...LOWEST },
+      { id, ...HIGHEST },
+    ]
+  );
 
   const deletion = next(f => numbers.onDelete(f), 'deletion');
   await inTime(connection.reducers.deleteNumber({ id }), 'result');
@@ -160,7 +166,7 @@ test('events are seen and not kept', async () => {
   connection.disconnect();
 });
 
-test('an error is the sender\'s, a panic is internal, and the database goes on', async () => {
+test("an error is the sender's, a panic is internal, and the database goes on", async () => {
   const { connection } = await open();
   const { reducers } = connection;
   await assert.rejects(

@@ -30,7 +30,10 @@ async function sizeOf(application, packageName) {
     name: 'rename',
     setup(it) {
       it.onLoad({ filter: /chat\.mjs$/ }, () => ({
-        contents: readFileSync(bindings, 'utf8').replace("'spacetime-client'", `'${packageName}'`),
+        contents: readFileSync(bindings, 'utf8').replaceAll(
+          '"spacetime-client"',
+          `"${packageName}"`
+        ),
         resolveDir: here,
       }));
     },

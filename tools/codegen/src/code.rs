@@ -30,6 +30,27 @@ impl Code {
         }
     }
 
+    /// A part of a file, to be put into one with [`Code::append`].
+    pub fn part(unit: &'static str) -> Self {
+        Code {
+            text: String::new(),
+            depth: 0,
+            unit,
+        }
+    }
+
+    /// Another text after this one, as it is.
+    pub fn append(&mut self, part: &Code) {
+        self.text.push_str(&part.text);
+    }
+
+    /// Whether `name` occurs as a whole identifier.
+    pub fn mentions(&self, name: &str) -> bool {
+        let is_boundary =
+            |character: char| !(character.is_alphanumeric() || "_$".contains(character));
+        self.text.split(is_boundary).any(|word| word == name)
+    }
+
     /// One line, or several. Empty lines are not indented.
     pub fn line(&mut self, line: impl fmt::Display) {
         let lines = line.to_string();

@@ -18,6 +18,8 @@ use crate::code::{Code, Files};
 use crate::model::{Model, Module};
 use crate::{GenerateError, Options};
 
+const INDENTATION: &str = "  ";
+
 /// What all files need to know.
 #[derive(Clone, Copy, Debug)]
 struct Context<'a> {
@@ -27,12 +29,15 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// A file with what every file begins with. Only names that `imports` lists are imported.
-    fn file(self, imports: &[&str]) -> Code {
-        let mut code = Code::new("  ");
+    /// A file: what every file begins with, then `body`. Of `imports` it has those that are used.
+    fn file(self, imports: &[&str], body: impl FnOnce(&mut Code)) -> Code {
+        let mut part = Code::part(INDENTATION);
+        body(&mut part);
+        let mut code = Code::new(INDENTATION);
         code.blank();
         lint_comments(&mut code);
-        import_sdk(&mut code, self.sdk, imports);
+        import_sdk(&mut code, self.sdk, imports, &part);
+        code.append(&part);
         code
     }
 
@@ -50,18 +55,18 @@ fn lint_comments(code: &mut Code) {
     code.line("/* tslint:disable */");
 }
 
-/// `import { a as __a, type B as __B } from 'package';`
-fn import_sdk(code: &mut Code, sdk: &str, imports: &[&str]) {
-    if imports.is_empty() {
+/// `import { a as __a, type B as __B } from 'package';` for what `body` uses of them: compilers can
+/// be told to refuse imports that nothing uses.
+fn import_sdk(code: &mut Code, sdk: &str, imports: &[&str], body: &Code) {
+    let name = |import: &str| import.strip_prefix("type ").unwrap_or(import).to_owned();
+    let is_used = |import: &&&str| body.mentions(&format!("__{}", name(import)));
+    let used: Vec<&&str> = imports.iter().filter(is_used).collect();
+    if used.is_empty() {
         return;
     }
     code.line("import {");
-    for import in imports {
-        let (word, name) = match import.strip_prefix("type ") {
-            Some(name) => ("type ", name),
-            None => ("", *import),
-        };
-        code.line(format_args!("  {word}{name} as __{name},"));
+    for import in used {
+        code.line(format_args!("  {import} as __{},", name(import)));
     }
     code.line(format_args!("}} from {};", names::string(sdk)));
 }

@@ -4,8 +4,10 @@
 
 mod names;
 
-use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{fs, thread};
 
 use spacetime_codegen::{GENERATED_MARK, Generated, GeneratedFile, Language, Options, generate};
 use spacetime_types::hex;
@@ -38,8 +40,9 @@ fn generated(name: &str, language: Language) -> Generated {
     generate(&definition(name), &options).expect("the module has only named types")
 }
 
-/// Of the largest module only the files with the richest types are kept.
-fn is_kept(name: &str, path: &str) -> bool {
+/// Of the largest module only the files with the richest types are kept; in TypeScript all, since
+/// tests of the TypeScript clients run with them.
+fn is_kept(name: &str, directory: &str, path: &str) -> bool {
     let kept = [
         "composite",
         "nested",
@@ -49,14 +52,16 @@ fn is_kept(name: &str, path: &str) -> bool {
         "insert_number",
         "types.ts",
     ];
-    name != "kitchen_sink" || kept.iter().any(|kept| path.to_lowercase().contains(kept))
+    name != "kitchen_sink"
+        || directory == "typescript"
+        || kept.iter().any(|kept| path.to_lowercase().contains(kept))
 }
 
 /// All files in one text, each under a line with its path.
-fn joined(name: &str, generated: &Generated) -> String {
+fn joined(name: &str, directory: &str, generated: &Generated) -> String {
     let mut joined = String::new();
     for file in &generated.files {
-        if is_kept(name, &file.path) {
+        if is_kept(name, directory, &file.path) {
             joined.push_str(&format!("==== {}\n{}", file.path, file.text));
         }
     }
@@ -68,7 +73,7 @@ fn check(name: &str, directory: &str, language: Language) {
         .join("golden")
         .join(format!("{name}.{directory}.txt"));
     let generated = generated(name, language);
-    let made = joined(name, &generated);
+    let made = joined(name, directory, &generated);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&golden, &made).expect("the golden file can be written");
     }
@@ -146,6 +151,39 @@ fn output_is_as_before() {
             check(name, folder, language);
         }
     }
+}
+
+#[test]
+fn the_chat_in_the_terminal_has_these_bindings() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let folder = examples.join("chat-terminal/src/module_bindings");
+    for GeneratedFile { path, text } in generated("chat", Language::Rust).files {
+        let kept = fs::read_to_string(folder.join(&path)).unwrap_or_default();
+        assert!(
+            kept == formatted(&text),
+            "examples/chat-terminal: {path} is older; make it anew with `spacetime generate`"
+        );
+    }
+}
+
+/// As `cargo fmt` leaves it.
+fn formatted(text: &str) -> String {
+    let mut rustfmt = Command::new("rustfmt")
+        .args(["--edition", "2024", "--emit", "stdout"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the toolchain has rustfmt");
+    let mut stdin = rustfmt.stdin.take().expect("it is piped");
+    let text = text.to_owned();
+    let writer = thread::spawn(move || stdin.write_all(text.as_bytes()));
+    let output = rustfmt.wait_with_output().expect("rustfmt ends");
+    assert!(output.status.success(), "rustfmt refuses the bindings");
+    writer
+        .join()
+        .expect("the writer does not panic")
+        .expect("rustfmt reads it all");
+    String::from_utf8(output.stdout).expect("it is text")
 }
 
 #[test]

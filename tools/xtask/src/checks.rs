@@ -17,6 +17,9 @@ use crate::{fuzz, repository_folder, setup, target_folder, tidy};
 /// Where the tests find the modules, so that they need not ask cargo, each for itself.
 const MODULES_VARIABLE: &str = "SPACETIME_MODULES_DIR";
 
+/// Where they find the program.
+const BINARY_VARIABLE: &str = "SPACETIME_BIN";
+
 /// Every test file has its own limit of a minute; this is for what no such limit catches.
 const TYPESCRIPT_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -81,8 +84,9 @@ pub fn run_all() -> Result<()> {
 }
 
 /// The scenarios of TypeScript clients against a running server, with the official client and with
-/// this project's, and the tests of the latter alone.
-pub fn typescript(server: &str, databases: [&str; 5]) -> Result<()> {
+/// this project's, and the tests of the latter alone. With the server's binary they also hold the
+/// bindings in the repository against the modules.
+pub fn typescript(server: &str, databases: [&str; 5], binary: Option<&Path>) -> Result<()> {
     let [chat, kitchen_sink, views, procedures, game] = databases;
     let scenarios = setup::typescript_folder();
     let client = setup::typescript_client_folder();
@@ -95,18 +99,20 @@ pub fn typescript(server: &str, databases: [&str; 5]) -> Result<()> {
     ];
     for (folder, script) in runs {
         say(&format!("npm run {script} (in {})", folder.display()));
-        run_within(
-            Command::new("npm")
-                .args(["run", "--silent", script])
-                .env("SERVER_URL", server)
-                .env("CHAT_DATABASE", chat)
-                .env("KITCHEN_SINK_DATABASE", kitchen_sink)
-                .env("VIEWS_DATABASE", views)
-                .env("PROCEDURES_DATABASE", procedures)
-                .env("GAME_DATABASE", game)
-                .current_dir(folder),
-            TYPESCRIPT_TIMEOUT,
-        )?;
+        let mut npm = Command::new("npm");
+        npm.args(["run", "--silent", script])
+            .env("SERVER_URL", server)
+            .env("CHAT_DATABASE", chat)
+            .env("KITCHEN_SINK_DATABASE", kitchen_sink)
+            .env("VIEWS_DATABASE", views)
+            .env("PROCEDURES_DATABASE", procedures)
+            .env("GAME_DATABASE", game)
+            .current_dir(folder);
+        if let Some(binary) = binary {
+            npm.env(BINARY_VARIABLE, binary)
+                .env(MODULES_VARIABLE, target_folder().join("modules"));
+        }
+        run_within(&mut npm, TYPESCRIPT_TIMEOUT)?;
     }
     Ok(())
 }
@@ -175,7 +181,7 @@ pub fn official_rust_client() -> Result<()> {
             "CARGO_TARGET_DIR",
             target_folder().join("conformance-official"),
         )
-        .env("SPACETIME_BIN", binary)
+        .env(BINARY_VARIABLE, binary)
         .env(MODULES_VARIABLE, target_folder().join("modules")))
 }
 
@@ -206,7 +212,7 @@ fn typescript_client_in(folder: &Path, binary: &Path) -> Result<()> {
     server.publish("procedures", &modules.join("procedures.wasm"))?;
     server.publish("game", &modules.join("game.wasm"))?;
     let databases = ["chat", "kitchen-sink", "views", "procedures", "game"];
-    typescript(&server.url(), databases)?;
+    typescript(&server.url(), databases, Some(binary))?;
     server.stop()
 }
 

@@ -76,7 +76,8 @@ fn main() -> ExitCode {
             procedures,
             game,
         } => setup::typescript_packages().and_then(|()| {
-            checks::typescript(&server, [&chat, &kitchen_sink, &views, &procedures, &game])
+            let databases = [&chat, &kitchen_sink, &views, &procedures, &game];
+            checks::typescript(&server, databases.map(String::as_str), None)
         }),
         Chore::TestOfficialRust => checks::official_rust_client(),
         Chore::Fuzz(arguments) => fuzz::fuzz(&arguments),

@@ -10,7 +10,6 @@ import {
   SubscriptionBuilderImpl as __SubscriptionBuilderImpl,
   convertToAccessorMap as __convertToAccessorMap,
   makeQueryBuilder as __makeQueryBuilder,
-  procedureSchema as __procedureSchema,
   procedures as __procedures,
   reducerSchema as __reducerSchema,
   reducers as __reducers,
@@ -122,7 +121,7 @@ const proceduresSchema = __procedures(
 
 const REMOTE_MODULE = {
   versionInfo: {
-    cliVersion: '0.1.0' as const,
+    cliVersion: '2.10.1' as const,
   },
   tables: tablesSchema.schemaType.tables,
   reducers: reducersSchema.reducersType.reducers,
@@ -134,7 +133,6 @@ const REMOTE_MODULE = {
 >;
 
 type Module = typeof REMOTE_MODULE;
-type TablesSchema = typeof tablesSchema.schemaType;
 
 /** The tables and views, for queries. */
 export const tables: __QueryBuilder<typeof tablesSchema.schemaType> =

@@ -1,7 +1,7 @@
 //! `index.ts`: the schema, the connection, and the objects through which all is reached.
 
 use super::tables::schema_entry;
-use super::{Context, import_sdk, lint_comments, names};
+use super::{Context, INDENTATION, import_sdk, lint_comments, names};
 use crate::GenerateError;
 use crate::case::{camel_case, pascal_case, pascal_path, snake_case};
 use crate::code::{Code, Files};
@@ -30,6 +30,10 @@ const IMPORTS: [&str; 19] = [
     "type SubscriptionHandleImpl",
 ];
 
+/// The version of SpacetimeDB's packages that the bindings are for. They refuse bindings of a
+/// generator that is much older than they are; the version of this tool would say nothing to them.
+const PACKAGE_VERSION: &str = "2.10.1";
+
 /// A table under the spelling of the program, kept for older clients.
 struct Alias {
     old: String,
@@ -43,23 +47,19 @@ pub(super) fn generate(
 ) -> Result<(), GenerateError> {
     let root = context.module;
     let aliases = aliases(root);
-    let mut code = Code::new("  ");
+    let mut body = Code::part(INDENTATION);
+    import_items(&mut body, root);
+    schemas(&mut body, root);
+    remote_module(&mut body, &aliases);
+    exports(&mut body, root, &aliases);
+    contexts(&mut body);
+    connection(&mut body, root, &aliases);
+    let mut code = Code::new(INDENTATION);
     code.line(format_args!("// Made by spacetime {tool_version}."));
     code.blank();
     lint_comments(&mut code);
-    let has_more_tables = !aliases.is_empty() || !root.submodules.is_empty();
-    let needs = |import: &&str| match *import {
-        "type QueryBuilder" => !has_more_tables,
-        _ => true,
-    };
-    let imports: Vec<&str> = IMPORTS.iter().copied().filter(needs).collect();
-    import_sdk(&mut code, context.sdk, &imports);
-    import_items(&mut code, root);
-    schemas(&mut code, root);
-    remote_module(&mut code, tool_version, &aliases);
-    exports(&mut code, root, &aliases);
-    contexts(&mut code);
-    connection(&mut code, root, &aliases);
+    import_sdk(&mut code, context.sdk, &IMPORTS, &body);
+    code.append(&body);
     files.add("index.ts", code)
 }
 
@@ -162,7 +162,7 @@ fn schemas(code: &mut Code, root: &Module) {
     code.line(");");
 }
 
-fn remote_module(code: &mut Code, tool_version: &str, aliases: &[Alias]) {
+fn remote_module(code: &mut Code, aliases: &[Alias]) {
     code.blank();
     code.line(format_args!(
         "const REMOTE_MODULE = {{\n  versionInfo: {{\n    cliVersion: {} as const,\n  }},\n  \
@@ -170,12 +170,11 @@ fn remote_module(code: &mut Code, tool_version: &str, aliases: &[Alias]) {
          reducers: reducersSchema.reducersType.reducers,\n  ...proceduresSchema,\n\
          }} satisfies __RemoteModule<\n  typeof tablesSchema.schemaType,\n  \
          typeof reducersSchema.reducersType,\n  typeof proceduresSchema\n>;",
-        names::string(tool_version)
+        names::string(PACKAGE_VERSION)
     ));
     code.blank();
     if aliases.is_empty() {
         code.line("type Module = typeof REMOTE_MODULE;");
-        code.line("type TablesSchema = typeof tablesSchema.schemaType;");
         return;
     }
     code.line("type OwnTables = (typeof REMOTE_MODULE)['tables'];");

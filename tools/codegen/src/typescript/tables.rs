@@ -16,28 +16,28 @@ pub(super) fn generate(context: Context<'_>, files: &mut Files) -> Result<(), Ge
 
 fn row_file(context: Context<'_>, table: &Table) -> Code {
     let module = context.module;
-    let mut code = context.file(&["t"]);
-    let types = table.columns.iter().map(|column| &column.ty);
-    if let Some(import) = names::import_types(module, types, "./types") {
-        code.line(import);
-    }
-    code.blank();
-    let fields = table.columns.iter().enumerate().map(|(position, column)| {
-        let key = names::key(&column.accessor);
-        let mut builder = names::builder(module, &column.ty);
-        if table.primary_key == Some(position) {
-            builder.push_str(".primaryKey()");
-        } else if table.unique_columns().contains(&position) && column.ty.is_plain_key() {
-            // Only then do the types know that the index has `find`.
-            builder.push_str(".unique()");
+    context.file(&["t"], |code| {
+        let types = table.columns.iter().map(|column| &column.ty);
+        if let Some(import) = names::import_types(module, types, "./types") {
+            code.line(import);
         }
-        if key != column.name {
-            builder.push_str(&format!(".name({})", names::string(&column.name)));
-        }
-        (key, builder, column.ty.mentions_named())
-    });
-    builder_object(&mut code, "export default __t.row(", "});", fields);
-    code
+        code.blank();
+        let fields = table.columns.iter().enumerate().map(|(position, column)| {
+            let key = names::key(&column.accessor);
+            let mut builder = names::builder(module, &column.ty);
+            if table.primary_key == Some(position) {
+                builder.push_str(".primaryKey()");
+            } else if table.unique_columns().contains(&position) && column.ty.is_plain_key() {
+                // Only then do the types know that the index has `find`.
+                builder.push_str(".unique()");
+            }
+            if key != column.name {
+                builder.push_str(&format!(".name({})", names::string(&column.name)));
+            }
+            (key, builder, column.ty.mentions_named())
+        });
+        builder_object(code, "export default __t.row(", "});", fields);
+    })
 }
 
 /// The entry of a table in the schema: `key: __table({ .. }, Row),`.

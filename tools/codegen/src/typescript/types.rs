@@ -7,7 +7,7 @@ use super::{Context, names, values};
 use crate::GenerateError;
 use crate::case::pascal_path;
 use crate::code::{Code, Files};
-use crate::model::{Field, Module, Shape, Ty};
+use crate::model::{Field, Module, NamedType, Shape, Ty};
 
 pub(super) fn generate(context: Context<'_>, files: &mut Files) -> Result<(), GenerateError> {
     let module = context.module;
@@ -15,51 +15,53 @@ pub(super) fn generate(context: Context<'_>, files: &mut Files) -> Result<(), Ge
     let recursive: Vec<bool> = positions
         .map(|position| is_recursive(module, position))
         .collect();
-    let mut imports = vec!["t", "type Infer"];
-    if recursive.contains(&true) {
-        imports.extend(["type TypeBuilder", "type AlgebraicTypeType"]);
-        imports.extend(values::imports(module, &recursive));
-    }
-    let mut code = context.file(&imports);
-    for (position, ty) in module.types.iter().enumerate() {
-        let name = names::type_name(ty);
-        let is_recursive = recursive[position];
-        code.blank();
-        match &ty.shape {
-            Shape::Product(fields) => {
-                let head = format!(
-                    "export const {name} = __t.object({}, ",
-                    names::string(&name)
-                );
-                members(&mut code, module, &head, is_recursive, fields, names::key);
-            }
-            Shape::Sum(variants) => {
-                let head = format!("export const {name} = __t.enum({}, ", names::string(&name));
-                members(&mut code, module, &head, is_recursive, variants, |name| {
-                    pascal_path(&[name])
-                });
-            }
-            Shape::PlainEnum(variants) => {
-                code.line(format_args!(
-                    "export const {name} = __t.enum({}, {{",
-                    names::string(&name)
-                ));
-                for variant in variants {
-                    code.line(format_args!("  {}: __t.unit(),", pascal_path(&[variant])));
-                }
-                code.line("});");
-            }
+    let mut imports = vec![
+        "t",
+        "type Infer",
+        "type TypeBuilder",
+        "type AlgebraicTypeType",
+    ];
+    imports.extend(values::imports(module, &recursive));
+    let code = context.file(&imports, |code| {
+        for (ty, is_recursive) in module.types.iter().zip(&recursive) {
+            code.blank();
+            named_type(code, module, ty, *is_recursive);
         }
-        if is_recursive {
-            values::declare(&mut code, module, ty);
-        } else {
-            code.line(format_args!("export type {name} = __Infer<typeof {name}>;"));
+        if module.types.is_empty() {
+            code.line("export {};");
         }
-    }
-    if module.types.is_empty() {
-        code.line("export {};");
-    }
+    });
     files.add(format!("{}types.ts", context.directory()), code)
+}
+
+/// The builder of a type, and the type of its values.
+fn named_type(code: &mut Code, module: &Module, ty: &NamedType, is_recursive: bool) {
+    let name = names::type_name(ty);
+    let quoted = names::string(&name);
+    match &ty.shape {
+        Shape::Product(fields) => {
+            let head = format!("export const {name} = __t.object({quoted}, ");
+            members(code, module, &head, is_recursive, fields, names::key);
+        }
+        Shape::Sum(variants) => {
+            let head = format!("export const {name} = __t.enum({quoted}, ");
+            members(code, module, &head, is_recursive, variants, |name| {
+                pascal_path(&[name])
+            });
+        }
+        Shape::PlainEnum(variants) => {
+            code.line(format_args!("export const {name} = __t.enum({quoted}, {{"));
+            for variant in variants {
+                code.line(format_args!("  {}: __t.unit(),", pascal_path(&[variant])));
+            }
+            code.line("});");
+        }
+    }
+    if is_recursive {
+        values::declare(code, module, ty);
+    } else {
+        code.line(format_args!("export type {name} = __Infer<typeof {name}>;"));
+    }
 }
 
 /// Whether the type is a part of itself, however deep.
