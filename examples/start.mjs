@@ -1,5 +1,6 @@
 // `node examples/start.mjs NAME`: starts a server, publishes the example's module, bundles its
-// page and serves it, until Ctrl-C. `--no-server` only serves the page.
+// page and serves it, until Ctrl-C; says how long each step took, up to the first live update that a
+// subscriber gets. `--no-server` only serves the page.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { createReadStream, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
@@ -13,8 +14,17 @@ const EXAMPLES = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(EXAMPLES);
 const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
 
-/** Which module an example has. */
-const MODULES = { 'chat-react': 'chat', game: 'game' };
+/**
+ * The module of an example; a query; and a call that changes its result, if nothing does by itself.
+ */
+const APPLICATIONS = {
+  'chat-react': {
+    module: 'chat',
+    query: 'SELECT * FROM message',
+    call: ['send_message', 'Welcome!'],
+  },
+  game: { module: 'game', query: 'SELECT * FROM clock' },
+};
 
 const TYPES = {
   '.html': 'text/html',
@@ -95,7 +105,8 @@ function findServerBinary() {
 }
 
 function findModule(name) {
-  const path = join(TARGET, 'modules', `${name}.wasm`);
+  const folder = process.env.SPACETIME_MODULES_DIR ?? join(TARGET, 'modules');
+  const path = join(folder, `${name}.wasm`);
   if (!existsSync(path)) {
     run('cargo', ['xtask', 'build-modules'], ROOT);
   }
@@ -133,32 +144,71 @@ async function startServer(data) {
   throw new Error(`${binary} does not answer at ${url}`);
 }
 
+/** Waits until a subscriber is told of a change; makes one again and again if `call` says how. */
+async function seeLiveUpdate(cli, name, { query, call }) {
+  const subscriber = cli('subscribe', '-n', '1', '--timeout', '60', name, query);
+  const ended = new Promise((resolve, reject) => {
+    subscriber.on('error', reject);
+    subscriber.on('exit', code =>
+      code === 0 ? resolve() : reject(new Error(`no live update: the status was ${code}`))
+    );
+  });
+  let isOver = false;
+  const repeat = async () => {
+    while (call !== undefined && !isOver) {
+      const calling = cli('call', name, ...call);
+      await new Promise(resolve => calling.on('exit', resolve));
+      await new Promise(resolve => setTimeout(resolve, 100));
+    }
+  };
+  const repeating = repeat();
+  await ended.finally(() => {
+    isOver = true;
+  });
+  await repeating;
+}
+
 async function main() {
   const [name, ...flags] = process.argv.slice(2);
-  const module = MODULES[name];
-  if (module === undefined) {
-    console.error(`usage: node examples/start.mjs ${Object.keys(MODULES).join('|')}`);
+  const application = APPLICATIONS[name];
+  if (application === undefined) {
+    console.error(`usage: node examples/start.mjs ${Object.keys(APPLICATIONS).join('|')}`);
     process.exit(2);
   }
+  const step = what => console.log(`[${(performance.now() / 1000).toFixed(1)} s] ${what}`);
   const data = mkdtempSync(join(tmpdir(), `spacetime-${name}-`));
   const output = join(data, 'page');
   bundle(name, output);
+  step('the page is bundled');
   let uri = 'http://localhost:3000';
   let child;
   if (!flags.includes('--no-server')) {
     const server = await startServer(data);
     uri = server.url;
     child = server.child;
+    // Also when something fails from here on.
+    process.on('exit', () => child.kill());
+    step('the server runs');
     const config = ['--config-path', join(data, 'cli.toml')];
-    const what = ['publish', name, '--yes', '--server', uri, '--bin-path', findModule(module)];
-    run(server.binary, [...config, ...what], ROOT);
+    const rest = ['--server', uri, '--yes'];
+    const program = ['--bin-path', findModule(application.module)];
+    run(server.binary, [...config, 'publish', name, ...program, ...rest], ROOT);
+    step('the module is published');
+    const cli = (command, ...words) =>
+      spawn(server.binary, [...config, command, ...rest, ...words], { cwd: data, stdio: 'ignore' });
+    await seeLiveUpdate(cli, name, application);
+    step('the first live update');
   }
   const page = await serve(name, output);
   console.log(`\nOpen ${page.url}/?uri=${encodeURIComponent(uri)}&db=${name}`);
   console.log('in as many windows as you like. Ctrl-C ends it.');
-  const end = () => {
-    child?.kill();
+  const end = async () => {
     page.close();
+    if (child !== undefined && child.exitCode === null) {
+      const ended = new Promise(resolve => child.once('exit', resolve));
+      child.kill();
+      await ended;
+    }
     rmSync(data, { recursive: true, force: true });
     process.exit(0);
   };

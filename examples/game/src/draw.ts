@@ -48,13 +48,23 @@ export function draw(
   pen.fillRect(0, 0, width, height);
   pen.setTransform(scale, 0, 0, scale, width / 2 - center.x * scale, height / 2 - center.y * scale);
   drawGrid(pen);
+  // What is out of sight costs nothing.
+  const [sightX, sightY] = [width / 2 / scale, height / 2 / scale];
+  const isSeen = (x: number, y: number, radius: number): boolean =>
+    Math.abs(x - center.x) < sightX + radius && Math.abs(y - center.y) < sightY + radius;
   for (const { x, y, color } of foods) {
+    if (!isSeen(x, y, FOOD_RADIUS)) {
+      continue;
+    }
     pen.fillStyle = COLORS[color % COLORS.length]!;
     pen.beginPath();
     pen.arc(x, y, FOOD_RADIUS, 0, 2 * Math.PI);
     pen.fill();
   }
-  for (const body of bodies.toSorted((a, b) => a.mass - b.mass)) {
+  const seen = bodies.filter(body => isSeen(body.x, body.y, radiusOf(body.mass)));
+  // The own body is above all others: it is never lost among them.
+  seen.sort((a, b) => Number(a.isMine) - Number(b.isMine) || a.mass - b.mass);
+  for (const body of seen) {
     drawBody(pen, body);
   }
 }
@@ -72,6 +82,9 @@ function drawGrid(pen: CanvasRenderingContext2D): void {
     pen.lineTo(FIELD, at);
   }
   pen.stroke();
+  pen.strokeStyle = '#4a5875';
+  pen.lineWidth = 4;
+  pen.strokeRect(0, 0, FIELD, FIELD);
 }
 
 function drawBody(pen: CanvasRenderingContext2D, body: DrawnBody): void {

@@ -104,12 +104,21 @@ joinForm.addEventListener('submit', event => {
   );
 });
 
+const bots = element('bots').querySelector('input')!;
+bots.addEventListener('change', () => {
+  connection.reducers
+    .setBots({ count: Number(bots.value) })
+    .catch((error: Error) => console.warn(error.message));
+});
+
 let wanted: { heading: number; speed: number } | undefined;
-canvas.addEventListener('pointermove', event => {
+const lead = (event: PointerEvent): void => {
   const x = event.clientX - canvas.clientWidth / 2;
   const y = event.clientY - canvas.clientHeight / 2;
   wanted = { heading: Math.atan2(y, x), speed: Math.min(1, Math.hypot(x, y) / 120) };
-});
+};
+canvas.addEventListener('pointermove', lead);
+canvas.addEventListener('pointerdown', lead);
 
 setInterval(() => {
   if (wanted !== undefined && joinForm.hidden && connection.isActive) {
@@ -122,13 +131,18 @@ setInterval(() => {
 setInterval(() => {
   const state = connection.isActive ? 'connected' : 'connecting';
   element('state').textContent = `${state}: ${body.count()} bodies, ${food.count()} to eat`;
+  if (document.activeElement !== bots) {
+    bots.value = String([...body.iter()].filter(it => it.owner === undefined).length);
+  }
   const largest = [...body.iter()].sort((a, b) => b.mass - a.mass).slice(0, RANKS);
   element('ranking')
     .querySelector('ol')!
     .replaceChildren(
       ...largest.map(({ id, name, mass }) => {
         const line = document.createElement('li');
-        line.textContent = `${name} ${Math.floor(mass)}`;
+        const size = document.createElement('span');
+        size.textContent = String(Math.floor(mass));
+        line.append(name, ' ', size);
         line.classList.toggle('mine', looks.get(id)?.isMine === true);
         return line;
       })
