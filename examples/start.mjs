@@ -1,6 +1,6 @@
 // `node examples/start.mjs NAME`: starts a server, publishes the example's module, bundles its
-// page and serves it, until Ctrl-C; says how long each step took, up to the first live update that a
-// subscriber gets. `--no-server` only serves the page.
+// page and serves it, until Ctrl-C. Says how long each step took, up to the first live update that
+// a subscriber gets. `--no-server` only serves the page.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { createReadStream, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
