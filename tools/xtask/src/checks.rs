@@ -93,6 +93,7 @@ pub fn typescript(server: &str, databases: [&str; 5], binary: Option<&Path>) -> 
     let runs = [
         (&scenarios, "test"),
         (&scenarios, "test:own"),
+        (&scenarios, "test:runtimes"),
         (&client, "test"),
         (&client, "test:e2e"),
         (&client, "test:browser"),
