@@ -3,7 +3,7 @@
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const INSTALL_MS_MAX = 90_000;
@@ -75,9 +75,8 @@ for (const [name, args] of Object.entries(RUNTIMES)) {
     const { status, stdout, stderr } = spawnSync(program, args(file), options);
     const passed = /(\d+) pass/.exec(stdout + stderr)?.[1] ?? '0';
     const isGood = status === 0 && passed !== '0';
-    console.log(
-      `${file.slice(file.lastIndexOf('/') + 1).padEnd(28)} ${passed} passed, ${isGood ? 'ok' : 'FAILED'}`
-    );
+    const title = basename(file).padEnd(28);
+    console.log(`${title} ${passed} passed  ${isGood ? 'ok' : 'FAILED'}`);
     if (!isGood) {
       failed.push(`${name} ${file}`);
       console.log(`${stdout}\n${stderr}`);
