@@ -36,6 +36,8 @@ pub enum Kind {
     SelfJoin,
     /// Of three tables.
     LongJoin,
+    /// The first rows of an order.
+    Top,
     Sender,
     ManyFirstRows,
     Unsubscribe,
@@ -53,7 +55,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, with the least number of times that each must occur in 100 seeds.
-    pub const FLOORS: [(Kind, u64); 38] = [
+    pub const FLOORS: [(Kind, u64); 39] = [
         (Kind::Message, 40_000),
         (Kind::Update, 30_000),
         (Kind::RowInserted, 60_000),
@@ -79,6 +81,7 @@ impl Kind {
         (Kind::Join, 1_000),
         (Kind::SelfJoin, 50),
         (Kind::LongJoin, 200),
+        (Kind::Top, 200),
         (Kind::Sender, 200),
         (Kind::ManyFirstRows, 50),
         (Kind::Unsubscribe, 300),

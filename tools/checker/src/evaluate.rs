@@ -1,8 +1,9 @@
 //! What a query's result is, by the plainest means: every combination of rows is looked at.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::query::{Filter, Operand, Operator, Query, Rows, Slot};
+use crate::query::{Filter, Operand, Operator, Query, Rows, Slot, Top};
 use crate::state::{Row, RowBytes};
 use crate::value::Value;
 
@@ -59,8 +60,38 @@ fn compare(left: &Value, operator: Operator, right: &Value) -> bool {
 /// The result over these tables: one list of rows for each table of the query.
 #[must_use]
 pub fn evaluate(query: &Query, tables: &[Rows], sender: [u8; 32]) -> Bag {
+    if let Some(top) = &query.top {
+        return first_rows(query, top, &tables[0], sender);
+    }
     let mut bag = Bag::new();
     combine(query, tables, sender, &mut Vec::new(), 1, &mut bag);
+    bag
+}
+
+/// The first rows of an order, after all of them were sorted.
+fn first_rows(query: &Query, top: &Top, rows: &Rows, sender: [u8; 32]) -> Bag {
+    let mut found: Vec<&Row> = Vec::new();
+    for (row, times) in rows {
+        if holds(query, &[row], sender) {
+            found.extend((0..*times).map(|_| &**row));
+        }
+    }
+    found.sort_by(|a, b| {
+        let mut order = top.order.iter().map(|(column, is_descending)| {
+            let order = a.values[*column].cmp(&b.values[*column]);
+            if *is_descending {
+                order.reverse()
+            } else {
+                order
+            }
+        });
+        let different = order.find(|order| order.is_ne());
+        different.unwrap_or(Ordering::Equal)
+    });
+    let mut bag = Bag::new();
+    for row in found.into_iter().skip(top.offset).take(top.limit) {
+        *bag.entry(row.bytes.clone()).or_default() += 1;
+    }
     bag
 }
 

@@ -49,6 +49,16 @@ pub enum Filter {
     Or(Vec<Filter>),
 }
 
+/// The first rows of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Top {
+    /// Columns, and whether the largest comes first. The last one is a key, so that no two rows are
+    /// equal.
+    pub order: Vec<(usize, bool)>,
+    pub limit: usize,
+    pub offset: usize,
+}
+
 /// A query of the subscription language.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -59,6 +69,8 @@ pub struct Query {
     /// Which of the tables gives the rows.
     pub returned: usize,
     pub filter: Option<Filter>,
+    /// Of queries over one table.
+    pub top: Option<Top>,
 }
 
 /// What the tables of a join are called.
@@ -73,6 +85,7 @@ impl Query {
             on: Vec::new(),
             returned: 0,
             filter: None,
+            top: None,
         }
     }
 
@@ -143,6 +156,9 @@ impl Query {
             sql.push_str(&format!(" {} ", keyword("WHERE", random)));
             writer.filter(filter, random, &mut sql);
         }
+        if let Some(top) = &self.top {
+            writer.top(top, random, &mut sql);
+        }
         sql
     }
 }
@@ -186,6 +202,30 @@ impl Writer<'_> {
         match self.may_omit && random.chance(50) {
             true => column,
             false => format!("{}.{column}", self.names[slot.side]),
+        }
+    }
+
+    fn top(&self, top: &Top, random: &mut Random, out: &mut String) {
+        let (order, by) = (keyword("ORDER", random), keyword("BY", random));
+        out.push_str(&format!(" {order} {by} "));
+        for (position, (column, is_descending)) in top.order.iter().enumerate() {
+            if position > 0 {
+                out.push_str(", ");
+            }
+            let slot = Slot {
+                side: 0,
+                column: *column,
+            };
+            out.push_str(&self.column(slot, random));
+            out.push_str(match (is_descending, random.chance(30)) {
+                (true, _) => " DESC",
+                (false, true) => " ASC",
+                (false, false) => "",
+            });
+        }
+        out.push_str(&format!(" {} {}", keyword("LIMIT", random), top.limit));
+        if top.offset > 0 {
+            out.push_str(&format!(" {} {}", keyword("OFFSET", random), top.offset));
         }
     }
 
@@ -361,9 +401,12 @@ fn other_column(random: &mut Random, tables: &[&Table], slot: Slot) -> Option<Sl
 fn random_query(random: &mut Random, schema: &Schema, people: &[Identity]) -> Option<Query> {
     let first = random.index(schema.tables.len());
     if random.chance(50) {
-        let filter = random_filter(random, &[&schema.tables[first]], people, 2);
+        let table = &schema.tables[first];
+        let top = random_top(random, table);
+        let is_filtered = top.is_none() || random.chance(50);
         return Some(Query {
-            filter: Some(filter),
+            filter: is_filtered.then(|| random_filter(random, &[table], people, 2)),
+            top,
             ..Query::whole(first)
         });
     }
@@ -398,6 +441,33 @@ fn random_query(random: &mut Random, schema: &Schema, people: &[Identity]) -> Op
         on,
         returned,
         filter,
+        top: None,
+    })
+}
+
+/// An order of a table with a key, sometimes.
+fn random_top(random: &mut Random, table: &Table) -> Option<Top> {
+    let key = table.primary_key?;
+    if table.is_event || !random.chance(40) {
+        return None;
+    }
+    let mut order = Vec::new();
+    let columns = 0..table.columns.len();
+    let others: Vec<usize> = columns
+        .filter(|column| *column != key && table.columns[*column].ty.is_indexable())
+        .collect();
+    if !others.is_empty() && random.chance(70) {
+        order.push((*random.pick(&others), random.chance(50)));
+    }
+    order.push((key, random.chance(50)));
+    Some(Top {
+        order,
+        limit: random.between(1, 6),
+        offset: if random.chance(30) {
+            random.between(1, 3)
+        } else {
+            0
+        },
     })
 }
 
@@ -461,7 +531,7 @@ fn means_the_same(
     schema: &Schema,
     people: &[Identity],
 ) -> bool {
-    if (&a.tables, a.returned) != (&b.tables, b.returned) {
+    if (&a.tables, a.returned, &a.top) != (&b.tables, b.returned, &b.top) {
         return false;
     }
     let shapes: Vec<&Table> = a

@@ -155,15 +155,20 @@ fn tests_with_own_library() -> Result<()> {
     run(test.env(MODULES_VARIABLE, target_folder().join("modules-own")))
 }
 
-/// The simulator and the random runs of live queries must catch every bug that is switched on in
-/// the crates below them. They are light: building them once more takes less than a minute.
+/// The simulator, the random runs of live queries and the checker of clients must catch every bug
+/// that is switched on in the crates below them. The first two are light: building them once more
+/// takes less than a minute. The third is built with everything else, so that only the crates
+/// between the bugs and the checker are built once more.
 fn planted_bugs() -> Result<()> {
     for package in ["spacetime-sim", "spacetime-query"] {
         let what = ["test", "--locked", "--package", package];
         let which = ["--features", "planted-bugs", "--test", "planted"];
         run(cargo().args(what).args(which))?;
     }
-    Ok(())
+    let feature = "spacetime-checker/planted-bugs";
+    run(cargo()
+        .args(["test", "--locked", "--workspace", "--features", feature])
+        .args(["--test", "planted_defects"]))
 }
 
 /// The scenarios with SpacetimeDB's own client crate, which is built for this alone.

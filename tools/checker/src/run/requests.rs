@@ -226,6 +226,7 @@ impl Run<'_> {
                         let is_longer = others.len() > 1;
                         self.counts.add(Kind::LongJoin, usize::from(is_longer));
                     }
+                    self.counts.add(Kind::Top, usize::from(query.top.is_some()));
                     let uses_sender = query.uses_sender();
                     self.counts.add(Kind::Sender, usize::from(uses_sender));
                 }
