@@ -287,6 +287,7 @@ impl<'a> Compiler<'a> {
         let shape = crate::shape::shape(&scope, select)?;
         let limit = select.limit.as_deref().map(number_u64).transpose()?;
         let offset = select.offset.as_deref().map_or(Ok(0), number_u64)?;
+        let is_restricted = rls::is_restricted(self.datastore, self.caller, &branch.schemas);
         let branches = rls::restrict(self.datastore, self.caller, branch)?;
         let mut plans = branches.iter().map(|branch| branch.plan(self.datastore));
         let plan = plans.next();
@@ -298,6 +299,7 @@ impl<'a> Compiler<'a> {
             grouping: shape.grouping,
             distinct: select.distinct,
             order: shape.order,
+            is_restricted,
             limit,
             offset,
             result_type: shape.result_type,

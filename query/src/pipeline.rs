@@ -1,10 +1,12 @@
 //! Combinations of rows to result rows: groups, DISTINCT, ORDER BY, OFFSET and LIMIT.
 //!
 //! Invariants
-//!   * Without groups, DISTINCT and ORDER BY a row goes out when it is found, and nothing is held.
+//!   * Without groups, DISTINCT and ORDER BY a row goes out when it is found, and nothing is held,
+//!     unless rows are hidden from the caller: where those are stored must not show.
 //!   * With ORDER BY and LIMIT, at most OFFSET + LIMIT rows are held.
 //!   * Everything held is counted by the query's meter.
-//!   * Rows that ORDER BY leaves equal come in the order in which they were found.
+//!   * Rows that ORDER BY leaves equal come in the order in which they were found, or in that of
+//!     their bytes if rows are hidden from the caller.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -22,7 +24,8 @@ use crate::predicate::Rows;
 /// What a row that is held costs beside its bytes, about.
 const HELD_ROW_BYTES: usize = 64;
 
-/// A row that waits for its place: the key of its order, when it was found, its bytes.
+/// A row that waits for its place: the key of its order, when it was found, its bytes. Where the
+/// order is that of the bytes, they are in the key only.
 type Waiting = (Box<[u8]>, u64, Box<[u8]>);
 
 pub(crate) struct Pipeline<'a> {
@@ -146,7 +149,11 @@ impl<'a> Pipeline<'a> {
 impl End<'_> {
     /// Whether rows are held.
     fn keeps(&self) -> bool {
-        self.select.distinct || !self.select.order.is_empty()
+        self.select.distinct || self.is_ordered()
+    }
+
+    fn is_ordered(&self) -> bool {
+        !self.select.order.is_empty() || self.select.is_restricted
     }
 
     fn take<R: Rows>(&mut self, row: &[u8], rows: &R) -> Flow {
@@ -157,13 +164,19 @@ impl End<'_> {
             self.meter.hold(row.len() + HELD_ROW_BYTES)?;
             self.seen.insert(row.into());
         }
-        if self.select.order.is_empty() {
+        if !self.is_ordered() {
             return Ok(self.emit(row));
+        }
+        if self.select.order.is_empty() {
+            return self.wait(row, &[]);
         }
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         for part in &self.select.order {
             write_key(part, rows, &mut key)?;
+        }
+        if self.select.is_restricted {
+            key.extend_from_slice(row);
         }
         let result = self.wait(&key, row);
         self.key = key;
@@ -209,8 +222,10 @@ impl End<'_> {
     }
 
     fn finish(&mut self) {
-        for (_, _, row) in std::mem::take(&mut self.waiting) {
-            if self.emit(&row).is_break() {
+        let is_key = self.select.order.is_empty();
+        for (key, _, row) in std::mem::take(&mut self.waiting) {
+            let row = if is_key { &key } else { &row };
+            if self.emit(row).is_break() {
                 break;
             }
         }

@@ -102,6 +102,8 @@ pub struct SelectPlan {
     pub(crate) grouping: Option<Grouping>,
     pub(crate) distinct: bool,
     pub(crate) order: Vec<OrderKey>,
+    /// Rows are hidden from the caller: what ORDER BY leaves equal comes in the order of its bytes.
+    pub(crate) is_restricted: bool,
     pub(crate) limit: Option<u64>,
     pub(crate) offset: u64,
     pub(crate) result_type: ProductType,
@@ -149,7 +151,11 @@ pub(crate) fn is_current(schema: &Arc<TableSchema>, datastore: &Datastore) -> bo
 
 impl SelectPlan {
     /// Whole rows of the table at position `returned` of every plan; there is at least one plan.
-    pub(crate) fn of_rows(mut plans: Vec<Plan>, returned: usize) -> SelectPlan {
+    pub(crate) fn of_rows(
+        mut plans: Vec<Plan>,
+        returned: usize,
+        is_restricted: bool,
+    ) -> SelectPlan {
         let plan = plans.remove(0);
         let result_type = whole_row(&plan.schemas[returned]);
         SelectPlan {
@@ -159,6 +165,7 @@ impl SelectPlan {
             grouping: None,
             distinct: false,
             order: Vec::new(),
+            is_restricted,
             limit: None,
             offset: 0,
             result_type,

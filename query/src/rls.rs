@@ -12,6 +12,8 @@
 //!   * Tables inside a rule are restricted by their own rules, except references to the table that
 //!     the rule is for. A circle is an error.
 //!   * Owners see everything.
+//!   * What a caller sees of a restricted table comes in an order that hidden rows have no part in:
+//!     see [`is_restricted`].
 //!
 //! Not here: storing rules when a module is published.
 
@@ -47,6 +49,22 @@ pub(crate) fn restrict(
     let references = 0..branch.schemas.len();
     let mut path = Vec::new();
     rules.restrict(branch, references, &mut path)
+}
+
+/// Whether rows of these tables are hidden from the caller, by rules or because they are another
+/// caller's rows of a view. The order in which rows are stored depends on hidden rows, too, so
+/// results are then put in the order of the rows' bytes.
+pub(crate) fn is_restricted(
+    datastore: &Datastore,
+    caller: &Caller,
+    schemas: &[Arc<TableSchema>],
+) -> bool {
+    if schemas.iter().any(|schema| schema.view.is_some()) {
+        return true;
+    }
+    let mut rules = datastore.system_rows::<StRowLevelSecurity>();
+    !caller.is_owner
+        && rules.any(|(_, rule)| schemas.iter().any(|schema| schema.id == rule.table_id))
 }
 
 /// Checks the text of a rule, with the owner's eyes; returns the table that it is for.

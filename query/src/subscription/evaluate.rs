@@ -38,10 +38,14 @@ impl Lists {
         }
     }
 
-    fn finish(self) -> (RowList, RowList) {
-        match self {
+    fn finish(self, plan: &SubscriptionPlan) -> (RowList, RowList) {
+        let (inserts, deletes) = match self {
             Lists::Shared(inserts, deletes) => (inserts, deletes),
             Lists::Built { inserts, deletes } => (inserts.finish(), deletes.finish()),
+        };
+        match plan.is_restricted {
+            true => (in_order(inserts), in_order(deletes)),
+            false => (inserts, deletes),
         }
     }
 }
@@ -54,7 +58,7 @@ pub(super) struct Evaluator<'a> {
     delta: &'a TxDelta,
     datastore: &'a Datastore,
     /// Of queries over one table without alternatives: their results.
-    lists: HashMap<QueryId, Lists, FxBuildHasher>,
+    lists: HashMap<QueryId, (&'a SubscriptionPlan, Lists), FxBuildHasher>,
     /// Of the others: what they have to be evaluated with.
     found: HashMap<QueryId, (&'a SubscriptionPlan, Found<'a>), FxBuildHasher>,
 }
@@ -104,7 +108,7 @@ impl<'a> Evaluator<'a> {
             }
             Some(fragment) if fragment.takes_all() && hidden_columns(plan.table()) == 0 => {
                 let lists = Lists::Shared(table.inserts.clone(), table.deletes.clone());
-                self.lists.insert(target.query, lists);
+                self.lists.insert(target.query, (plan, lists));
             }
             Some(_) => {
                 for (row, sign) in signed_rows(table) {
@@ -128,7 +132,7 @@ impl<'a> Evaluator<'a> {
         }
         let schema = plan.table();
         let lists = self.lists.entry(target.query);
-        let lists = lists.or_insert_with(|| Lists::new(fixed_len(schema)));
+        let (_, lists) = lists.or_insert_with(|| (plan, Lists::new(fixed_len(schema))));
         if let Lists::Built { inserts, deletes } = lists {
             let list = if sign > 0 { inserts } else { deletes };
             list.push(visible_part(schema, row));
@@ -146,7 +150,7 @@ impl<'a> Evaluator<'a> {
         let lists = self
             .lists
             .into_iter()
-            .map(|(query, lists)| (query, Ok(lists.finish())));
+            .map(|(query, (plan, lists))| (query, Ok(lists.finish(plan))));
         let found = self.found.into_iter();
         let found =
             found.map(|(query, (plan, found))| (query, outcome(plan, found, delta, datastore)));
@@ -154,6 +158,20 @@ impl<'a> Evaluator<'a> {
         outcomes.sort_unstable_by_key(|(query, _)| *query);
         outcomes
     }
+}
+
+/// The rows in the order of their bytes.
+fn in_order(rows: RowList) -> RowList {
+    if rows.iter().is_sorted() {
+        return rows;
+    }
+    let mut sorted: Vec<&[u8]> = rows.iter().collect();
+    sorted.sort_unstable();
+    let mut list = RowListBuilder::new(rows.fixed_row_len());
+    for row in sorted {
+        list.push(row);
+    }
+    list.finish()
 }
 
 fn signed_rows(table: &TableDelta) -> impl Iterator<Item = Signed<'_>> {

@@ -30,6 +30,8 @@ pub struct SubscriptionPlan {
     caller: Caller,
     /// The visibility rules that it was compiled under, unless they do not apply.
     rules: Option<Box<[u8; 32]>>,
+    /// Rows are hidden from the caller: lists of rows are in the order of their bytes.
+    pub(super) is_restricted: bool,
     /// Of a query with ORDER BY and LIMIT, which rows are delivered.
     pub(super) top: Option<Arc<Top>>,
     /// Made when it is asked for: most queries are read once and then kept for long.
@@ -61,6 +63,7 @@ impl SubscriptionPlan {
         Ok(SubscriptionPlan {
             hash: hash(&fragments, top.as_deref()),
             fragments,
+            is_restricted: query.select.is_restricted,
             top,
             sql: sql.trim().into(),
             caller: *caller,
@@ -87,6 +90,7 @@ impl SubscriptionPlan {
             sql: self.sql.clone(),
             caller: self.caller,
             rules: self.rules.clone(),
+            is_restricted: self.is_restricted,
             top: self.top.clone(),
             select: match self.top {
                 Some(_) => self.select.clone(),
@@ -133,7 +137,8 @@ impl SubscriptionPlan {
     pub fn select(&self) -> &SelectPlan {
         self.select.get_or_init(|| {
             let plans = self.fragments.iter().map(Fragment::plan).collect();
-            Box::new(SelectPlan::of_rows(plans, self.fragments[0].shape.returned))
+            let returned = self.fragments[0].shape.returned;
+            Box::new(SelectPlan::of_rows(plans, returned, self.is_restricted))
         })
     }
 

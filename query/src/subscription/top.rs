@@ -123,6 +123,7 @@ impl Top {
         }
         let all = SelectPlan {
             order: Vec::new(),
+            is_restricted: false,
             limit: None,
             offset: 0,
             ..select.clone()
