@@ -29,6 +29,8 @@ pub(crate) enum Command {
     /// A server that was started with SPACETIME_MEASURE_PAUSES=1 also tells what its writer thread
     /// was busy with at a time, in processor time.
     Reads(ReadsArgs),
+    /// One client that calls and waits, alone and beside others that flood.
+    Flood(FloodArgs),
     /// Updates delivered to many subscribers, and what registered queries cost a call.
     FanOut(FanOutArgs),
     /// Many operations inside one reducer, and the memory of a row.
@@ -75,7 +77,7 @@ pub(crate) struct OutputArgs {
 }
 
 /// How much load.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct PressureArgs {
     /// Number of connections.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -150,6 +152,24 @@ pub(crate) struct ReadsArgs {
     /// How many rows are read: of a table that nobody writes to.
     #[command(flatten)]
     pub rows: RowArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FloodArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Connections that flood.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub flooders: u32,
+    /// Calls in flight on each of them.
+    #[arg(long, default_value_t = 1000,
+          value_parser = clap::value_parser!(u32).range(1..=16_000))]
+    pub flood_in_flight: u32,
+    /// Its connections and calls in flight do not matter: the victim has one of each.
+    #[command(flatten)]
+    pub pressure: PressureArgs,
     #[command(flatten)]
     pub output: OutputArgs,
 }

@@ -8,6 +8,7 @@ mod bulk;
 mod commit;
 mod connection;
 mod fanout;
+mod flood;
 mod frame;
 mod histogram;
 mod http;
@@ -68,6 +69,12 @@ fn run() -> Result<()> {
         Command::Reads(args) => {
             let report = with_session(&args.server, |session, report| {
                 reads::run(session, &args, &mut report.loads)
+            })?;
+            (report, args.output, false)
+        }
+        Command::Flood(args) => {
+            let report = with_session(&args.server, |session, report| {
+                flood::run(session, &args, &mut report.loads)
             })?;
             (report, args.output, false)
         }

@@ -70,10 +70,11 @@ pub(crate) struct LoadFigures {
     pub balances_error: Option<String>,
 }
 
-/// Reads beside a load, one after the other.
+/// What went on beside a load: reads, one after the other, or a flood of calls.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct BesideFigures {
     pub name: &'static str,
+    /// Of each read; of a flood, the calls in flight.
     pub rows: u32,
     pub reads: u64,
     pub mean_ms: f64,
@@ -185,7 +186,7 @@ impl Report {
             );
         }
         if self.loads.iter().any(|load| load.beside.is_some()) {
-            out += "\nBeside reads (in ms; pause: the longest time without any result)\n";
+            out += "\nBeside others (in ms; pause: the longest time without any result)\n";
             out += &format!("{}\n", self.beside_table());
         }
         if self.loads.iter().any(|load| load.pauses.is_some()) {
@@ -267,7 +268,7 @@ impl Report {
 impl Report {
     fn beside_table(&self) -> Table {
         let mut table = table(&[
-            "beside", "rows", "reads", "mean", "max", "tx/s", "change", "p50", "p99", "p99.9",
+            "beside", "size", "times", "mean", "max", "tx/s", "change", "p50", "p99", "p99.9",
             "pause",
         ]);
         for load in &self.loads {
