@@ -151,51 +151,82 @@ fn a_thousand_subscribers_are_told_of_every_change_in_order() {
     });
 }
 
+/// The ids of the items that an observer is told of, one for each transaction, up to the `count`th.
+fn observed(mut observer: Client, count: usize) -> Vec<u32> {
+    let mut ids = Vec::new();
+    while ids.len() < count {
+        let changes = observer.next_update();
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        let [row] = changes[0].inserts.as_slice() else {
+            panic!("{changes:?}");
+        };
+        ids.push(u32::from_le_bytes(row[..4].try_into().unwrap()));
+    }
+    ids
+}
+
 #[test]
-fn one_that_floods_does_not_make_others_wait_for_all_of_it() {
+fn one_that_floods_takes_turns_with_others() {
     const FLOOD: u32 = 4000;
-    const ROWS: u32 = 100;
+    const CALLS: u32 = 40;
+    // What fits into one batch is taken in the order in which it came.
+    const BATCH: usize = 256;
     let (server, owner) = start_with("");
     server
-        .call(&owner, DATABASE, "insert_many", json!([0, ROWS]))
+        .call(&owner, DATABASE, "fill_items", json!([2]))
         .unwrap();
-    server
-        .call(&owner, DATABASE, "fill_items", json!([1]))
-        .unwrap();
-    let runtime = Runtime::new().unwrap();
-    let answered = runtime.block_on(async {
-        let connect = || Wire::connect(server.address(), DATABASE, wire::V3, &owner.token);
-        let (mut flooder, mut victim) = (connect().await.unwrap(), connect().await.unwrap());
-        let args = bsatn::to_vec(&(0u32, ROWS));
-        let mut flood = Vec::new();
-        for request in 0..FLOOD {
-            wire::write_call(request, "update_many", &args, &mut flood);
+    let mut observer = Client::open(&server, DATABASE, V3, &Options::of(&owner));
+    observer.subscribe(1, &["SELECT * FROM item"]).unwrap();
+    let calls = |id: u32, count: u32| {
+        let mut frame = Vec::new();
+        for number in 0..count {
+            let args = touch_args(id, 1 + u64::from(number));
+            wire::write_call(number, "touch", &args, &mut frame);
         }
-        flooder.send(flood).await.unwrap();
-        // The flood has arrived as soon as the first of it is answered.
-        assert!(matches!(flooder.next().await, Ok(Event::Result { .. })));
-        for stamp in 0..5 {
-            victim.call("touch", &touch_args(0, stamp)).await.unwrap();
-        }
-        // What was answered to the flooder until then can be read without another wait.
-        let mut answered = 1;
-        let soon = Duration::from_millis(1);
-        while let Ok(Ok(Event::Result { .. })) = tokio::time::timeout(soon, flooder.next()).await {
-            answered += 1;
-            if answered == FLOOD {
-                break;
+        frame
+    };
+    let all = usize::try_from(FLOOD + CALLS).unwrap();
+    let order = std::thread::scope(|scope| {
+        let observing = scope.spawn(|| observed(observer, all));
+        Runtime::new().unwrap().block_on(async {
+            let connect = || Wire::connect(server.address(), DATABASE, wire::V3, &owner.token);
+            let (mut flooder, mut victim) = (connect().await.unwrap(), connect().await.unwrap());
+            flooder.send(calls(0, FLOOD)).await.unwrap();
+            // The flood has arrived as soon as the first of it is answered.
+            let mut answered = 0;
+            while answered < FLOOD {
+                assert!(matches!(flooder.next().await, Ok(Event::Result { .. })));
+                answered += 1;
+                if answered == 1 {
+                    victim.send(calls(1, CALLS)).await.unwrap();
+                }
             }
-        }
-        let mut left = FLOOD - answered;
-        while left > 0 {
-            assert!(matches!(flooder.next().await, Ok(Event::Result { .. })));
-            left -= 1;
-        }
-        answered
+            for _ in 0..CALLS {
+                assert!(matches!(victim.next().await, Ok(Event::Result { .. })));
+            }
+        });
+        observing.join().unwrap()
     });
-    // In the order of their coming the victim's calls would have been behind all of the flood.
-    eprintln!("{answered} of {FLOOD} calls of the flood went first");
-    assert!(answered < FLOOD, "the flood went first");
+    // Counted in calls, not in time: from the victim's first call on, no other of its calls waits
+    // for more than its turn.
+    let places = (0..all).filter(|place| order[*place] == 1);
+    let places: Vec<usize> = places.collect();
+    assert_eq!(places.len(), CALLS as usize);
+    let gaps = places.windows(2).map(|pair| pair[1] - pair[0] - 1);
+    let between: usize = gaps.clone().sum();
+    let longest = gaps.max().unwrap();
+    eprintln!(
+        "the victim's calls came after {} of the flood, {between} between them, {longest} at once",
+        places[0]
+    );
+    assert!(
+        longest <= BATCH,
+        "{longest} calls of the flood at once: {places:?}"
+    );
+    assert!(
+        between <= BATCH + 4 * CALLS as usize,
+        "{between} calls of the flood: {places:?}"
+    );
 }
 
 #[test]

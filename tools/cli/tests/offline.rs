@@ -269,3 +269,51 @@ fn a_damaged_database_is_reported_repaired_and_opens() {
     // Looking is allowed.
     text("verify", &replica, &[]);
 }
+
+#[test]
+fn a_snapshot_saves_what_is_behind_damage_unless_the_log_is_to_be_cut() {
+    let (mut server, replica) = stopped_server();
+    let settings = server.data_dir().join("config.toml");
+    std::fs::write(settings, "[snapshots]\non-shutdown = true\n").unwrap();
+    server.restart();
+    let login = server.new_login();
+    let rows = |server: &Server| {
+        let rows = server.rows(&login, "bank", "SELECT COUNT(*) AS n FROM account");
+        rows[0][0].as_u64().unwrap()
+    };
+    let all = rows(&server);
+    assert!(server.terminate().success());
+    let snapshots = replica.join("snapshots");
+    let manifests = || {
+        let names = std::fs::read_dir(&snapshots).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".manifest")).count()
+    };
+    assert_eq!(manifests(), 1);
+
+    let path = segment(&replica);
+    let good = std::fs::read(&path).unwrap();
+    let seeds = lines_of(&text("show", &replica, &["--json", "--reducer", "seed"]));
+    let byte = usize::try_from(seeds[2]["byte"].as_u64().unwrap()).unwrap();
+    let mut bad = good.clone();
+    bad[byte + 3] ^= 0x20;
+    std::fs::write(&path, &bad).unwrap();
+    let (plan, _) = refused("repair", &replica, &[]);
+    assert!(plan.contains("no row is lost"), "{plan}");
+    let (plan, _) = refused("repair", &replica, &["--cut"]);
+    assert!(
+        plan.contains("whole transactions behind it are lost"),
+        "{plan}"
+    );
+    assert!(plan.contains("move the snapshot"), "{plan}");
+    assert_eq!(std::fs::read(&path).unwrap(), bad);
+
+    // Cut: the snapshot, which is later than the end of the log, goes aside with the rest.
+    let done = text("repair", &replica, &["--cut", "--yes"]);
+    assert!(done.contains("the log is whole now"), "{done}");
+    assert_eq!(manifests(), 0);
+    server.restart();
+    let left = rows(&server);
+    assert!(0 < left && left < all, "{left} of {all}");
+    assert!(server.terminate().success());
+}

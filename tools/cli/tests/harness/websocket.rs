@@ -168,6 +168,14 @@ impl Socket {
         Ok(message)
     }
 
+    /// The next binary frame as it came.
+    pub fn next_bytes(&mut self) -> Vec<u8> {
+        match self.next_frame() {
+            Ok(Message::Binary(bytes)) => bytes.to_vec(),
+            other => panic!("not a binary frame: {other:?}"),
+        }
+    }
+
     /// The next text frame, or why there is none.
     pub fn next_text(&mut self) -> Result<String, Closed> {
         match self.next_frame()? {

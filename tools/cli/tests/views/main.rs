@@ -9,6 +9,7 @@
 mod harness;
 
 mod failing;
+mod live;
 mod names;
 mod random;
 mod refresh;

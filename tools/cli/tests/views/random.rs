@@ -112,15 +112,20 @@ impl Reader {
 }
 
 /// A plain generator of numbers: the same seed gives the same run.
-struct Numbers(u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn below(&mut self, bound: u32) -> u32 {
+    pub fn below(&mut self, bound: u32) -> u32 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         u32::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    /// A place in something of this length.
+    pub fn index(&mut self, len: usize) -> usize {
+        place(self.below(u32::try_from(len).unwrap()))
     }
 }
 
