@@ -6,6 +6,9 @@ import { useReducer, useSpacetimeDB, useTable } from 'spacetimedb/react';
 import { reducers, tables } from './module_bindings';
 import type { User } from './module_bindings/types';
 
+/** The page shows no more messages than this; all of them are in the table. */
+const SHOWN_MAX = 200;
+
 export function App() {
   const { isActive, identity } = useSpacetimeDB();
   const [users] = useTable(tables.user);
@@ -16,9 +19,10 @@ export function App() {
 
   if (!isActive || identity === undefined) return <main>connecting</main>;
 
-  const me = users.find(user => user.identity.isEqual(identity));
+  const byIdentity = new Map(users.map(user => [user.identity.toHexString(), user]));
+  const me = byIdentity.get(identity.toHexString());
   const sender = (message: (typeof messages)[number]) => {
-    const user = users.find(user => user.identity.isEqual(message.sender));
+    const user = byIdentity.get(message.sender.toHexString());
     return user === undefined ? 'somebody' : nameOf(user);
   };
   const inOrder = [...messages].sort((a, b) =>
@@ -38,7 +42,7 @@ export function App() {
       </p>
       <Line label="Name" action="Rename" onText={name => settle(setName({ name }))} />
       <ul style={{ listStyle: 'none', padding: 0 }}>
-        {inOrder.map((message, position) => (
+        {inOrder.slice(-SHOWN_MAX).map((message, position) => (
           <li key={position}>
             <time dateTime={message.sent.toDate().toISOString()}>
               {message.sent.toDate().toLocaleTimeString()}
