@@ -10,7 +10,7 @@ use spacetime_codegen::{Generated, Language, Options, generate};
 use spacetime_types::hex;
 use spacetime_types::module_def::ModuleDef;
 
-const MODULES: [&str; 3] = ["chat", "kitchen_sink", "procedures"];
+const MODULES: [&str; 4] = ["chat", "kitchen_sink", "procedures", "clashes"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     // The manifest is that of whichever package this builds for.
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 sdk_package: Some(package.to_owned()),
                 ..Options::new(Language::Rust)
             };
-            let bindings = inline(&generate(&definition, &options)?, "mod.rs")?;
+            let bindings = inline(&generate(&definition, &options)?, "", "mod.rs")?;
             let file = format!("{module}{suffix}.rs");
             fs::write(Path::new(&output).join(file), bindings)?;
         }
@@ -40,10 +40,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The text of a file, with the modules that it declares in it.
-fn inline(generated: &Generated, path: &str) -> Result<String, Box<dyn Error>> {
-    let file = generated.files.iter().find(|file| file.path == path);
-    let file = file.ok_or_else(|| format!("{path} was not generated"))?;
+/// The text of a file in a folder, with the modules that it declares in it.
+fn inline(generated: &Generated, folder: &str, name: &str) -> Result<String, Box<dyn Error>> {
+    let find = |path: &str| generated.files.iter().find(|file| file.path == path);
+    let path = format!("{folder}{name}");
+    let file = find(&path).ok_or_else(|| format!("{path} was not generated"))?;
     let mut text = String::new();
     for line in file.text.lines() {
         let declared = line
@@ -51,7 +52,10 @@ fn inline(generated: &Generated, path: &str) -> Result<String, Box<dyn Error>> {
             .and_then(|rest| rest.strip_suffix(';'));
         match declared {
             Some(name) => {
-                let inner = inline(generated, &format!("{name}.rs"))?;
+                let inner = match find(&format!("{folder}{name}.rs")) {
+                    Some(_) => inline(generated, folder, &format!("{name}.rs"))?,
+                    None => inline(generated, &format!("{folder}{name}/"), "mod.rs")?,
+                };
                 write!(text, "pub mod {name} {{\n{inner}}}\n")?;
             }
             // Said where the bindings are included.

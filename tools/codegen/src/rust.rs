@@ -6,6 +6,7 @@
 //!
 //! Not here: `rustfmt`. The output is close to its taste, and the command runs it.
 
+mod clashes;
 mod contexts;
 mod functions;
 mod global;
@@ -63,6 +64,7 @@ pub(crate) fn generate(
     let sdk = options.package("spacetimedb_sdk", "spacetime_client");
     for module in model.root.walk() {
         let context = Context { sdk, module };
+        clashes::check(module)?;
         types::generate(context, files)?;
         tables::generate(context, files)?;
         functions::generate(context, files)?;

@@ -2,6 +2,7 @@
 //!
 //! With `UPDATE_GOLDEN=1` in the environment the files are written anew; read the difference.
 
+mod clashes;
 mod names;
 
 use std::io::Write as _;
@@ -10,17 +11,26 @@ use std::process::{Command, Stdio};
 use std::{fs, thread};
 
 use spacetime_codegen::{GENERATED_MARK, Generated, GeneratedFile, Language, Options, generate};
-use spacetime_types::hex;
-use spacetime_types::module_def::ModuleDef;
+use spacetime_types::module_def::{ModuleDef, RawModuleDef};
+use spacetime_types::{bsatn, hex};
 
 fn tests_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
+/// Definitions that no module has, made for their names.
+fn made_here(name: &str) -> Option<RawModuleDef> {
+    match name {
+        "names" => Some(names::definition()),
+        "clashes" => Some(clashes::escaped()),
+        _ => None,
+    }
+}
+
 /// The definition that the module of this name in `modules/` describes itself with.
 fn definition(name: &str) -> ModuleDef {
-    if name == "names" {
-        return names::definition();
+    if let Some(raw) = made_here(name) {
+        return ModuleDef::validate(raw).expect("nothing is wrong with these names");
     }
     let path = tests_dir().join(format!("definitions/{name}.hex"));
     let text = fs::read_to_string(&path);
@@ -108,7 +118,7 @@ fn bindings_can_be_written_out() {
     };
     for name in MODULES {
         for (folder, language) in languages() {
-            if (name, folder) == ("names", "unreal") {
+            if !is_made(name, folder) {
                 continue;
             }
             for file in generated(name, language).files {
@@ -138,14 +148,58 @@ fn languages() -> [(&'static str, Language); 4] {
     ]
 }
 
-const MODULES: [&str; 5] = ["chat", "kitchen_sink", "views", "procedures", "names"];
+const MODULES: [&str; 6] = [
+    "chat",
+    "kitchen_sink",
+    "views",
+    "procedures",
+    "names",
+    "clashes",
+];
+
+/// Whether there are bindings of the module in the language.
+fn is_made(name: &str, folder: &str) -> bool {
+    match name {
+        // A struct that holds itself is not one that Unreal can have.
+        "names" => folder != "unreal",
+        // The names are those of Rust bindings.
+        "clashes" => folder == "rust",
+        _ => true,
+    }
+}
+
+/// This definition is also a file: tests of clients compile the bindings that are made from it.
+#[test]
+fn the_definition_of_clashes_is_as_before() {
+    let digits = hex::encode(&bsatn::to_vec(&clashes::escaped()));
+    let lines = digits.as_bytes().chunks(96);
+    let lines = lines.map(|line| std::str::from_utf8(line).expect("digits are ASCII"));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    let path = tests_dir().join("definitions/clashes.hex");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &text).expect("the file can be written");
+    }
+    let was = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, was, "{}", path.display());
+}
+
+#[test]
+fn names_that_rust_spells_alike_are_told() {
+    for (raw, what) in clashes::refused() {
+        let definition = ModuleDef::validate(raw).expect("it is right by itself");
+        let error = generate(&definition, &Options::new(Language::Rust)).unwrap_err();
+        let expected = format!(
+            "two things in the module would both be generated as {what}; rename one of them"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+}
 
 #[test]
 fn output_is_as_before() {
     for name in MODULES {
         for (folder, language) in languages() {
-            // A struct that holds itself is not one that Unreal can have.
-            if (name, folder) == ("names", "unreal") {
+            if !is_made(name, folder) {
                 continue;
             }
             check(name, folder, language);

@@ -14,6 +14,11 @@
 mod kitchen_sink {
     include!(concat!(env!("OUT_DIR"), "/kitchen_sink.rs"));
 }
+/// Compiled, and nothing more: names that are hard to have in Rust, or in bindings.
+#[allow(warnings)]
+mod clashes {
+    include!(concat!(env!("OUT_DIR"), "/clashes.rs"));
+}
 #[path = "../client/server.rs"]
 mod server;
 

@@ -5,7 +5,7 @@
 
 use super::{Context, names};
 use crate::GenerateError;
-use crate::case::{pascal_case, quoted};
+use crate::case::quoted;
 use crate::code::{Code, Files};
 use crate::model::{Field, Function};
 
@@ -35,7 +35,7 @@ fn start(context: Context<'_>, function: &Function) -> Code {
 fn reducer_file(context: Context<'_>, reducer: &Function) -> Code {
     let mut code = start(context, reducer);
     let root = context.root();
-    let args = format!("{}Args", pascal_case(&reducer.accessor));
+    let args = names::function_args(context.module, reducer);
     args_struct(&mut code, context, &args, &reducer.params);
     code.blank();
     let head = format!("impl From<{args}> for {root}::Reducer");
@@ -97,7 +97,7 @@ impl Methods<'_> {
         code.blank();
         let is_root = self.context.module.path.is_empty();
         if is_root {
-            let name = names::snake(&self.function.accessor);
+            let name = names::function_trait(self.context.module, self.function);
             let what = self.target.0.trim_start_matches("Remote").to_lowercase();
             code.line(format_args!(
                 "/// The methods that `{}` gives to `ctx.{what}`.",
@@ -185,7 +185,7 @@ fn reducer_methods(code: &mut Code, context: Context<'_>, reducer: &Function, ar
 fn procedure_file(context: Context<'_>, procedure: &Function) -> Code {
     let mut code = start(context, procedure);
     let root = context.root();
-    let args = format!("{}Args", pascal_case(&procedure.accessor));
+    let args = names::function_args(context.module, procedure);
     args_struct(&mut code, context, &args, &procedure.params);
     let params = names::parameters(context.module, &procedure.params);
     let name = names::snake(&procedure.accessor);

@@ -96,9 +96,9 @@ fn reducer_variant(code: &mut Code, module: &Module, reducer: &Function) {
 fn reducer_args(code: &mut Code, module: &Module, reducer: &Function) {
     let variant = names::reducer_variant(module, reducer);
     let args = format!(
-        "{}::{}Args",
+        "{}::{}",
         names::from_root(module, &names::reducer_file(reducer)),
-        pascal_case(&reducer.accessor)
+        names::function_args(module, reducer)
     );
     if reducer.params.is_empty() {
         code.line(format_args!(
@@ -230,7 +230,7 @@ fn query_accessors(code: &mut Code, root: &Module) {
         let segment = last(submodule);
         let method = names::snake(segment);
         let ty = format!("{}::QueryTables", names::module_file(segment));
-        let name = format!("{}QueryTables", pascal_case(segment));
+        let name = names::composed(root, format!("{}QueryTables", pascal_case(segment)));
         code.blank();
         code.line(format_args!(
             "/// Gives the query builder access to the submodule `{segment}`."

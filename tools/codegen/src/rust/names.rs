@@ -1,6 +1,6 @@
 //! Rust's identifiers.
 
-use crate::case::{pascal_path, snake_case};
+use crate::case::{pascal_case, pascal_path, snake_case};
 use crate::model::{Column, Field, Function, Integer, Module, NamedType, Table, Ty};
 
 /// Words that cannot be identifiers, in any edition up to 2024.
@@ -14,6 +14,41 @@ const KEYWORDS: [&str; 52] = [
 
 /// Keywords that cannot even be raw identifiers.
 const NEVER_RAW: [&str; 5] = ["Self", "self", "super", "crate", "_"];
+
+/// Types and traits of the standard library that generated code needs by their short names or for
+/// their methods, also what the client crate's derives make; a type of that name would hide them.
+const NEEDED_ITEMS: [&str; 14] = [
+    "Box", "Clone", "Default", "FnMut", "FnOnce", "From", "Into", "Iterator", "Option", "Result",
+    "Send", "String", "TryFrom", "Vec",
+];
+
+/// What every root has.
+const ROOT_ITEMS: [&str; 15] = [
+    "AppliedDiff",
+    "DbConnection",
+    "DbUpdate",
+    "ErrorContext",
+    "EventContext",
+    "ProcedureEventContext",
+    "Reducer",
+    "ReducerEventContext",
+    "RemoteDbContext",
+    "RemoteModule",
+    "RemoteProcedures",
+    "RemoteReducers",
+    "RemoteTables",
+    "SubscriptionEventContext",
+    "SubscriptionHandle",
+];
+
+/// What every submodule has.
+const SUBMODULE_ITEMS: [&str; 4] = ["Procedures", "QueryTables", "Reducers", "Tables"];
+
+/// Names in lower case that generated code takes for types and crates.
+const NEEDED_LOWER_CASE: [&str; 19] = [
+    "bool", "char", "core", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "std", "str",
+    "u8", "u16", "u32", "u64", "u128", "usize",
+];
 
 /// `name`, made an identifier if it is a keyword.
 pub(super) fn escape(name: String) -> String {
@@ -50,8 +85,67 @@ pub(super) fn module_file(segment: &str) -> String {
     }
 }
 
-pub(super) fn type_name(ty: &NamedType) -> String {
-    escape(pascal_path(&ty.segments))
+/// A type that would hide something that the bindings need gets `_` at its end: no other type
+/// has that, since words are put together without it.
+pub(super) fn type_name(module: &Module, ty: &NamedType) -> String {
+    let name = escape(pascal_path(&ty.segments));
+    let items: &[&str] = match module.path.is_empty() {
+        true => &ROOT_ITEMS,
+        false => &SUBMODULE_ITEMS,
+    };
+    let is_needed = items.iter().chain(&NEEDED_ITEMS).any(|item| *item == name);
+    if is_needed { format!("{name}_") } else { name }
+}
+
+/// A name that is put together from another, unless the module has a type of that name.
+pub(super) fn composed(module: &Module, name: String) -> String {
+    if has_type(module, &name) {
+        format!("{name}_")
+    } else {
+        name
+    }
+}
+
+fn has_type(module: &Module, name: &str) -> bool {
+    module.types.iter().any(|ty| type_name(module, ty) == name)
+}
+
+/// What begins with a table's name and ends with `suffix`.
+pub(super) fn of_table(module: &Module, table: &Table, suffix: &str) -> String {
+    composed(module, format!("{}{suffix}", pascal_case(&table.accessor)))
+}
+
+/// The struct that gives access to a table's rows.
+pub(super) fn table_handle(module: &Module, table: &Table) -> String {
+    of_table(module, table, "TableHandle")
+}
+
+/// The struct of a function's arguments.
+pub(super) fn function_args(module: &Module, function: &Function) -> String {
+    composed(module, format!("{}Args", pascal_case(&function.accessor)))
+}
+
+/// The trait with a function's methods. Applications import it with everything else, so what
+/// counts is that its name hides nothing.
+pub(super) fn function_trait(module: &Module, function: &Function) -> String {
+    let name = snake(&function.accessor);
+    let is_file = files(module).contains(&name);
+    if is_file || NEEDED_LOWER_CASE.contains(&name.as_str()) {
+        format!("{}_", name.trim_start_matches("r#"))
+    } else {
+        name
+    }
+}
+
+/// All files and directories of a module, without extension, in no order.
+pub(super) fn files(module: &Module) -> Vec<String> {
+    let mut files: Vec<String> = module.types.iter().map(type_file).collect();
+    files.extend(module.tables.iter().map(table_file));
+    files.extend(module.reducers.iter().map(reducer_file));
+    files.extend(module.procedures.iter().map(procedure_file));
+    let segments = module.submodules.iter().filter_map(|sub| sub.path.last());
+    files.extend(segments.map(|segment| module_file(segment)));
+    files
 }
 
 /// The file of a type, without extension.
@@ -73,7 +167,7 @@ pub(super) fn procedure_file(procedure: &Function) -> String {
 }
 
 pub(super) fn row_type(module: &Module, table: &Table) -> String {
-    type_name(module.named(table.row))
+    type_name(module, module.named(table.row))
 }
 
 pub(super) fn column(column: &Column) -> String {
@@ -112,36 +206,18 @@ pub(super) fn ty(module: &Module, ty: &Ty, prefix: &str) -> String {
         Ty::Integer(integer) => integer_type(*integer),
         Ty::F32 => "f32".to_owned(),
         Ty::F64 => "f64".to_owned(),
-        Ty::String => prelude(module, "String", "std::string::String"),
-        Ty::Bytes => format!("{}<u8>", prelude(module, "Vec", "std::vec::Vec")),
-        Ty::Array(element) => {
-            let vec = prelude(module, "Vec", "std::vec::Vec");
-            format!("{vec}<{}>", nested(element))
-        }
-        Ty::Option(some) => {
-            let option = prelude(module, "Option", "std::option::Option");
-            format!("{option}<{}>", nested(some))
-        }
-        Ty::Result(ok, err) => {
-            let result = prelude(module, "Result", "std::result::Result");
-            format!("{result}<{}, {}>", nested(ok), nested(err))
-        }
+        Ty::String => "String".to_owned(),
+        Ty::Bytes => "Vec<u8>".to_owned(),
+        Ty::Array(element) => format!("Vec<{}>", nested(element)),
+        Ty::Option(some) => format!("Option<{}>", nested(some)),
+        Ty::Result(ok, err) => format!("Result<{}, {}>", nested(ok), nested(err)),
         Ty::Identity => "__sdk::Identity".to_owned(),
         Ty::ConnectionId => "__sdk::ConnectionId".to_owned(),
         Ty::Timestamp => "__sdk::Timestamp".to_owned(),
         Ty::TimeDuration => "__sdk::TimeDuration".to_owned(),
         Ty::Uuid => "__sdk::Uuid".to_owned(),
         Ty::ScheduleAt => "__sdk::ScheduleAt".to_owned(),
-        Ty::Named(position) => format!("{prefix}{}", type_name(module.named(*position))),
-    }
-}
-
-/// A type of the standard library, by its full path if the module has a type of that name.
-fn prelude(module: &Module, short: &str, full: &str) -> String {
-    if module.types.iter().any(|ty| type_name(ty) == short) {
-        full.to_owned()
-    } else {
-        short.to_owned()
+        Ty::Named(position) => format!("{prefix}{}", type_name(module, module.named(*position))),
     }
 }
 
@@ -167,7 +243,8 @@ pub(super) fn imports<'t>(
     positions.retain(|position| Some(*position) != skip);
     let import = |position: &usize| {
         let ty = module.named(*position);
-        format!("use super::{}::{};", type_file(ty), type_name(ty))
+        let name = type_name(module, ty);
+        format!("use super::{}::{name};", type_file(ty))
     };
     positions.iter().map(import).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{Context, names};
 use crate::GenerateError;
-use crate::case::{pascal_case, quoted};
+use crate::case::quoted;
 use crate::code::{Code, Files};
 use crate::model::Module;
 
@@ -44,7 +44,7 @@ pub(super) fn exports(code: &mut Code, module: &Module) {
     let (mut mods, mut uses) = (Vec::new(), Vec::new());
     for ty in &module.types {
         let file = names::type_file(ty);
-        uses.push(format!("pub use {file}::{};", names::type_name(ty)));
+        uses.push(format!("pub use {file}::{};", names::type_name(module, ty)));
         mods.push(file);
     }
     for table in &module.tables {
@@ -55,20 +55,16 @@ pub(super) fn exports(code: &mut Code, module: &Module) {
     for reducer in &module.reducers {
         let file = names::reducer_file(reducer);
         if is_root {
-            uses.push(format!(
-                "pub use {file}::{};",
-                names::snake(&reducer.accessor)
-            ));
+            let name = names::function_trait(module, reducer);
+            uses.push(format!("pub use {file}::{name};"));
         }
         mods.push(file);
     }
     for procedure in &module.procedures {
         let file = names::procedure_file(procedure);
         if is_root {
-            uses.push(format!(
-                "pub use {file}::{};",
-                names::snake(&procedure.accessor)
-            ));
+            let name = names::function_trait(module, procedure);
+            uses.push(format!("pub use {file}::{name};"));
         }
         mods.push(file);
     }
@@ -96,13 +92,13 @@ pub(super) fn last(module: &Module) -> &str {
 fn tables(code: &mut Code, module: &Module) {
     code.block("impl<'ctx> Tables<'ctx>", |code| {
         for table in &module.tables {
-            let handle = format!("{}TableHandle", pascal_case(&table.accessor));
+            let handle = names::table_handle(module, table);
             code.line(format_args!("/// The table `{}`.", table.wire_name));
             let method = names::snake(&table.accessor);
             code.block(
                 format_args!("pub fn {method}(&self) -> {handle}<'ctx>"),
                 |code| {
-                    code.line(format_args!("{handle}::new(self.root)"));
+                    code.line(format_args!("{handle}::__new(self.root)"));
                 },
             );
         }

@@ -18,8 +18,8 @@ pub(super) fn generate(context: Context<'_>, files: &mut Files) -> Result<(), Ge
 struct Handle<'a> {
     context: Context<'a>,
     table: &'a Table,
-    /// In Pascal case.
-    name: String,
+    /// The struct that gives access to the rows.
+    handle: String,
     /// The method.
     method: String,
     row: String,
@@ -32,7 +32,7 @@ impl<'a> Handle<'a> {
         Handle {
             context,
             table,
-            name: pascal_case(&table.accessor),
+            handle: names::table_handle(context.module, table),
             method: names::snake(&table.accessor),
             row: names::row_type(context.module, table),
             wire_name: quoted(&table.wire_name),
@@ -83,10 +83,16 @@ impl<'a> Handle<'a> {
         has_updates(self.context, self.table)
     }
 
+    /// What begins with the table's name and ends with `suffix`.
+    fn named(&self, suffix: &str) -> String {
+        names::of_table(self.context.module, self.table, suffix)
+    }
+
     fn structs(&self, code: &mut Code) {
         let Handle {
-            name, row, root, ..
+            handle, row, root, ..
         } = self;
+        let accessor = self.named("TableAccessor");
         let kind = if self.table.is_view { "view" } else { "table" };
         code.line(format_args!(
             "/// The client's copy of the {kind} `{}`.\n\
@@ -94,17 +100,17 @@ impl<'a> Handle<'a> {
              /// Get one with [`{}`](Self) of a connection's or context's `db`.",
             self.table.wire_name, self.method
         ));
-        code.block(format_args!("pub struct {name}TableHandle<'ctx>"), |code| {
+        code.block(format_args!("pub struct {handle}<'ctx>"), |code| {
             code.line(format_args!("imp: __sdk::TableHandle<{row}>,"));
             code.line(format_args!(
                 "ctx: std::marker::PhantomData<&'ctx {root}::RemoteTables>,"
             ));
         });
         code.blank();
-        code.block(format_args!("impl<'ctx> {name}TableHandle<'ctx>"), |code| {
-            let head = format!("pub(super) fn new(tables: &'ctx {root}::RemoteTables) -> Self");
+        code.block(format_args!("impl<'ctx> {handle}<'ctx>"), |code| {
+            let head = format!("pub(super) fn __new(tables: &'ctx {root}::RemoteTables) -> Self");
             code.block(head, |code| {
-                code.block(format_args!("{name}TableHandle"), |code| {
+                code.block(format_args!("{handle}"), |code| {
                     code.line(format_args!(
                         "imp: tables.imp.get_table::<{row}>({}),",
                         self.wire_name
@@ -118,18 +124,17 @@ impl<'a> Handle<'a> {
             "/// The table `{}` as a type.",
             self.table.wire_name
         ));
-        code.line(format_args!("pub struct {name}TableAccessor;"));
+        code.line(format_args!("pub struct {accessor};"));
         code.blank();
-        let head =
-            format!("impl __sdk::TableAccessor<{root}::RemoteTables> for {name}TableAccessor");
+        let head = format!("impl __sdk::TableAccessor<{root}::RemoteTables> for {accessor}");
         code.block(head, |code| {
             code.line(format_args!("type Row = {row};"));
             code.line(format_args!(
-                "type Handle<'db> = {name}TableHandle<'db> where {root}::RemoteTables: 'db;"
+                "type Handle<'db> = {handle}<'db> where {root}::RemoteTables: 'db;"
             ));
             let head = format!("fn get<'db>(db: &'db {root}::RemoteTables) -> Self::Handle<'db>");
             code.block(head, |code| {
-                code.line(format_args!("{name}TableHandle::new(db)"));
+                code.line(format_args!("{handle}::__new(db)"));
             });
         });
         let mut ids = vec!["Insert"];
@@ -142,7 +147,8 @@ impl<'a> Handle<'a> {
         for id in ids {
             code.blank();
             code.line(format_args!(
-                "pub struct {name}{id}CallbackId(__sdk::CallbackId);"
+                "pub struct {}(__sdk::CallbackId);",
+                self.named(&format!("{id}CallbackId"))
             ));
         }
     }
@@ -152,25 +158,23 @@ impl<'a> Handle<'a> {
         if !self.context.module.path.is_empty() {
             return;
         }
-        let Handle { name, method, .. } = self;
+        let Handle { handle, method, .. } = self;
+        let access = self.named("TableAccess");
         code.blank();
         code.line(format_args!(
             "/// Gives access to the table `{}`.",
             self.table.wire_name
         ));
         code.line("#[allow(non_camel_case_types)]");
-        code.block(format_args!("pub trait {name}TableAccess"), |code| {
-            code.line(format_args!("fn {method}(&self) -> {name}TableHandle<'_>;"));
+        code.block(format_args!("pub trait {access}"), |code| {
+            code.line(format_args!("fn {method}(&self) -> {handle}<'_>;"));
         });
         code.blank();
-        let head = format!("impl {name}TableAccess for super::RemoteTables");
+        let head = format!("impl {access} for super::RemoteTables");
         code.block(head, |code| {
-            code.block(
-                format_args!("fn {method}(&self) -> {name}TableHandle<'_>"),
-                |code| {
-                    code.line(format_args!("{name}TableHandle::new(self)"));
-                },
-            );
+            code.block(format_args!("fn {method}(&self) -> {handle}<'_>"), |code| {
+                code.line(format_args!("{handle}::__new(self)"));
+            });
         });
     }
 
@@ -215,10 +219,7 @@ impl<'a> Handle<'a> {
     }
 
     fn implement(&self, code: &mut Code, name: &str, body: impl FnOnce(&mut Code)) {
-        let head = format!(
-            "impl<'ctx> __sdk::{name} for {}TableHandle<'ctx>",
-            self.name
-        );
+        let head = format!("impl<'ctx> __sdk::{name} for {}<'ctx>", self.handle);
         code.block(head, body);
     }
 
@@ -240,7 +241,7 @@ impl<'a> Handle<'a> {
 
     /// Adding and removing callbacks of one kind.
     fn callbacks(&self, code: &mut Code, kind: &str, method: &str, rows: &str) {
-        let id = format!("{}{kind}CallbackId", self.name);
+        let id = self.named(&format!("{kind}CallbackId"));
         // These traits take the context's type from the trait they extend.
         let context = format!("{}::EventContext", self.root);
         let rows = rows.replace("Self::Row", &self.row);
@@ -266,11 +267,11 @@ impl<'a> Handle<'a> {
 
     fn unique(&self, code: &mut Code, position: usize) {
         let Handle {
-            name, row, root, ..
+            handle, row, root, ..
         } = self;
         let column = self.table.column(position);
         let method = names::column(column);
-        let unique = format!("{name}{}Unique", pascal_case(&column.accessor));
+        let unique = self.named(&format!("{}Unique", pascal_case(&column.accessor)));
         let ty = names::ty(self.context.module, &column.ty, "");
         code.blank();
         code.line(format_args!(
@@ -286,7 +287,7 @@ impl<'a> Handle<'a> {
             ));
         });
         code.blank();
-        code.block(format_args!("impl<'ctx> {name}TableHandle<'ctx>"), |code| {
+        code.block(format_args!("impl<'ctx> {handle}<'ctx>"), |code| {
             code.line(format_args!("/// The unique column `{}`.", column.name));
             code.block(
                 format_args!("pub fn {method}(&self) -> {unique}<'ctx>"),

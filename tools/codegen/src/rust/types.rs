@@ -29,7 +29,7 @@ fn type_file(context: Context<'_>, position: usize, ty: &NamedType) -> Code {
     if !imports.is_empty() {
         code.blank();
     }
-    let name = names::type_name(ty);
+    let name = names::type_name(module, ty);
     let derives = match ty.shape {
         Shape::PlainEnum(_) => "Clone, PartialEq, Debug, Copy, Eq, Hash",
         Shape::Product(_) | Shape::Sum(_) => "Clone, PartialEq, Debug",
@@ -100,11 +100,12 @@ fn member_type(module: &Module, owner: usize, ty: &Ty) -> String {
 }
 
 fn columns(code: &mut Code, module: &Module, name: &str, table: &Table) {
+    let columns = names::composed(module, format!("{name}Cols"));
     code.blank();
     code.line(format_args!(
         "/// The columns of `{name}`, for the query builder."
     ));
-    code.block(format_args!("pub struct {name}Cols"), |code| {
+    code.block(format_args!("pub struct {columns}"), |code| {
         for column in &table.columns {
             let ty = names::ty(module, &column.ty, "");
             code.line(format_args!(
@@ -116,9 +117,9 @@ fn columns(code: &mut Code, module: &Module, name: &str, table: &Table) {
     code.blank();
     let head = format!("impl __sdk::__query_builder::HasCols for {name}");
     code.block(head, |code| {
-        code.line(format_args!("type Cols = {name}Cols;"));
+        code.line(format_args!("type Cols = {columns};"));
         code.block("fn cols(table_name: &'static str) -> Self::Cols", |code| {
-            code.block(format_args!("{name}Cols"), |code| {
+            code.block(format_args!("{columns}"), |code| {
                 for column in &table.columns {
                     code.line(format_args!(
                         "{}: __sdk::__query_builder::Col::new(table_name, {}),",
@@ -133,11 +134,12 @@ fn columns(code: &mut Code, module: &Module, name: &str, table: &Table) {
 
 fn indexed_columns(code: &mut Code, module: &Module, name: &str, table: &Table) {
     let columns = table.indexed_columns();
+    let ix_columns = names::composed(module, format!("{name}IxCols"));
     code.blank();
     code.line(format_args!(
         "/// The columns of `{name}` with an index of their own, for joins."
     ));
-    code.block(format_args!("pub struct {name}IxCols"), |code| {
+    code.block(format_args!("pub struct {ix_columns}"), |code| {
         for position in &columns {
             let column = table.column(*position);
             let ty = names::ty(module, &column.ty, "");
@@ -150,11 +152,11 @@ fn indexed_columns(code: &mut Code, module: &Module, name: &str, table: &Table) 
     code.blank();
     let head = format!("impl __sdk::__query_builder::HasIxCols for {name}");
     code.block(head, |code| {
-        code.line(format_args!("type IxCols = {name}IxCols;"));
+        code.line(format_args!("type IxCols = {ix_columns};"));
         code.block(
             "fn ix_cols(table_name: &'static str) -> Self::IxCols",
             |code| {
-                code.block(format_args!("{name}IxCols"), |code| {
+                code.block(format_args!("{ix_columns}"), |code| {
                     for position in &columns {
                         let column = table.column(*position);
                         code.line(format_args!(
