@@ -39,6 +39,14 @@ fn tasks() -> impl Iterator<Item = String> {
         .map(|task| task.path().display().to_string())
 }
 
+/// A callback that counts.
+fn counter(seen: &Arc<AtomicU64>) -> impl Fn() + Send + use<> {
+    let seen = seen.clone();
+    move || {
+        seen.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 macro_rules! measure {
     ($sdk:ident, $bindings:ident, $server:expr, $database:expr, $rows:expr) => {{
         use $bindings::*;
@@ -50,16 +58,13 @@ macro_rules! measure {
             .build()
             .expect("a connection");
         let seen = Arc::new(AtomicU64::new(0));
+        let [inserted, updated, deleted, applied] = [(); 4].map(|()| counter(&seen));
         let sheep = conn.db.sheep();
-        let count = seen.clone();
-        sheep.on_insert(move |_, _| drop(count.fetch_add(1, Ordering::Relaxed)));
-        let count = seen.clone();
-        sheep.on_update(move |_, _, _| drop(count.fetch_add(1, Ordering::Relaxed)));
-        let count = seen.clone();
-        sheep.on_delete(move |_, _| drop(count.fetch_add(1, Ordering::Relaxed)));
-        let applied = seen.clone();
+        sheep.on_insert(move |_, _| inserted());
+        sheep.on_update(move |_, _, _| updated());
+        sheep.on_delete(move |_, _| deleted());
         conn.subscription_builder()
-            .on_applied(move |_| drop(applied.fetch_add(1, Ordering::Relaxed)))
+            .on_applied(move |_| applied())
             .subscribe(["SELECT * FROM sheep"]);
         let wait = |target: u64| {
             while seen.load(Ordering::Relaxed) < target {
@@ -98,7 +103,9 @@ fn main() {
     let [server, database, rest @ ..] = &arguments[..] else {
         panic!("cost SERVER DATABASE [ROWS]");
     };
-    let rows: u32 = rest.first().map_or(50_000, |rows| rows.parse().expect("a number"));
+    let rows: u32 = rest
+        .first()
+        .map_or(50_000, |rows| rows.parse().expect("a number"));
     println!("microseconds a row    insert     update     delete");
     for _ in 0..2 {
         measure!(spacetimedb_sdk, official, server.as_str(), database, rows);

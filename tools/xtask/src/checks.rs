@@ -28,7 +28,7 @@ const OWN_MODULES_VARIABLE: &str = "SPACETIME_OWN_MODULES_DIR";
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("set up", setup::everything),
     ("format", format),
     ("tidy", || tidy::check(&repository_folder())),
@@ -41,6 +41,7 @@ const STEPS: [Step; 13] = [
     ("tests", tests),
     ("tests, own library", tests_with_own_library),
     ("planted bugs", planted_bugs),
+    ("official Rust client", official_rust_client),
     ("TypeScript client", typescript_client),
     ("documentation", documentation),
     ("fuzz targets", fuzz::all_for_a_minute),
@@ -171,7 +172,8 @@ fn planted_bugs() -> Result<()> {
         .args(["--test", "planted_defects"]))
 }
 
-/// The scenarios with SpacetimeDB's own client crate, which is built for this alone.
+/// The scenarios with SpacetimeDB's own client crate, and bindings with difficult names compiled
+/// for it. The crate and what it needs are built for this alone, minutes the first time.
 pub fn official_rust_client() -> Result<()> {
     setup::build_modules()?;
     if !setup::has_openssl() {
