@@ -11,6 +11,9 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Covers publishing, and a reducer that touches a million rows on a slow build.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(600);
+/// A connection that was idle for longer is not used again: servers close theirs after half a
+/// minute, and nothing here would notice before a request is lost on it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an error's text is shown.
 const ERROR_CHARS_MAX: usize = 2000;
 
@@ -64,7 +67,10 @@ impl Http {
         );
         let mut http = Self {
             runtime: Builder::new_current_thread().enable_all().build()?,
-            client: Client::builder().timeout(REQUEST_TIMEOUT).build()?,
+            client: Client::builder()
+                .timeout(REQUEST_TIMEOUT)
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .build()?,
             base,
             token: token.unwrap_or_default().to_owned(),
         };

@@ -2,18 +2,16 @@
 //!
 //! Invariants
 //!   * A change keeps comments, unknown keys and the order of what was there.
-//!   * Readers see the old file or the new one, never a part. Two writers wait for each other, so
-//!     neither change is lost.
-//!   * Only the owner can read the file: it holds a token.
+//!   * It is a private file: it holds a token.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use crate::output::note;
+use crate::private_file::Edit;
+use crate::server_tokens::ServerTokens;
 
 #[cfg(test)]
 mod tests;
@@ -115,6 +113,11 @@ impl CliToml {
     pub(crate) fn update(&mut self, edit: impl FnOnce(&mut CliToml) -> Result<()>) -> Result<()> {
         *self = change(&self.path, edit)?;
         Ok(())
+    }
+
+    /// The logins that servers have issued.
+    pub(crate) fn server_tokens(&self) -> Result<ServerTokens> {
+        ServerTokens::load(&self.path)
     }
 
     pub(crate) fn default_server(&self) -> Option<String> {
@@ -236,45 +239,17 @@ impl CliToml {
 /// Reads, edits and replaces the file while no other process does.
 fn change(path: &Path, edit: impl FnOnce(&mut CliToml) -> Result<()>) -> Result<CliToml> {
     let cannot = || format!("cannot save the config file {}", path.display());
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).with_context(cannot)?;
-    }
-    let lock = File::options()
-        .create(true)
-        .append(true)
-        .open(path.with_extension("toml.lock"))
-        .with_context(cannot)?;
-    // Held for the moment of one save; released when the file is closed.
-    lock.lock().with_context(cannot)?;
+    let private = Edit::begin(path).with_context(cannot)?;
     let mut file = match CliToml::load_if_there(path)? {
         Some(file) => file,
         None => CliToml::parse(path, INITIAL)?,
     };
     edit(&mut file)?;
-    let fresh = path.with_extension("toml.new");
-    write_private(&fresh, &file.document.to_string()).with_context(cannot)?;
-    std::fs::rename(&fresh, path).with_context(cannot)?;
+    private
+        .replace(&file.document.to_string())
+        .with_context(cannot)?;
     note(format_args!("Saving config to {}.", path.display()));
     Ok(file)
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    // One left over from a crash may have other permissions.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_data()
 }
 
 fn entry(table: &Table) -> Result<ServerEntry> {

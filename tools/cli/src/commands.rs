@@ -24,3 +24,4 @@ pub(crate) mod sql;
 pub(crate) mod start;
 pub(crate) mod subscribe;
 pub(crate) mod top;
+pub(crate) mod version;

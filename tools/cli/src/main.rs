@@ -11,11 +11,13 @@ mod env_local;
 mod line_editor;
 mod output;
 mod paths;
+mod private_file;
 mod progress_bar;
 mod project;
 mod prompt;
 mod schema;
 mod server_address;
+mod server_tokens;
 mod session;
 mod similar;
 mod templates;
@@ -32,7 +34,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use commands::{
     backup, build, call, commitlog, database, describe, dev, extract_schema, generate, init, list,
     login, logs, mcp, publish, replay, restore, server, shell, snapshot, sql, start, subscribe,
-    top,
+    top, version,
 };
 use paths::Paths;
 
@@ -127,7 +129,7 @@ enum Command {
     /// Print the manual page of this program, or of a command
     Man(shell::ManArguments),
     /// Show the version of this program
-    Version,
+    Version(version::VersionArguments),
     /// Print the definition of a module's program as JSON
     #[command(hide = true)]
     ExtractSchema(extract_schema::ExtractSchemaArguments),
@@ -164,10 +166,7 @@ fn run(paths: &Paths, command: &Command) -> Result<()> {
         Command::Generate(arguments) => generate::run(arguments),
         Command::Completions(arguments) => shell::completions(Arguments::command(), arguments),
         Command::Man(arguments) => shell::man(Arguments::command(), arguments),
-        Command::Version => {
-            shell::version(LONG_VERSION);
-            Ok(())
-        }
+        Command::Version(arguments) => version::run(LONG_VERSION, arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -210,7 +209,7 @@ async fn talk(paths: &Paths, command: &Command) -> Result<()> {
         | Command::Generate(_)
         | Command::Completions(_)
         | Command::Man(_)
-        | Command::Version => {
+        | Command::Version(_) => {
             unreachable!("these need no server and were done before")
         }
     }

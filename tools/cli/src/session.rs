@@ -65,7 +65,9 @@ impl Session {
         if who == As::Anonymous {
             return Ok(session);
         }
-        session.token = match file.token() {
+        let own = file.server_tokens()?;
+        let own = own.get(&session.url).map(str::to_owned);
+        session.token = match own.or_else(|| file.token()) {
             Some(token) => Some(token),
             None if !yes && !server_address::is_local(&session.url) && web_login::wanted()? => {
                 let token = web_login::log_in(web_login::AUTH_HOST, true, &mut file).await?;
@@ -99,7 +101,7 @@ impl Session {
             "This login is for the server at {} only; others do not know it.",
             self.url
         ));
-        save_login(file, &token)?;
+        save_server_login(file, &self.url, &token)?;
         Ok(token)
     }
 
@@ -218,18 +220,39 @@ pub(crate) async fn refuse_failure(answer: Response) -> Result<Response> {
     }
 }
 
-/// Saves a token and tells whose it is.
+/// Saves a token for all servers and tells whose it is.
 pub(crate) fn save_login(file: &mut CliToml, token: &str) -> Result<()> {
+    file.server_tokens()?.clear()?;
+    set_token(file, token)?;
+    tell_login(token);
+    Ok(())
+}
+
+/// Saves a token that only the server at `url` knows. Without a login with an account it is also
+/// the one that is tried elsewhere, since a server can have several addresses.
+fn save_server_login(file: &mut CliToml, url: &str, token: &str) -> Result<()> {
+    let mut tokens = file.server_tokens()?;
+    if file.token().is_none_or(|old| tokens.holds(&old)) {
+        set_token(file, token)?;
+    }
+    tokens.set(url, token)?;
+    tell_login(token);
+    Ok(())
+}
+
+fn set_token(file: &mut CliToml, token: &str) -> Result<()> {
     file.update(|file| {
         file.set_web_session(None);
         file.set_token(Some(token));
         Ok(())
-    })?;
+    })
+}
+
+fn tell_login(token: &str) {
     match identity_of(token) {
         Ok(identity) => say(format_args!("Logged in with identity {identity}")),
         Err(_) => say("Token saved."),
     }
-    Ok(())
 }
 
 /// The identity, in hex, that a token is for, as it says itself.

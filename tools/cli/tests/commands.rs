@@ -3,6 +3,7 @@
 mod harness;
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use harness::{Server, binary, module_path};
@@ -69,6 +70,14 @@ fn versions_and_help_go_to_stdout() {
     assert_eq!(said("-V"), format!("spacetime {version}\n"));
     assert!(said("--version").contains(&format!("spacetimedb tool version {version}; ")));
     assert!(said("version").starts_with("Path: "));
+    let list = Command::new(binary()).args(["version", "list"]).output();
+    let list = String::from_utf8(list.unwrap().stdout).unwrap();
+    assert_eq!(list, format!("{version} (current)\n"));
+    let install = Command::new(binary())
+        .args(["version", "install", "9.9.9", "--use", "-y"])
+        .output()
+        .unwrap();
+    assert_eq!(status(&install), Some(1), "{}", stderr(&install));
     let help = said("--help");
     for command in [
         "publish",
@@ -137,6 +146,52 @@ fn servers_are_added_pinged_and_removed() {
         .unwrap();
     assert_eq!(status(&away), Some(1));
     assert!(stderr(&away).contains("Caused by:"), "{}", stderr(&away));
+}
+
+/// Who a command is at a server.
+fn who(server: &Server, config: &Path) -> String {
+    let output = Command::new(binary())
+        .arg("--config-path")
+        .arg(config)
+        .args(["list", "--server", &server.url(), "--yes"])
+        .output()
+        .unwrap();
+    assert_eq!(status(&output), Some(0), "{}", stderr(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let last = said.lines().last().unwrap();
+    let identity = last.strip_prefix("No databases found for ").unwrap();
+    identity.trim_end_matches('.').to_owned()
+}
+
+#[test]
+fn every_server_has_its_own_login() {
+    let (first, second) = (Server::start(), Server::start());
+    let config = first.config_path();
+    let cli = |arguments: &[&str]| first.cli_ok(arguments);
+    let account = first.new_login();
+    // A login with an account is for all servers, and stays when a server issues one.
+    cli(&["login", "--token", &account.token]);
+    assert_eq!(who(&first, &config), account.identity);
+    cli(&["login", "--server-issued-login", &second.url()]);
+    assert_eq!(who(&first, &config), account.identity);
+    let other = who(&second, &config);
+    assert_ne!(other, account.identity);
+    let shown = cli(&["login", "show"]);
+    let expected = format!(
+        "You are logged in as {}\nAt {} you are {other}\n",
+        account.identity,
+        second.url()
+    );
+    assert_eq!(shown, expected);
+    // Without an account the login that the last server issued is the one that is shown.
+    cli(&["logout"]);
+    cli(&["login", "--server-issued-login", &second.url()]);
+    let other = who(&second, &config);
+    let shown = cli(&["login", "show"]);
+    assert_eq!(shown, format!("You are logged in as {other}\n"));
+    cli(&["login", "--server-issued-login", &first.url()]);
+    assert_eq!(who(&second, &config), other);
+    assert_ne!(who(&first, &config), other);
 }
 
 #[test]

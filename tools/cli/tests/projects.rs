@@ -251,3 +251,49 @@ fn a_project_is_made_and_names_its_server() {
         "{config}"
     );
 }
+
+#[test]
+fn a_project_can_use_the_sdks_of_a_checkout() {
+    let server = Server::start();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let checkout = here.ancestors().nth(2).unwrap().display().to_string();
+    let init = |name: &str, template: &str, checkout: &str| {
+        let words = ["init", name, "-t", template, "--local", "--non-interactive"];
+        let mut command = server.cli(&words);
+        command.args(["--sdk-path", checkout]).output().unwrap()
+    };
+    let read = |path: &str| std::fs::read_to_string(server.scratch().join(path)).unwrap();
+    assert!(init("rust", "basic-rs", &checkout).status.success());
+    for (manifest, name, package, place) in [
+        (
+            "rust/Cargo.toml",
+            "spacetimedb-sdk",
+            "spacetime-client",
+            "client",
+        ),
+        (
+            "rust/spacetimedb/Cargo.toml",
+            "spacetimedb",
+            "spacetime-module",
+            "module",
+        ),
+    ] {
+        let text = read(manifest);
+        let path = format!("path = \"{checkout}/sdks/rust/{place}\"");
+        let line = text.lines().find(|line| line.contains(&path));
+        let line = line.unwrap_or_else(|| panic!("{manifest}: {text}"));
+        assert!(line.starts_with(&format!("{name} = ")), "{line}");
+        assert!(line.contains(&format!("package = \"{package}\"")), "{line}");
+    }
+    assert!(init("page", "react-ts", &checkout).status.success());
+    let package: Value = serde_json::from_str(&read("page/package.json")).unwrap();
+    assert_eq!(
+        package["dependencies"]["spacetimedb"],
+        format!("file:{checkout}/sdks/typescript")
+    );
+    let elsewhere = server.scratch().display().to_string();
+    let refused = init("other", "basic-rs", &elsewhere);
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert!(text.contains("is not a checkout of this project"), "{text}");
+}

@@ -52,7 +52,7 @@ fn a_second_server_on_the_same_data_is_refused_and_changes_nothing() {
         .call(&owner, "transfers", "seed", json!([7]))
         .unwrap();
     // The first one stands still: whatever changes is the second one's doing.
-    server.signal("STOP");
+    server.stop();
     let before = contents(&server.data_dir());
     assert!(before.len() > 4, "{:?}", before.keys());
     let mut second = server.start_command();
@@ -126,7 +126,6 @@ fn a_killed_server_starts_again_and_still_knows_its_tokens() {
 fn what_cannot_be_done_is_refused_at_the_start() {
     let server = Server::start();
     for (argument, status) in [
-        ("--in-memory", 1),
         ("--pg-port=5432", 1),
         ("--jwt-pub-key-path=x", 2),
         ("--call-time-limit=-1", 1),
@@ -135,6 +134,36 @@ fn what_cannot_be_done_is_refused_at_the_start() {
         let output = server.start_command().arg(argument).output().unwrap();
         assert_eq!(output.status.code(), Some(status), "{argument}");
     }
+}
+
+#[test]
+fn databases_in_memory_are_gone_with_the_server() {
+    if !Path::new("/dev/shm").is_dir() {
+        eprintln!("SKIPPED: this machine has no memory file system");
+        return;
+    }
+    let mut server = Server::start_with(&["--in-memory"]);
+    let folder = PathBuf::from(format!("/dev/shm/spacetime-in-memory-{}", server.pid()));
+    assert!(folder.join("replicas").is_dir());
+    assert!(!server.data_dir().join("replicas").exists());
+    let owner = server.new_login();
+    server.publish(&owner, "transfers", &module("transfers"));
+    server
+        .call(&owner, "transfers", "seed", json!([7]))
+        .unwrap();
+    let count = "SELECT COUNT(*) AS n FROM account";
+    assert_eq!(server.rows(&owner, "transfers", count), [json!([7])]);
+    assert!(server.terminate().success(), "{}", server.log());
+    assert!(!folder.exists());
+    // What a killed one has left goes when the next one starts.
+    server.restart();
+    let killed = PathBuf::from(format!("/dev/shm/spacetime-in-memory-{}", server.pid()));
+    assert!(server.sql(&owner, "transfers", count).is_err());
+    server.kill();
+    assert!(killed.exists());
+    server.restart();
+    assert!(!killed.exists());
+    assert!(server.terminate().success(), "{}", server.log());
 }
 
 #[test]

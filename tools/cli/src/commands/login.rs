@@ -57,8 +57,7 @@ pub(crate) struct LogoutArguments {
 pub(crate) async fn login(paths: &Paths, arguments: &LoginArguments) -> Result<()> {
     let mut file = CliToml::load(&paths.cli_toml()?)?;
     if let Some(LoginCommand::Show { token }) = arguments.show {
-        show(&file, token);
-        return Ok(());
+        return show(&file, token);
     }
     if let Some(token) = &arguments.token {
         return save_login(&mut file, token.trim());
@@ -92,6 +91,7 @@ async fn forget(file: &mut CliToml, auth_host: &str) -> Result<()> {
         web_login::log_out(auth_host, &session).await;
     }
     let token = file.token().unwrap_or_default();
+    file.server_tokens()?.clear()?;
     file.update(|file| {
         file.set_web_session(None);
         file.set_token(None);
@@ -104,20 +104,29 @@ async fn forget(file: &mut CliToml, auth_host: &str) -> Result<()> {
     Ok(())
 }
 
-fn show(file: &CliToml, with_token: bool) {
-    let login = file.token().map(|token| (identity_of(&token), token));
-    match login {
-        Some((identity, token)) => {
-            match identity {
-                Ok(identity) => say(format_args!("You are logged in as {identity}")),
-                Err(_) => say("You are logged in, with a token that does not say who it is for"),
-            }
-            if with_token {
-                say(format_args!(
-                    "Your auth token (don't share this!) is {token}"
-                ));
-            }
-        }
-        None => say("You are not logged in. Run `spacetime login` to log in."),
+fn show(file: &CliToml, with_token: bool) -> Result<()> {
+    let Some(token) = file.token() else {
+        say("You are not logged in. Run `spacetime login` to log in.");
+        return Ok(());
+    };
+    match identity_of(&token) {
+        Ok(identity) => say(format_args!("You are logged in as {identity}")),
+        Err(_) => say("You are logged in, with a token that does not say who it is for"),
     }
+    if with_token {
+        say(format_args!(
+            "Your auth token (don't share this!) is {token}"
+        ));
+    }
+    let tokens = file.server_tokens()?;
+    for (url, own) in tokens.iter().filter(|(_, own)| *own != token) {
+        match identity_of(own) {
+            Ok(identity) => say(format_args!("At {url} you are {identity}")),
+            Err(_) => say(format_args!("At {url} you have another login")),
+        }
+        if with_token {
+            say(format_args!("Your auth token there is {own}"));
+        }
+    }
+    Ok(())
 }

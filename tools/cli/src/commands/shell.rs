@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::output::{say, say_part};
+use crate::output::say_part;
 
 /// The flags of `completions`.
 #[derive(Debug, Args)]
@@ -81,11 +81,4 @@ fn section(command: &mut Command, name: &str, out: &mut String) {
         let name = format!("{name} {}", inner.get_name());
         section(inner, &name, out);
     }
-}
-
-/// The version of this program, and where it is.
-pub(crate) fn version(long_version: &str) {
-    let program = std::env::current_exe().unwrap_or_default();
-    say(format_args!("Path: {}", program.display()));
-    say(format_args!("spacetime {long_version}"));
 }

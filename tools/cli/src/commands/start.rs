@@ -23,9 +23,11 @@ use crate::paths::Paths;
 use crate::prompt::yes_or_no;
 
 mod config;
+mod memory;
 mod replay_bar;
 
 use config::ServerConfig;
+use memory::MemoryFolder;
 use replay_bar::ReplayBar;
 
 /// What is logged unless `RUST_LOG` or the configuration says otherwise.
@@ -84,8 +86,8 @@ pub(crate) struct StartArguments {
     /// There is one edition
     #[arg(long, hide = true, value_parser = ["standalone"])]
     edition: Option<String>,
-    /// Not supported: everything is on disk
-    #[arg(long, hide = true)]
+    /// Keep databases in memory only: they are gone when the server ends
+    #[arg(long)]
     in_memory: bool,
     /// Accepted for compatibility; memory is not pooled
     #[arg(long = "page_pool_max_size", hide = true, value_name = "SIZE")]
@@ -114,17 +116,29 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     let (private, public) = key_paths(paths, arguments, &config)?;
+    let mut store = config.store();
+    // Removed when the server has ended.
+    let memory = match arguments.in_memory {
+        true => Some(MemoryFolder::make()?),
+        false => None,
+    };
+    if memory.is_some() {
+        MemoryFolder::limit(&mut store);
+    }
     let server = Server {
         listen_addr: listen_addr(paths, arguments)?,
         ask_for_port: !arguments.non_interactive && std::io::stdin().is_terminal(),
         host: HostConfig {
-            data_dir,
+            data_dir: match &memory {
+                Some(memory) => memory.path().to_owned(),
+                None => data_dir,
+            },
             call_limits: call_limits(arguments, &config)?,
             compile: config.compile()?,
             logs: config.module_logs()?,
             databases: config.databases()?,
             outbound_http: config.outbound_http()?,
-            store: config.store(),
+            store,
             read_limits: read_limits(arguments, &config)?,
             client_limits: config.client_limits(),
         },
@@ -136,6 +150,7 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
     let served = runtime.block_on(server.serve());
     // A procedure that computes on is not waited for: what it committed is safe.
     runtime.shutdown_timeout(PROCEDURES_DRAIN_TIMEOUT);
+    drop(memory);
     served
 }
 
@@ -194,9 +209,6 @@ impl Server {
 }
 
 fn refuse_unsupported(arguments: &StartArguments) -> Result<()> {
-    if arguments.in_memory {
-        bail!("--in-memory is not supported: use a --data-dir in a memory file system");
-    }
     if arguments.pg_port.is_some() {
         bail!("--pg-port is not supported: this server has no PostgreSQL listener");
     }

@@ -226,6 +226,32 @@ impl Server {
         assert!(status.success(), "kill -s {name} {pid}: {status}");
     }
 
+    /// SIGSTOP, and the wait until every thread stands still: the signal itself returns before.
+    pub fn stop(&self) {
+        self.signal("STOP");
+        let start = Instant::now();
+        while !self.is_stopped() {
+            assert!(start.elapsed() < STOP_TIMEOUT, "{}", self.log());
+            std::thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else {
+            // Not Linux: nothing to wait for.
+            return true;
+        };
+        tasks.flatten().all(|task| {
+            // A thread that has ended in between does nothing either.
+            let Ok(state) = std::fs::read_to_string(task.path().join("stat")) else {
+                return true;
+            };
+            // The name is in parentheses and may hold anything; the state comes behind it.
+            let state = state.rsplit_once(") ").expect("stat has a name").1;
+            state.starts_with('T')
+        })
+    }
+
     /// SIGTERM, and the wait for the clean end.
     pub fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");

@@ -7,6 +7,7 @@ use serde_json::Value;
 use toml_edit::{DocumentMut, InlineTable, Item, value};
 
 use super::write_json;
+use crate::output::note;
 use crate::templates::{GITIGNORE, LICENSE, MODULE_FOLDER, Template};
 
 /// The packages that people depend on, and where their like is in a checkout of this project: the
@@ -101,7 +102,15 @@ pub(super) fn own_sdks(folder: &Path, checkout: &Path) -> Result<()> {
     edit_package_json(&folder.join("package.json"), |manifest| {
         let (name, place) = TYPESCRIPT_SDK;
         if manifest["dependencies"].get(name).is_some() {
-            let path = format!("file:{}", checkout.join(place).display());
+            let package = checkout.join(place);
+            if !package.join("dist").is_dir() {
+                note(format_args!(
+                    "WARNING: the TypeScript client is not built yet; run `npm ci` and `npm run \
+                     build` in {}",
+                    package.display()
+                ));
+            }
+            let path = format!("file:{}", package.display());
             manifest["dependencies"][name] = Value::from(path);
         }
     })
