@@ -18,6 +18,7 @@ mod proxy;
 mod reconnect;
 mod rows;
 mod server;
+mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -59,6 +59,7 @@ pub struct DbConnectionBuilder<M: SpacetimeModule> {
     uri: Option<Uri>,
     database: Option<String>,
     token: Option<String>,
+    certificates: Option<Arc<[u8]>>,
     compression: Compression,
     confirmed: Option<bool>,
     reconnect: Option<Reconnect>,
@@ -93,6 +94,7 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
             uri: None,
             database: None,
             token: None,
+            certificates: None,
             compression: Compression::default(),
             confirmed: None,
             reconnect: None,
@@ -106,7 +108,8 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
         }
     }
 
-    /// The server, as in `http://127.0.0.1:3000`. Panics if this is no address.
+    /// The server, as in `http://127.0.0.1:3000`; by `https` or `wss` the connection is encrypted.
+    /// Panics if this is no address.
     #[must_use]
     pub fn with_uri<E: Debug>(mut self, uri: impl TryInto<Uri, Error = E>) -> Self {
         let uri = uri.try_into();
@@ -125,6 +128,14 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
     #[must_use]
     pub fn with_token(mut self, token: Option<impl Into<String>>) -> Self {
         self.token = token.map(Into::into);
+        self
+    }
+
+    /// Certificates, as the text of a PEM file, that are trusted beside the authorities that
+    /// browsers trust: for a server whose certificate one has made oneself.
+    #[must_use]
+    pub fn with_trusted_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.certificates = Some(Arc::from(pem.as_ref()));
         self
     }
 
@@ -234,6 +245,7 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
             uri: self.uri.expect("`with_uri` has to be said"),
             database: self.database.expect("`with_database_name` has to be said"),
             token: self.token.map(Arc::from),
+            certificates: self.certificates,
             compression: self.compression,
             confirmed: self.confirmed,
             connection_id: crate::unstable::connection_id(),

@@ -9,6 +9,7 @@
 mod native;
 mod resume;
 mod target;
+mod tls;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::HeaderValue;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -19,14 +20,19 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::{ConnectFailure, SocketEvent, Target};
+use super::{ConnectFailure, SocketEvent, Target, tls};
 use crate::error::InternalError;
 use crate::wire::frame::{FRAME_BYTES_MAX, PROTOCOLS, Version};
 
 /// How long reaching the server may take, up to its consent to a socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-type Stream = WebSocketStream<TcpStream>;
+/// What carries the bytes: TCP as it is, or encrypted.
+trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+type Stream = WebSocketStream<Box<dyn Transport>>;
 
 /// An open socket.
 pub(in crate::connection) struct Socket {
@@ -82,13 +88,11 @@ impl Socket {
 
 async fn connect(target: &Target) -> Result<Socket, ConnectFailure> {
     let request = request(target).map_err(permanent)?;
-    if target.is_secure().map_err(permanent)? {
-        let message = format!("{}: this client does not encrypt connections", target.uri);
-        return Err(permanent(InternalError::new(message)));
-    }
+    let is_secure = target.is_secure().map_err(permanent)?;
     let host = target.uri.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = target.uri.port_u16().unwrap_or(80);
+    let usual_port = if is_secure { 443 } else { 80 };
+    let port = target.uri.port_u16().unwrap_or(usual_port);
     let unreachable = |error| {
         let message = format!("{}: the server cannot be reached", target.uri);
         temporary(InternalError::new(message).with_cause(error))
@@ -97,6 +101,10 @@ async fn connect(target: &Target) -> Result<Socket, ConnectFailure> {
         .await
         .map_err(unreachable)?;
     stream.set_nodelay(true).map_err(unreachable)?;
+    let stream: Box<dyn Transport> = match is_secure {
+        true => Box::new(tls::encrypt(target, host, stream).await?),
+        false => Box::new(stream),
+    };
     let handshake = client_async_with_config(request, stream, Some(config()));
     let (stream, response) = handshake.await.map_err(|error| refused(target, error))?;
     let version = version(&response).map_err(permanent)?;

@@ -15,6 +15,8 @@ pub(in crate::connection) struct Target {
     pub(in crate::connection) uri: Uri,
     pub(in crate::connection) database: String,
     pub(in crate::connection) token: Option<Arc<str>>,
+    /// Trusted beside the usual ones, as PEM.
+    pub(in crate::connection) certificates: Option<Arc<[u8]>>,
     pub(in crate::connection) compression: Compression,
     pub(in crate::connection) confirmed: Option<bool>,
     pub(in crate::connection) connection_id: Option<ConnectionId>,
@@ -75,6 +77,7 @@ mod tests {
             uri: uri.parse().unwrap(),
             database: database.to_owned(),
             token: None,
+            certificates: None,
             compression: Compression::Gzip,
             confirmed: Some(true),
             connection_id: Some(ConnectionId(0x0f)),
