@@ -77,6 +77,13 @@ sdk=
 # shellcheck disable=SC2086
 spacetime init my-app --template "$template" --local --non-interactive $sdk
 cd my-app
+if [ -f package.json ] && [ -n "$sdk" ]; then
+  step "building the TypeScript client"
+  cd "$work/clone/sdks/typescript"
+  npm ci --silent --no-audit --no-fund
+  npm run --silent build
+  cd "$work/my-app"
+fi
 if [ -f package.json ]; then
   step "installing packages"
   npm install --silent --no-audit --no-fund

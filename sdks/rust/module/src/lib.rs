@@ -82,7 +82,7 @@ pub use spacetime_module_macros::{
 pub use spacetime_type::SpacetimeType;
 pub use table::{
     AutoIncOverflow, PointIndex, PointIndexReadOnly, RangedIndex, RangedIndexReadOnly, Table,
-    TryInsertError, UniqueColumn, UniqueColumnReadOnly, UniqueConstraintViolation,
+    TryInsertError, TryUpdateError, UniqueColumn, UniqueColumnReadOnly, UniqueConstraintViolation,
 };
 pub use types::{
     AlgebraicValue, ConnectionId, Identity, ScheduleAt, TableId, TimeDuration, Timestamp, Uuid,

@@ -24,7 +24,9 @@ pub use bounds::{
     Bare, ColumnTerm, IndexScanRangeBounds, PointBounds, PointTerm, RangeTerm, Tuple,
 };
 pub use definition::{IndexAlgorithm, IndexDefinition, ScheduleDefinition, TableDefinition};
-pub use errors::{AutoIncOverflow, MaybeError, TryInsertError, UniqueConstraintViolation};
+pub use errors::{
+    AutoIncOverflow, MaybeError, TryInsertError, TryUpdateError, UniqueConstraintViolation,
+};
 pub use index::{
     Column, Index, PointIndex, PointIndexReadOnly, PrimaryKey, RangedIndex, RangedIndexReadOnly,
     UniqueColumn, UniqueColumnReadOnly,

@@ -107,6 +107,66 @@ impl<T: Table> From<TryInsertError<T>> for String {
     }
 }
 
+/// Why [`UniqueColumn::try_update`](super::UniqueColumn::try_update) refused a row.
+pub enum TryUpdateError<T: Table> {
+    /// No row has this primary key.
+    NoSuchRow,
+    /// A row with the same value of another unique column exists.
+    UniqueConstraintViolation(T::UniqueConstraintViolation),
+    /// A sequence has run out.
+    AutoIncOverflow(T::AutoIncOverflow),
+}
+
+impl<T: Table> TryUpdateError<T> {
+    #[track_caller]
+    pub(super) fn from_errno(errno: Errno) -> Self {
+        let error = match errno {
+            Errno::NO_SUCH_ROW => Some(TryUpdateError::NoSuchRow),
+            Errno::UNIQUE_ALREADY_EXISTS => {
+                T::UniqueConstraintViolation::get().map(TryUpdateError::UniqueConstraintViolation)
+            }
+            Errno::AUTO_INC_OVERFLOW => {
+                T::AutoIncOverflow::get().map(TryUpdateError::AutoIncOverflow)
+            }
+            _ => None,
+        };
+        error.unwrap_or_else(|| fail_update(errno))
+    }
+
+    fn reason(&self) -> &dyn fmt::Display {
+        match self {
+            TryUpdateError::NoSuchRow => &"no row has this primary key",
+            TryUpdateError::UniqueConstraintViolation(error) => error,
+            TryUpdateError::AutoIncOverflow(error) => error,
+        }
+    }
+}
+
+impl<T: Table> fmt::Display for TryUpdateError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "update error on table `{}`: {}",
+            T::TABLE_NAME,
+            self.reason()
+        )
+    }
+}
+
+impl<T: Table> fmt::Debug for TryUpdateError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TryUpdateError({}: {})", T::TABLE_NAME, self.reason())
+    }
+}
+
+impl<T: Table> std::error::Error for TryUpdateError<T> {}
+
+impl<T: Table> From<TryUpdateError<T>> for String {
+    fn from(error: TryUpdateError<T>) -> String {
+        error.to_string()
+    }
+}
+
 // Without a space after the colon: clients may compare the text.
 fn write_refusal(
     table: &str,

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 use super::bounds::{IndexScanRangeBounds, PointBounds, ScanKey};
 use super::rows::delete_key;
-use super::{Table, TableIter, errors, update};
+use super::{Table, TableIter, TryUpdateError, errors, update};
 #[cfg(feature = "unstable")]
 use super::{TryInsertError, insert};
 use crate::bsatn::Serialize;
@@ -122,6 +122,16 @@ impl<Tbl: Table, Col: Column<Table = Tbl>> UniqueColumn<Tbl, Col::ColType, Col> 
             Ok(row) => row,
             Err(errno) => errors::fail_update(errno),
         }
+    }
+
+    /// Replaces the row with the same primary key, and returns the new one with its generated
+    /// columns; says why if it was refused. The old row stays then.
+    #[track_caller]
+    pub fn try_update(&self, row: Tbl::Row) -> Result<Tbl::Row, TryUpdateError<Tbl>>
+    where
+        Col: PrimaryKey,
+    {
+        update::<Tbl>(Col::id(), row).map_err(TryUpdateError::from_errno)
     }
 
     /// Replaces the row with the same value of this column, or adds the row. Panics if it
