@@ -15,7 +15,7 @@ pub struct MessageTableHandle<'ctx> {
 }
 
 impl<'ctx> MessageTableHandle<'ctx> {
-    pub(super) fn new(tables: &'ctx super::RemoteTables) -> Self {
+    pub(super) fn __new(tables: &'ctx super::RemoteTables) -> Self {
         MessageTableHandle {
             imp: tables.imp.get_table::<Message>("message"),
             ctx: std::marker::PhantomData,
@@ -33,7 +33,7 @@ impl __sdk::TableAccessor<super::RemoteTables> for MessageTableAccessor {
     where
         super::RemoteTables: 'db;
     fn get<'db>(db: &'db super::RemoteTables) -> Self::Handle<'db> {
-        MessageTableHandle::new(db)
+        MessageTableHandle::__new(db)
     }
 }
 
@@ -49,7 +49,7 @@ pub trait MessageTableAccess {
 
 impl MessageTableAccess for super::RemoteTables {
     fn message(&self) -> MessageTableHandle<'_> {
-        MessageTableHandle::new(self)
+        MessageTableHandle::__new(self)
     }
 }
 

@@ -15,7 +15,7 @@ pub struct UserTableHandle<'ctx> {
 }
 
 impl<'ctx> UserTableHandle<'ctx> {
-    pub(super) fn new(tables: &'ctx super::RemoteTables) -> Self {
+    pub(super) fn __new(tables: &'ctx super::RemoteTables) -> Self {
         UserTableHandle {
             imp: tables.imp.get_table::<User>("user"),
             ctx: std::marker::PhantomData,
@@ -33,7 +33,7 @@ impl __sdk::TableAccessor<super::RemoteTables> for UserTableAccessor {
     where
         super::RemoteTables: 'db;
     fn get<'db>(db: &'db super::RemoteTables) -> Self::Handle<'db> {
-        UserTableHandle::new(db)
+        UserTableHandle::__new(db)
     }
 }
 
@@ -51,7 +51,7 @@ pub trait UserTableAccess {
 
 impl UserTableAccess for super::RemoteTables {
     fn user(&self) -> UserTableHandle<'_> {
-        UserTableHandle::new(self)
+        UserTableHandle::__new(self)
     }
 }
 
