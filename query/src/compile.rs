@@ -72,6 +72,10 @@ fn compile_statement(
         }
         Parsed::Explain { select, analyze } => {
             let (select, _) = compiler.select(&select)?;
+            // A plan counts hidden rows, and shows the rules and the tables that they read.
+            if select.is_restricted && !caller.is_owner {
+                return Err(SqlError::RestrictedExplain);
+            }
             Ok(Statement::Explain(ExplainPlan { select, analyze }))
         }
         Parsed::Insert(insert) => compiler.insert(&insert).map(Statement::Change),

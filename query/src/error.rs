@@ -122,6 +122,9 @@ pub enum SqlError {
     /// Put the table with the rules first, or ask as the owner.
     #[error("Unsupported expression: LEFT JOIN of a table with visibility rules")]
     RestrictedLeftJoin,
+    /// Plans show how many rows there are, also hidden ones. Ask as the owner.
+    #[error("EXPLAIN of tables with visibility rules, and of views, is for the owner")]
+    RestrictedExplain,
     #[error("Subscriptions require indexes on join columns")]
     SubscriptionIndex,
     /// The module's visibility rules depend on each other in a circle. Change the rules.

@@ -151,3 +151,54 @@ fn a_rule_must_return_its_table() {
     let refused = rows(&datastore, "SELECT * FROM doc", 1).expect_err("another table");
     assert!(matches!(refused, SqlError::RuleTable { .. }), "{refused}");
 }
+
+#[test]
+fn hidden_rows_have_no_part_in_the_order_and_plans_are_for_the_owner() {
+    let mut datastore = build(TABLES);
+    rule(
+        &mut datastore,
+        "doc",
+        "SELECT * FROM doc WHERE owner = :sender",
+    );
+    let values = |datastore: &Datastore, sql: &str| -> Vec<u32> {
+        let Ok(Statement::Select(plan)) = compile(sql, datastore, &caller(1)) else {
+            panic!("a query");
+        };
+        let mut rows = RowBuffer::new(None);
+        execute_select(&plan, datastore, &mut rows).expect("rows");
+        let rows = rows.finish();
+        let value = |row: &[u8]| u32::from_le_bytes(row.try_into().expect("a number"));
+        rows.iter().map(value).collect()
+    };
+    // The slot of a hidden row is taken by the next one, wherever that is in the order.
+    let own = [3, 30, 10, 20, 25];
+    let mut hidden: Vec<Vec<u8>> = Vec::new();
+    for (key, v) in (10_u64..).zip(own) {
+        datastore.begin_tx();
+        let table = datastore.table_id("doc").expect("the table");
+        let row = |key: u64, who: u8, v: u32| {
+            let who = caller(who).identity.to_le_bytes();
+            [&key.to_le_bytes()[..], &who, &v.to_le_bytes()].concat()
+        };
+        for gone in hidden.drain(..) {
+            datastore.delete_eq(table, &gone).expect("a delete");
+        }
+        datastore.insert(table, &row(key, 1, v)).expect("a row");
+        hidden.push(row(key + 100, 2, v));
+        datastore.insert(table, &hidden[0]).expect("a row");
+        datastore.commit();
+    }
+    let all = values(&datastore, "SELECT v FROM doc");
+    assert!(all.is_sorted(), "{all:?}");
+    assert_eq!(all.len(), 7);
+    assert_eq!(values(&datastore, "SELECT v FROM doc LIMIT 2"), [3, 10]);
+    assert_eq!(
+        values(&datastore, "SELECT v FROM doc ORDER BY v DESC LIMIT 2"),
+        [30, 30]
+    );
+    let explain = "EXPLAIN SELECT * FROM doc";
+    assert!(compile(explain, &datastore, &caller(OWNER)).is_ok());
+    let refused = compile(explain, &datastore, &caller(1)).map(drop);
+    assert_eq!(refused, Err(SqlError::RestrictedExplain));
+    assert!(compile("EXPLAIN SELECT * FROM usr", &datastore, &caller(1)).is_ok());
+}

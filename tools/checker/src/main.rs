@@ -87,6 +87,9 @@ struct Size {
     /// Most clients of a run.
     #[arg(long, default_value_t = Settings::default().clients_max)]
     clients: usize,
+    /// Make every call of a client first with an error or a trap after each of its changes.
+    #[arg(long)]
+    undone: bool,
 }
 
 impl Size {
@@ -94,6 +97,7 @@ impl Size {
         Settings {
             steps: self.steps,
             clients_max: self.clients,
+            undone: self.undone,
             ..Settings::default()
         }
     }
@@ -219,8 +223,11 @@ fn print_failures(report: &Report, size: Size) -> bool {
         let violation = outcome.violation.as_deref().unwrap_or_default();
         println!("\nFAILED: seed {}: {violation}", outcome.seed);
         println!(
-            "  again: spacetime-checker replay {} --steps {} --clients {}",
-            outcome.seed, size.steps, size.clients
+            "  again: spacetime-checker replay {} --steps {} --clients {}{}",
+            outcome.seed,
+            size.steps,
+            size.clients,
+            if size.undone { " --undone" } else { "" }
         );
     }
     report.not_deterministic.is_empty() && report.failures.is_empty()

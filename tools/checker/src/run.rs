@@ -37,6 +37,9 @@ pub struct Settings {
     pub tamper: Tamper,
     /// How many of 100 runs have visibility rules.
     pub rules_percent: u64,
+    /// Every call of a client is first made with an error or a trap after each of its changes, and
+    /// the tables and indexes are looked at after every batch.
+    pub undone: bool,
     /// If there is a number, requests of the schedule leave private tables alone, and changes of
     /// private tables, made up from the number, come in between.
     pub hidden: Option<u64>,
@@ -51,6 +54,7 @@ impl Default for Settings {
             clients_max: 24,
             tamper: Tamper::Nothing,
             rules_percent: 30,
+            undone: false,
             hidden: None,
             traced: None,
         }
@@ -271,6 +275,10 @@ impl Run<'_> {
             }
             self.counts.count(Kind::Batch);
             self.settle(false).await?;
+            if self.settings.undone {
+                self.check_tables().await?;
+                self.check_indexes().await?;
+            }
         }
         self.settle(true).await?;
         self.say_goodbye().await

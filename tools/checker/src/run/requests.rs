@@ -26,6 +26,37 @@ impl Run<'_> {
         let quiet =
             self.clients[position].subscriptions.dialect != Dialect::Sets && self.random.chance(20);
         let script = self.random_script();
+        if self.settings.undone {
+            for undone in self.undone(&script) {
+                self.call_as(position, quiet, undone).await?;
+            }
+        }
+        self.call_as(position, quiet, script).await
+    }
+
+    /// The same script with an end after each of its changes.
+    fn undone(&mut self, script: &Script) -> Vec<Script> {
+        // Whatever ends a script is its last step.
+        let changes = match script.end {
+            CallEnd::Committed => script.steps.len(),
+            _ => script.steps.len().saturating_sub(1),
+        };
+        let cut = |len: usize| {
+            let mut steps = script.steps[..len].to_vec();
+            let end = if self.random.chance(20) {
+                steps.push(module::Step::Trap);
+                CallEnd::Broken("".into())
+            } else {
+                steps.push(module::Step::Fail);
+                CallEnd::Failed(module::FAILED.into())
+            };
+            let after = self.model.state.clone();
+            Script { steps, end, after }
+        };
+        (0..=changes).map(cut).collect()
+    }
+
+    async fn call_as(&mut self, position: usize, quiet: bool, script: Script) -> Result<()> {
         self.counts.count(match quiet {
             true => Kind::QuietCall,
             false => Kind::ClientCall,
@@ -346,7 +377,11 @@ impl Run<'_> {
         };
         // Only where it is certain how many messages are in the queue: none is held back until it
         // is durable, and no answer is waited for.
-        let is_limited = dialect == Dialect::Sets && self.large.is_none() && self.random.chance(15);
+        // Whether one is cut off must not depend on what is hidden from others, either.
+        let is_limited = dialect == Dialect::Sets
+            && self.large.is_none()
+            && self.random.chance(15)
+            && self.settings.hidden.is_none();
         let confirmed = !is_limited && self.random.chance(15);
         let mut limits = OutboxLimits::default();
         if is_limited {

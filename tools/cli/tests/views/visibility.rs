@@ -44,6 +44,11 @@ fn everybody_sees_what_the_rules_let_through() {
     );
     let count = "SELECT COUNT(*) AS n FROM letter";
     assert_eq!(game.rows(&bob, count), [json!([1])]);
+    // Plans count hidden rows, too.
+    let explain = "EXPLAIN SELECT * FROM letter";
+    let error = game.sql_error(&bob, explain);
+    assert!(error.contains("is for the owner"), "{error}");
+    assert!(!game.rows(&game.owner, explain).is_empty());
     let rules = "SELECT sql FROM st_row_level_security";
     assert_eq!(game.rows(&game.owner, rules).len(), 2);
     let stranger = game.server.new_login();
