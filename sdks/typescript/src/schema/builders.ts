@@ -138,7 +138,7 @@ export type InferSpacetimeTypeOfTypeBuilder<T extends TypeBuilder<any, any>> =
 
 /** The TypeScript type of what a builder builds. */
 export type Infer<T> = T extends RowObj
-  ? InferTypeOfRow<T>
+  ? InferTypeOfParams<T>
   : T extends TypeBuilder<any, any>
     ? InferTypeOfTypeBuilder<T>
     : never;
@@ -156,13 +156,17 @@ type OptionalKeys<T extends RowObj> = {
     : never;
 }[keyof T & string];
 
-export type InferTypeOfRow<T extends RowObj> = Prettify<
+/** A row has all of its columns, also those that hold nothing. */
+export type InferTypeOfRow<T extends RowObj> = Prettify<{
+  [K in keyof T & string]: InferTypeOfTypeBuilder<CollapseColumn<T[K]>>;
+}>;
+
+/** Parameters that may be nothing may be left out. */
+export type InferTypeOfParams<T extends RowObj> = Prettify<
   {
     [K in Exclude<keyof T & string, OptionalKeys<T>>]: InferTypeOfTypeBuilder<CollapseColumn<T[K]>>;
   } & { [K in OptionalKeys<T>]?: InferTypeOfTypeBuilder<CollapseColumn<T[K]>> }
 >;
-
-export type InferTypeOfParams<T extends RowObj> = InferTypeOfRow<T>;
 
 type ObjectType<Elements extends ElementsObj> = {
   [K in keyof Elements]: InferTypeOfTypeBuilder<Elements[K]>;

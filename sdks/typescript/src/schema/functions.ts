@@ -155,7 +155,8 @@ export function convertToAccessorMap<T extends readonly HasAccessor[]>(
   return Object.fromEntries(arr.map(def => [def.accessorName, def])) as ConvertToAccessorMap<T>;
 }
 
-type MaybeParams<T> = [keyof T] extends [never] ? [] : [params: T];
+/** Where there are no parameters an empty object may be passed, too. */
+type MaybeParams<T> = [keyof T] extends [never] ? [params?: {}] : [params: T];
 
 /** The arguments of a function that calls a reducer: none, or one object. */
 export type ParamsType<R extends UntypedReducerDef> = MaybeParams<

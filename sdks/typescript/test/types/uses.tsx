@@ -55,7 +55,9 @@ const connection = builder.build();
 const player = connection.db.player;
 const found = player.id.find(1n);
 same<typeof found, Player | null>(true);
-same<Player['nick'], string | undefined>(true);
+// A row has all of its columns; a row of a named type is the same.
+same<Pick<Player, 'nick'>, { nick: string | undefined }>(true);
+same<Pick<NonNullable<typeof found>, 'nick'>, { nick: string | undefined }>(true);
 // Unique by its constraint alone.
 player.owner.find(connection.identity!);
 for (const row of player.byLevel.filter([3, new Range({ tag: 'included', value: 'a' })])) {
@@ -105,6 +107,7 @@ tables.player.leftSemijoin(tables.player, (left, right) => left.nick.eq(right.ni
 
 connection.reducers.addPlayer({ displayName: 'x', level: 1 }).catch((error: SenderError) => error);
 connection.reducers.reset();
+connection.reducers.reset({});
 // @ts-expect-error an argument is missing
 connection.reducers.addPlayer({ displayName: 'x' });
 // @ts-expect-error no such reducer
