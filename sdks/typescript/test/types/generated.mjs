@@ -1,8 +1,9 @@
 // Compiles what the generator makes for the project's modules, for this package and for the
-// official one, as strictly as applications may, and runs it as far as it runs without a server.
+// official one, as strictly as applications may, with pages that use it; and runs it as far as it
+// runs without a server.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -19,6 +20,7 @@ const COMPILER_OPTIONS = {
   module: 'esnext',
   moduleResolution: 'bundler',
   types: ['node'],
+  jsx: 'react-jsx',
   noEmit: true,
   skipLibCheck: true,
   strict: true,
@@ -33,6 +35,21 @@ const COMPILER_OPTIONS = {
   noUnusedParameters: true,
 };
 
+/** Pages that were written for one of the packages; with the other, only the import changes. */
+const PAGES = {
+  'template.tsx': 'templates/chat-react-ts/src/App.tsx',
+  'example.tsx': 'examples/chat-react/src/app.tsx',
+};
+
+function copyPages(packageName, folder) {
+  for (const [name, path] of Object.entries(PAGES)) {
+    const code = readFileSync(join(here, '../../../..', path), 'utf8')
+      .replaceAll(/'(?:spacetimedb|spacetime-client)(\/react)?'/g, `'${packageName}$1'`)
+      .replaceAll("'./module_bindings", "'./chat");
+    writeFileSync(join(folder, name), code);
+  }
+}
+
 /** Tables of submodules are one level down. */
 const leaves = place =>
   Object.values(place).flatMap(it => (typeof it.toSql === 'function' ? [it] : leaves(it)));
@@ -42,6 +59,7 @@ async function check(packageName) {
   for (const name of modules()) {
     unpack(name, packageName, join(folder, name));
   }
+  copyPages(packageName, folder);
   const config = { compilerOptions: COMPILER_OPTIONS, include: ['.'] };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config, null, 2));
   execFileSync(join(bin, 'tsc'), ['-p', folder], { stdio: 'inherit' });
