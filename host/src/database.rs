@@ -25,6 +25,7 @@ use spacetime_types::{Identity, Timestamp, TxOffset};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::backup::{BackupError, BackupSnapshot, BackupSource, Have, Subject};
+use crate::before_call::ask_before_call;
 use crate::counters::{CountersNow, Gauges};
 use crate::limits::REQUEST_QUEUE_LEN_MAX;
 use crate::module::LiveModule;
@@ -180,6 +181,9 @@ impl DatabaseHandle {
         text: &str,
         confirmed: bool,
     ) -> Result<Vec<SqlResult>, SqlError> {
+        if let Some(answer) = ask_before_call(&self.shared, &caller, text, confirmed).await {
+            return answer;
+        }
         let (reply, answer) = oneshot::channel();
         self.send(Request::Sql {
             caller,
@@ -392,6 +396,7 @@ fn serve(shared: &Arc<Shared>, start: Start, mut requests: mpsc::Receiver<Reques
             }
             Err(_panic) => {
                 shared.release.restart();
+                drop(shared.before_call.hide());
                 let now = Instant::now();
                 failures.retain(|failure| now - *failure < FAILURE_WINDOW);
                 failures.push(now);

@@ -8,6 +8,7 @@
 //! Not here: HTTP, sockets and wire formats (see `spacetime-api`).
 
 mod backup;
+mod before_call;
 mod clock;
 mod control;
 mod counters;

@@ -91,6 +91,13 @@ impl LiveModule {
         self.reducers.get(&*reducer.name).cloned()
     }
 
+    /// Whether it wants to know who comes and goes.
+    pub(crate) fn greets_clients(&self) -> bool {
+        [Lifecycle::OnConnect, Lifecycle::OnDisconnect]
+            .into_iter()
+            .any(|event| self.definition.lifecycle_reducer(event).is_some())
+    }
+
     /// How long a call of a reducer may take.
     pub(crate) fn time_max(&self, reducer: &Reducer) -> Duration {
         let limits = &self.quota.limits;

@@ -1,11 +1,12 @@
 //! What a database says to one connected client, in core terms: no wire protocol here.
 //!
-//! Here are the messages; the queue is in `queue`, answers that are still being worked on in
+//! Here are the messages; the queue is in `queue`, the way into it in `courier`, answers that are still being worked on in
 //! `pending`, and what becomes of a set whose first rows could not be read in `gate`.
 //!
 //! Not here: encoding (the API does it, once per change and protocol), and holding messages back
 //! until they are durable (see `release`).
 
+mod courier;
 mod gate;
 mod pending;
 mod queue;
@@ -18,6 +19,7 @@ use spacetime_query::SubscriptionPlan;
 use spacetime_table::RowList;
 use spacetime_types::{ConnectionId, Identity, ProductType, TableId, Timestamp};
 
+pub(crate) use self::courier::Courier;
 pub(crate) use self::pending::{About, AnswerSlot, SetSerial};
 pub(crate) use self::queue::Outgoing;
 pub use self::queue::{Outbox, OutboxLimits, OutboxReceiver, outbox};

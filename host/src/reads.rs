@@ -246,6 +246,11 @@ impl Readers {
         });
     }
 
+    /// Drops something large on a thread of the readers.
+    pub(crate) fn drop_there(&self, value: impl Send + 'static) {
+        self.pool.threads.run(move || drop(value));
+    }
+
     /// Ends what runs and what waits. Nothing can be read after.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
@@ -360,7 +365,7 @@ impl Allowance {
     }
 }
 
-fn micros_of(duration: Duration) -> u64 {
+pub(crate) fn micros_of(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -17,7 +17,7 @@ use spacetime_durability::Status;
 use spacetime_store::OnDurable;
 use spacetime_types::TxOffset;
 
-use crate::outbox::{Outbox, OutboxMessage, Outgoing};
+use crate::outbox::{Courier, Outbox, OutboxMessage, Outgoing};
 
 #[derive(Debug)]
 struct Held {
@@ -28,12 +28,6 @@ struct Held {
 
 /// What one batch of requests has to say, client by client.
 pub(crate) type Batch = Vec<(Outbox, Vec<Outgoing>)>;
-
-fn send(batch: Batch) {
-    for (outbox, messages) in batch {
-        outbox.send_all(messages);
-    }
-}
 
 #[derive(Debug, Default)]
 struct State {
@@ -46,9 +40,24 @@ struct State {
 #[derive(Debug, Default)]
 pub(crate) struct ReleaseQueue {
     state: Mutex<State>,
+    courier: Courier,
 }
 
 impl ReleaseQueue {
+    pub(crate) fn new(courier: Courier) -> ReleaseQueue {
+        ReleaseQueue {
+            state: Mutex::default(),
+            courier,
+        }
+    }
+
+    /// Under the lock, so that batches leave in order.
+    fn send(&self, batch: Batch) {
+        let prepared = batch.into_iter();
+        let prepared = prepared.filter_map(|(outbox, messages)| outbox.prepare(messages));
+        self.courier.deliver(prepared.collect());
+    }
+
     /// Lets messages out as their transactions become durable.
     pub(crate) fn follower(release: Arc<ReleaseQueue>) -> OnDurable {
         Box::new(move |state| {
@@ -68,7 +77,7 @@ impl ReleaseQueue {
             return;
         }
         if state.held.is_empty() && needs <= state.durable {
-            send(batch);
+            self.send(batch);
         } else {
             state.held.push_back(Held { needs, batch });
         }
@@ -85,7 +94,7 @@ impl ReleaseQueue {
             let Some(next) = state.held.pop_front() else {
                 break;
             };
-            send(next.batch);
+            self.send(next.batch);
         }
     }
 
@@ -104,11 +113,13 @@ impl ReleaseQueue {
         let mut state = self.state.lock();
         state.failed = true;
         for held in std::mem::take(&mut state.held) {
-            for (outbox, _) in held.batch {
-                outbox.send(OutboxMessage::Closed {
+            let ends = held.batch.into_iter().map(|(outbox, _)| {
+                let closed = OutboxMessage::Closed {
                     reason: "durability failed".into(),
-                });
-            }
+                };
+                (outbox, vec![closed.into()])
+            });
+            self.send(ends.collect());
         }
     }
 }

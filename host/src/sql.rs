@@ -1,11 +1,14 @@
 //! What a SQL statement over HTTP gives back.
 
+use std::time::Instant;
+
 use spacetime_query::SqlError as QueryError;
 use spacetime_table::RowList;
 use spacetime_types::ProductType;
 
 use crate::past::PastError;
-use crate::reads::ReadError;
+use crate::questions::Question;
+use crate::reads::{ReadError, micros_of};
 use crate::request::{ConnectError, DatabaseGone};
 
 /// Rows that a statement wrote.
@@ -25,6 +28,17 @@ pub struct SqlResult {
     pub rows: RowList,
     pub stats: SqlStats,
     pub duration_micros: u64,
+}
+
+impl SqlResult {
+    pub(crate) fn of(question: &Question, rows: RowList, started: Instant) -> SqlResult {
+        SqlResult {
+            columns: question.columns(),
+            rows,
+            stats: SqlStats::default(),
+            duration_micros: micros_of(started.elapsed()),
+        }
+    }
 }
 
 /// Why a statement failed.

@@ -38,6 +38,7 @@ use self::queries::Subscriber;
 use self::reading::CurrentView;
 use self::schedule::Schedule;
 use self::views::FailedReader;
+use crate::before_call::QuickReducers;
 use crate::clock::Clock;
 use crate::database::Shared;
 use crate::limits::{BATCH_TIME_MAX, REQUEST_BATCH_LEN_MAX};
@@ -69,6 +70,7 @@ pub(crate) struct Worker {
     failed_readers: Vec<FailedReader>,
     view: CurrentView,
     pauses: PauseWatch,
+    quick_reducers: QuickReducers,
     /// The last serial number given to a query set.
     last_set: u64,
     /// The clients that the running batch has messages for.
@@ -90,6 +92,7 @@ impl Worker {
             views: Views::default(),
             failed_readers: Vec::new(),
             view: CurrentView::default(),
+            quick_reducers: QuickReducers::default(),
             last_set: 0,
             told: Vec::new(),
         }
@@ -342,6 +345,7 @@ impl Worker {
     /// tell of transactions wait for the last one of the batch to be durable.
     fn hand_out(&mut self) {
         let mut held: Batch = Vec::new();
+        let mut ready = Vec::new();
         for client in self.told.drain(..) {
             // A client that has gone since hears nothing any more.
             let Some(entry) = self.clients.get_mut(&client) else {
@@ -350,9 +354,10 @@ impl Worker {
             let messages = std::mem::take(&mut entry.outgoing);
             match entry.confirmed {
                 true => held.push((entry.outbox.clone(), messages)),
-                false => entry.outbox.send_all(messages),
+                false => ready.extend(entry.outbox.prepare(messages)),
             }
         }
+        self.shared.courier.deliver(ready);
         if !held.is_empty() {
             self.shared.release.push(self.store.last_offset(), held);
         }

@@ -13,11 +13,13 @@ use tokio::sync::{mpsc, watch};
 
 use super::StartError;
 use super::modules::{KnownModules, ModuleRuntime};
+use crate::before_call::BeforeCall;
 use crate::clock::TimeSource;
 use crate::counters::Counters;
 use crate::limits::ClientLimits;
 use crate::module_http::OutboundHttp;
 use crate::module_log::{LogSettings, ModuleLog};
+use crate::outbox::Courier;
 use crate::panic_point::PanicPoint;
 use crate::past::PastStates;
 use crate::pauses::Pauses;
@@ -60,10 +62,12 @@ pub(crate) struct Shared {
     pub(super) store: StoreOptions,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) log: Arc<ModuleLog>,
+    pub(crate) courier: Courier,
     pub(crate) release: Arc<ReleaseQueue>,
     pub(super) past: PastStates,
     pub(crate) pauses: Option<Arc<Pauses>>,
     pub(crate) readers: Readers,
+    pub(crate) before_call: BeforeCall,
     /// The way from reader threads to the writer thread; set when the thread is started.
     pub(crate) requests: OnceLock<mpsc::WeakSender<Request>>,
     pub(super) definition: RwLock<Option<Arc<ModuleDef>>>,
@@ -95,6 +99,11 @@ impl Shared {
             None => ModuleLog::new(place.directory.join("module_logs"), log_settings),
             Some(_) => ModuleLog::in_memory(time.clone()),
         });
+        // Whoever embeds a database looks into the outboxes when the writer thread is done.
+        let courier = match &place.storage {
+            None => Courier::start(&readers.runtime()),
+            Some(_) => Courier::Direct,
+        };
         Shared {
             identity,
             owner,
@@ -111,10 +120,12 @@ impl Shared {
             store,
             runtime: readers.runtime(),
             log,
-            release: Arc::new(ReleaseQueue::default()),
+            release: Arc::new(ReleaseQueue::new(courier.clone())),
+            courier,
             past: PastStates::default(),
             pauses: Pauses::if_wanted(),
             readers,
+            before_call: BeforeCall::default(),
             requests: OnceLock::new(),
             definition: RwLock::new(None),
             procedures: RwLock::new(None),

@@ -150,12 +150,13 @@ pub fn outbox(limits: OutboxLimits) -> (Outbox, OutboxReceiver) {
 }
 
 impl Outbox {
-    /// Queues messages. Past the limits they are dropped and the client marked as overflowed, after
-    /// which nothing more is queued: a client never sees a gap.
-    pub(crate) fn send_all(&self, messages: Vec<Outgoing>) {
+    /// Counts messages and makes them ready to be queued; `None` if there is nothing to queue. Past
+    /// the limits they are dropped and the client marked as overflowed, after which nothing more is
+    /// queued: a client never sees a gap.
+    pub(crate) fn prepare(&self, messages: Vec<Outgoing>) -> Option<Delivery> {
         let load = &*self.load;
         if messages.is_empty() || load.overflowed.load(Ordering::Relaxed) {
-            return;
+            return None;
         }
         let mut answers_open = load.answers_open.load(Ordering::Relaxed);
         let (mut counted, mut weight, mut answers, mut is_end) = (0, 0, 0, false);
@@ -181,19 +182,32 @@ impl Outbox {
             load.overflowed.store(true, Ordering::Relaxed);
             load.closing.notify_one();
             // Wakes the receiver, which sees the flag and hangs up.
-            self.put(vec![Queued {
+            let end = Queued {
                 outgoing: overflow().into(),
                 weight: 0,
                 is_counted: false,
-            }]);
-            return;
+            };
+            return Some(self.delivery(vec![end], false));
         }
         if answers > 0 {
             load.answers_open.fetch_add(answers, Ordering::Relaxed);
         }
-        self.put(batch);
-        if is_end {
-            load.closing.notify_one();
+        Some(self.delivery(batch, is_end))
+    }
+
+    fn delivery(&self, batch: Vec<Queued>, is_end: bool) -> Delivery {
+        Delivery {
+            outbox: self.clone(),
+            batch,
+            is_end,
+        }
+    }
+
+    /// Queues messages at once.
+    #[cfg(test)]
+    pub(crate) fn send_all(&self, messages: Vec<Outgoing>) {
+        if let Some(delivery) = self.prepare(messages) {
+            delivery.put();
         }
     }
 
@@ -210,19 +224,34 @@ impl Outbox {
     }
 
     /// Queues one message.
+    #[cfg(test)]
     pub(crate) fn send(&self, outgoing: impl Into<Outgoing>) {
         self.send_all(vec![outgoing.into()]);
-    }
-
-    fn put(&self, batch: Vec<Queued>) {
-        // The receiver is gone when the connection ended; its disconnect request is on its way.
-        let _ = self.sender.send(batch);
     }
 
     /// A place for an answer and the slot to put it in. `lost` is for the case that the slot is
     /// dropped empty.
     pub(crate) fn pending(&self, about: About, lost: OutboxMessage) -> (Pending, AnswerSlot) {
         Pending::new(about, lost, &self.load)
+    }
+}
+
+/// Messages for one client that are counted and not queued yet.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    outbox: Outbox,
+    batch: Vec<Queued>,
+    is_end: bool,
+}
+
+impl Delivery {
+    /// Queues them, and wakes the client's task.
+    pub(crate) fn put(self) {
+        // The receiver is gone when the connection ended; its disconnect request is on its way.
+        let _ = self.outbox.sender.send(self.batch);
+        if self.is_end {
+            self.outbox.load.closing.notify_one();
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use spacetime_types::{
 };
 
 use super::Worker;
+use crate::before_call::CommittedState;
 use crate::counters::add;
 use crate::module::Reducer;
 use crate::module_log::{Level, Record};
@@ -97,6 +98,7 @@ impl Worker {
         before: impl FnOnce(&mut Datastore) -> Step,
         after: impl FnOnce(&mut Datastore) -> Step,
     ) -> Ran {
+        self.show_state_before(transaction.reducer.map(|reducer| &**reducer));
         let timestamp = self.clock.now();
         let started = Instant::now();
         let outcome = self.run_in_transaction(transaction, timestamp, before, after);
@@ -116,14 +118,37 @@ impl Worker {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         add(&self.shared.counters.transaction_nanos, nanos);
         if let Some(reducer) = transaction.reducer {
+            self.quick_reducers.note(reducer.id, took);
             self.note_slow_call(reducer, took);
         }
+        self.hide_state_before();
         let duration_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         Ran {
             outcome,
             delta,
             timestamp,
             duration_micros,
+        }
+    }
+
+    /// Queries may be answered while a call that may take long runs, unless whoever asks has to be
+    /// let in by the module first.
+    fn show_state_before(&mut self, reducer: Option<&Reducer>) {
+        let is_quick = |reducer: &Reducer| self.quick_reducers.contains(reducer.id);
+        if reducer.is_none_or(is_quick) || self.module.greets_clients() {
+            return;
+        }
+        let state = CommittedState {
+            view: self.read_view(),
+            last: self.store.last_offset(),
+            durable: self.store.durable_waiter(),
+        };
+        self.shared.before_call.show(state);
+    }
+
+    fn hide_state_before(&self) {
+        if let Some(state) = self.shared.before_call.hide() {
+            self.shared.readers.drop_there(state);
         }
     }
 

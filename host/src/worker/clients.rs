@@ -65,9 +65,12 @@ impl Worker {
             let text = "the connection id is in use by another client";
             return Err(ConnectError::Rejected(text.into()));
         }
-        holder.outbox.send(OutboxMessage::Closed {
+        let closed = OutboxMessage::Closed {
             reason: "another connection with the same id took its place".into(),
-        });
+        };
+        // Behind what is underway to it.
+        let end = holder.outbox.prepare(vec![closed.into()]);
+        self.shared.courier.deliver(end.into_iter().collect());
         self.disconnect(older);
         Ok(())
     }

@@ -105,6 +105,7 @@ impl Worker {
         };
         self.log_migration(&plan, &changed.applied, prepared.hash);
         self.shared.set_module(prepared);
+        self.quick_reducers.forget();
         self.keep_views(changed.views);
         let delta = changed.delta;
         if plan.breaks_clients() {

@@ -146,7 +146,7 @@ impl Worker {
                     let rows = allowance.answer(&asked, &question, &view, &is_wanted);
                     drop(view);
                     release.send(match rows {
-                        Ok(rows) => Ok(selected(&question, rows, started)),
+                        Ok(rows) => Ok(SqlResult::of(&question, rows, started)),
                         Err(error) => Err(error.into()),
                     });
                 });
@@ -196,7 +196,7 @@ impl Worker {
         }
         let asked = Asked::new(self.shared.identity, caller.identity, text, started);
         let rows = self.answer_here(&asked, &question)?;
-        Ok(Sql::Done(selected(&question, rows, started)))
+        Ok(Sql::Done(SqlResult::of(&question, rows, started)))
     }
 
     fn run_change(
@@ -244,15 +244,6 @@ fn changed(table: &TableSchema, select: &SelectPlan, rows: RowList) -> Arc<Table
         rows,
         RowList::default(),
     ))
-}
-
-fn selected(question: &Question, rows: RowList, started: Instant) -> SqlResult {
-    SqlResult {
-        columns: question.columns(),
-        rows,
-        stats: SqlStats::default(),
-        duration_micros: micros_since(started),
-    }
 }
 
 /// Gives the result of a statement to whoever asked, when what it tells is durable.

@@ -48,6 +48,8 @@ pub enum Step {
     Delete(&'static str, Vec<u8>),
     /// Ends with an error.
     Fail(&'static str),
+    /// A line for the module's log.
+    Say(&'static str),
     /// Never ends.
     Spin,
 }
@@ -416,6 +418,12 @@ fn add_step(code: &mut Vec<u8>, step: &Step, memory: &mut Memory) {
             constants(code, &[1]);
             code.push(0x0f);
         }
+        Step::Say(text) => {
+            let text_at = memory.place(text.as_bytes());
+            // console_log(info, no target, no file, line 0, text)
+            constants(code, &[2, 0, 0, 0, 0, 0, text_at, len(text.as_bytes())]);
+            code.extend([0x10, 4]);
+        }
         // loop { continue }
         Step::Spin => code.extend([0x03, 0x40, 0x0c, 0, 0x0b]),
     }
@@ -482,6 +490,7 @@ fn assemble(functions: &[Vec<u8>; 4], memory: &[u8]) -> Vec<u8> {
             function_type(&reducer, &[I32]),
             function_type(&[I32, I32, I32, I32], &[I32]),
             function_type(&[I32, I64, I64, I64, I64, I32, I32], &[I32]),
+            function_type(&[I32; 8], &[]),
         ],
     );
     let import = |(name, ty): (&str, u8)| {
@@ -495,6 +504,7 @@ fn assemble(functions: &[Vec<u8>; 4], memory: &[u8]) -> Vec<u8> {
         ("table_id_from_name", 0),
         ("datastore_insert_bsatn", 0),
         ("datastore_delete_all_by_eq_bsatn", 3),
+        ("console_log", 5),
     ];
     section(&mut wasm, 2, &imports.map(import));
     section(&mut wasm, 3, &[vec![1], vec![2], vec![4], vec![0]]);
@@ -512,10 +522,10 @@ fn assemble(functions: &[Vec<u8>; 4], memory: &[u8]) -> Vec<u8> {
         7,
         &[
             export("memory", 2, 0),
-            export("__describe_module__", 0, 4),
-            export("__call_reducer__", 0, 5),
-            export("__call_view__", 0, 6),
-            export("__call_view_anon__", 0, 7),
+            export("__describe_module__", 0, 5),
+            export("__call_reducer__", 0, 6),
+            export("__call_view__", 0, 7),
+            export("__call_view_anon__", 0, 8),
         ],
     );
     let bodies: Vec<Vec<u8>> = functions.iter().map(|code| sized(code)).collect();
