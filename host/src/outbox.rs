@@ -1,7 +1,8 @@
 //! What a database says to one connected client, in core terms: no wire protocol here.
 //!
-//! Here are the messages; the queue is in `queue`, the way into it in `courier`, answers that are still being worked on in
-//! `pending`, and what becomes of a set whose first rows could not be read in `gate`.
+//! Here are the messages; the queue is in `queue`, the way into it in `courier`, answers that are
+//! still being worked on in `pending`, and what becomes of a set whose first rows could not be read
+//! in `gate`.
 //!
 //! Not here: encoding (the API does it, once per change and protocol), and holding messages back
 //! until they are durable (see `release`).
