@@ -1,4 +1,5 @@
-// React, Vue, Svelte and Solid in headless Chromium; and the connection itself, with packed messages.
+// React, Vue, Svelte and Solid in headless Chromium; and the connection itself, with packed
+// messages.
 
 import assert from 'node:assert/strict';
 import { randomInt, randomUUID } from 'node:crypto';
