@@ -43,6 +43,8 @@ struct End<'a> {
     seen: HashSet<Box<[u8]>, FxBuildHasher>,
     /// In their order; used with ORDER BY.
     waiting: BTreeSet<Waiting>,
+    /// In no order yet, which will be that of their bytes; used if all of them are wanted.
+    unsorted: Vec<Box<[u8]>>,
     found: u64,
     skip: u64,
     left: u64,
@@ -67,6 +69,7 @@ impl<'a> Pipeline<'a> {
                 sink,
                 seen: HashSet::default(),
                 waiting: BTreeSet::new(),
+                unsorted: Vec::new(),
                 found: 0,
                 skip: select.offset,
                 left: select.limit.unwrap_or(u64::MAX),
@@ -168,7 +171,12 @@ impl End<'_> {
             return Ok(self.emit(row));
         }
         if self.select.order.is_empty() {
-            return self.wait(row, &[]);
+            if self.select.limit.is_some() {
+                return self.wait(row, &[]);
+            }
+            self.meter.hold(row.len() + HELD_ROW_BYTES)?;
+            self.unsorted.push(row.into());
+            return Ok(ControlFlow::Continue(()));
         }
         let mut key = std::mem::take(&mut self.key);
         key.clear();
@@ -222,6 +230,12 @@ impl End<'_> {
     }
 
     fn finish(&mut self) {
+        self.unsorted.sort_unstable();
+        for row in std::mem::take(&mut self.unsorted) {
+            if self.emit(&row).is_break() {
+                return;
+            }
+        }
         let is_key = self.select.order.is_empty();
         for (key, _, row) in std::mem::take(&mut self.waiting) {
             let row = if is_key { &key } else { &row };

@@ -82,6 +82,16 @@ impl Drop for Presence<'_> {
     }
 }
 
+/// A server that does not mind if a client neither reads nor answers for long: how long that is
+/// depends on the machine.
+fn patient_server() -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let settings = "[websocket]\nidle-timeout = \"600s\"\n";
+    std::fs::write(folder.path().join("data/config.toml"), settings).unwrap();
+    Server::start_in(folder, &[])
+}
+
 /// What an answer is to.
 enum Asked {
     Subscribe { set: u32, queries: Vec<usize> },
@@ -349,7 +359,7 @@ struct Told {
 }
 
 fn run(world: &World) -> (Vec<State>, Vec<Told>) {
-    let server = Server::start();
+    let server = patient_server();
     let owner = server.new_login();
     let program = module(world.module);
     server.publish(&owner, world.module, &program);
