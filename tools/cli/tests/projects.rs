@@ -283,6 +283,7 @@ fn a_project_can_use_the_sdks_of_a_checkout() {
         let line = text.lines().find(|line| line.contains(&path));
         let line = line.unwrap_or_else(|| panic!("{manifest}: {text}"));
         assert!(line.starts_with(&format!("{name} = ")), "{line}");
+        assert_eq!(text.matches(&checkout).count(), 1, "{text}");
         assert!(line.contains(&format!("package = \"{package}\"")), "{line}");
     }
     assert!(init("page", "react-ts", &checkout).status.success());

@@ -86,8 +86,10 @@ pub(super) fn own_sdks(folder: &Path, checkout: &Path) -> Result<()> {
     ] {
         edit_cargo(&manifest, |manifest| {
             for (name, place, package) in RUST_SDKS {
+                // As a table, which makes no entry of what is only asked for.
                 let Some(dependency) = manifest
                     .get_mut("dependencies")
+                    .and_then(Item::as_table_like_mut)
                     .and_then(|dependencies| dependencies.get_mut(name))
                 else {
                     continue;
