@@ -94,7 +94,8 @@ step "starting to work on it"
 mkfifo "$work/typed"
 sleep 100000 >"$work/typed" &
 typed=$!
-spacetime dev --yes --server mine <"$work/typed" >"$work/dev.log" 2>&1 &
+# The program itself and not the function, so that it is what gets the signal at the end.
+"$SPACETIME_BIN" dev --yes --server mine <"$work/typed" >"$work/dev.log" 2>&1 &
 dev=$!
 wait_for "$work/dev.log" "Published successfully!"
 step "published"
