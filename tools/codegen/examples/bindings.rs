@@ -4,8 +4,8 @@
 //! `rust`, `typescript` and `csharp` are for the official packages; `rust-own` and
 //! `typescript-own` for those of this project.
 //!
-//! `bindings hex FILE.json NEW` writes a definition as the tests keep it (`tests/definitions`), from
-//! what `spacetime extract-schema MODULE.wasm` prints.
+//! `bindings hex FILE.json NEW` writes a definition as the tests keep it (`tests/definitions`),
+//! from what `spacetime extract-schema MODULE.wasm` prints.
 
 use std::path::Path;
 use std::{env, fs};

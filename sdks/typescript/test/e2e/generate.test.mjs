@@ -72,7 +72,7 @@ for (const module of modules().filter(name => name !== 'names')) {
   test(`the bindings of ${module} that tests run with`, { skip }, () => {
     const folder = join(scratch, module);
     generate(module, 'official', folder);
-    const hint = `tools/codegen/tests/definitions/${module}.hex is older; see tools/codegen/examples`;
+    const hint = `definitions/${module}.hex in tools/codegen/tests is older; see its examples`;
     same(filesIn(folder), bindings(module, 'spacetimedb'), hint);
   });
 }
