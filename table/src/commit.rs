@@ -18,7 +18,6 @@ impl Datastore {
         assert!(self.tx.ops.is_empty(), "the last transaction left nothing");
         self.tx.is_open = true;
         self.tx.number += 1;
-        self.tx.epoch += 1;
     }
 
     /// Whether a transaction is open.
@@ -125,16 +124,9 @@ impl Datastore {
         while self.tx.ops.len() > savepoint.ops {
             match self.tx.ops.pop() {
                 Some(Op::Row(op)) => self.undo_row(op),
-                Some(Op::Sequence {
-                    sequence,
-                    value,
-                    allocated,
-                }) => {
+                Some(Op::Sequence { sequence, recorded }) => {
                     if let Some(sequence) = self.sequences.get_mut(&sequence) {
-                        sequence.value = value;
-                        sequence.allocated = allocated;
-                        // Recorded again when it is used again.
-                        sequence.undo_epoch = 0;
+                        sequence.recorded = recorded;
                     }
                 }
                 Some(Op::Catalogue(change)) => self.undo_catalogue(*change),

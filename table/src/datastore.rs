@@ -130,7 +130,7 @@ impl Datastore {
         self.tables.values().map(|table| &table.schema)
     }
 
-    /// The next value of a sequence, and the first one that its persisted row does not cover.
+    /// The next value of a sequence, and the first one of the next block.
     #[must_use]
     pub fn sequence_position(&self, sequence: SequenceId) -> Option<(i128, i128)> {
         let sequence = self.sequences.get(&sequence)?;

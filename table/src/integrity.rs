@@ -21,7 +21,7 @@ pub enum IntegrityError {
     /// Rows and the structures that find them disagree.
     #[error("table `{table}`: {what}")]
     Rows { table: String, what: String },
-    /// A sequence in memory is beyond its row.
+    /// A sequence's row is not the one that the sequence takes it for.
     #[error("sequence `{0}` stands elsewhere than its row says")]
     Sequence(String),
 }
@@ -88,8 +88,8 @@ impl Datastore {
         let mut count = 0;
         for (_, row) in self.system_rows::<StSequence>() {
             count += 1;
-            let position = self.sequence_position(row.sequence_id);
-            if position.is_none_or(|(_, allocated)| allocated != row.allocated) {
+            let sequence = self.sequences.get(&row.sequence_id);
+            if sequence.is_none_or(|sequence| sequence.recorded != row.allocated) {
                 return Err(IntegrityError::Sequence(row.sequence_name.to_string()));
             }
         }

@@ -21,7 +21,7 @@ use crate::system::{
     StTable, StTableAccessor, row_type_of,
 };
 use crate::table::{Table, TakeRowsError};
-use crate::transaction::CatalogueOp;
+use crate::transaction::{CatalogueOp, Op};
 
 impl Datastore {
     /// Adds an index over the rows that are there. It is unique iff the table has a constraint
@@ -120,7 +120,8 @@ impl Datastore {
     }
 
     /// Makes a sequence go on from a position, as `sequence_position` tells it: for the copy of a
-    /// table. Says whether it could: it must exist and the position be in its range.
+    /// table. Says whether it could: this transaction must have made it, and the position be in its
+    /// range.
     pub fn continue_sequence(
         &mut self,
         sequence: SequenceId,
@@ -130,10 +131,13 @@ impl Datastore {
             return false;
         };
         let range = found.schema.min_value..=found.schema.max_value;
-        if !range.contains(&value) || !range.contains(&allocated) {
+        let is_within = range.contains(&value) && range.contains(&allocated);
+        if !is_within || !self.tx.has_made(sequence) {
             return false;
         }
-        self.move_sequence(sequence, value, allocated);
+        let recorded = found.recorded;
+        self.tx.ops.push(Op::Sequence { sequence, recorded });
+        self.set_position(sequence, value, allocated);
         true
     }
 

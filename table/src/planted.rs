@@ -13,14 +13,17 @@ pub enum Bug {
     UniqueSkippedInTransaction,
     /// After a restart the sequences of users' tables start from the beginning.
     SequenceReused,
+    /// The row of a sequence that an undone transaction moved on is not written again.
+    SequenceRowLost,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 3] = [
+    pub const ALL: [Bug; 4] = [
         Bug::IndexNotUndone,
         Bug::UniqueSkippedInTransaction,
         Bug::SequenceReused,
+        Bug::SequenceRowLost,
     ];
 
     /// The name under which a simulation switches it on.
@@ -30,6 +33,7 @@ impl Bug {
             Bug::IndexNotUndone => "index-not-undone",
             Bug::UniqueSkippedInTransaction => "unique-skipped-in-transaction",
             Bug::SequenceReused => "sequence-reused",
+            Bug::SequenceRowLost => "sequence-row-lost",
         }
     }
 

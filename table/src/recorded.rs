@@ -39,6 +39,7 @@ impl Datastore {
         }
         sequence.value = value;
         sequence.allocated = allocated;
+        sequence.recorded = allocated;
         true
     }
 }

@@ -1,10 +1,13 @@
 //! Sequences: numbers handed out to columns that arrive as 0.
 //!
 //! Invariants
-//!   * Values from `value` up to, but not including, `allocated` are covered by the persisted row.
+//!   * A value is handed out only while the persisted row says `allocated`: after a restart the
+//!     sequence begins there.
+//!   * `value` never goes back. Undoing a transaction takes back what it wrote into the row, which
+//!     then says less than `allocated` until the next value is wanted, and leaves a gap.
 //!   * `value` and `allocated` are values that the sequence really reaches.
 //!
-//! Not here: writing the `st_sequence` row when a block is allocated (see `write`).
+//! Not here: writing the `st_sequence` row (see `write`).
 
 use spacetime_types::{AlgebraicType, SequenceId, TableId};
 
@@ -24,10 +27,10 @@ pub(crate) struct Sequence {
     fits: std::ops::RangeInclusive<i128>,
     /// Next to hand out.
     pub value: i128,
-    /// First value that the persisted row does not cover.
+    /// First value of the next block.
     pub allocated: i128,
-    /// The transaction that last recorded how to undo changes of this sequence.
-    pub undo_epoch: u64,
+    /// What the persisted row says: the same, unless a transaction that moved it was undone.
+    pub recorded: i128,
 }
 
 impl Sequence {
@@ -45,7 +48,7 @@ impl Sequence {
             fits,
             value: position,
             allocated: position,
-            undo_epoch: 0,
+            recorded: position,
             schema,
         };
         if planted::is_on(Bug::SequenceReused) && table.0 >= FIRST_USER_ID {
@@ -78,9 +81,15 @@ impl Sequence {
             && value.abs_diff(start).is_multiple_of(step)
     }
 
-    /// Whether the next value needs a new block first.
+    /// Whether the block is used up.
     pub fn needs_block(&self) -> bool {
         self.value == self.allocated
+    }
+
+    /// Whether the next value is covered by the persisted row.
+    pub fn has_next(&self) -> bool {
+        let is_recorded = self.recorded == self.allocated || planted::is_on(Bug::SequenceRowLost);
+        !self.needs_block() && is_recorded
     }
 
     /// What `allocated` becomes with a new block; the same if the sequence has no values.
@@ -104,7 +113,7 @@ impl Sequence {
 
     /// Hands out a value.
     pub fn take(&mut self) -> i128 {
-        assert!(!self.needs_block(), "values are allocated before use");
+        assert!(self.has_next(), "values are recorded before use");
         let value = self.value;
         self.value = self.step(value);
         value

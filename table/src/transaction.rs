@@ -18,11 +18,10 @@ use crate::table::{Indexing, Table};
 pub(crate) enum Op {
     /// A row was inserted or deleted.
     Row(RowOp),
-    /// A sequence stood here before.
+    /// The row of a sequence said this before.
     Sequence {
         sequence: SequenceId,
-        value: i128,
-        allocated: i128,
+        recorded: i128,
     },
     /// The schema was changed.
     Catalogue(Box<CatalogueOp>),
@@ -69,9 +68,6 @@ pub(crate) struct Transaction {
     pub is_open: bool,
     /// Counts transactions.
     pub number: u64,
-    /// Counts transactions and savepoints, so that a sequence knows whether its position was
-    /// recorded since the last.
-    pub epoch: u64,
     pub ops: Vec<Op>,
     pub inserted: Vec<u8>,
     pub deleted: Vec<u8>,
@@ -88,8 +84,7 @@ pub struct Savepoint {
 
 impl Transaction {
     /// The present point.
-    pub fn savepoint(&mut self) -> Savepoint {
-        self.epoch += 1;
+    pub fn savepoint(&self) -> Savepoint {
         Savepoint {
             number: self.number,
             ops: self.ops.len(),
@@ -102,6 +97,15 @@ impl Transaction {
     pub fn has_rows_of(&self, table: TableId) -> bool {
         let mut ops = self.ops.iter();
         ops.any(|op| matches!(op, Op::Row(row) if row.table == table))
+    }
+
+    /// Whether this transaction made a sequence.
+    pub fn has_made(&self, sequence: SequenceId) -> bool {
+        let made = |op: &Op| {
+            matches!(op, Op::Catalogue(change)
+            if matches!(**change, CatalogueOp::SequenceCreated(made) if made == sequence))
+        };
+        self.ops.iter().any(made)
     }
 
     /// Whether this transaction inserted a row.

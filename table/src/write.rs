@@ -281,20 +281,9 @@ impl Datastore {
         Ok(Taken { start, generated })
     }
 
-    /// The next value of a sequence.
+    /// The next value of a sequence. It is used up, whatever becomes of the row or of the
+    /// transaction.
     fn next_value(&mut self, id: SequenceId) -> Result<i128, WriteError> {
-        let epoch = self.tx.epoch;
-        let sequence = self.sequence_mut(id);
-        let needs_block = sequence.needs_block();
-        if sequence.undo_epoch != epoch || needs_block {
-            sequence.undo_epoch = epoch;
-            let undo = Op::Sequence {
-                sequence: id,
-                value: sequence.value,
-                allocated: sequence.allocated,
-            };
-            self.tx.ops.push(undo);
-        }
         let sequence = self.sequence_mut(id);
         if !sequence.next_fits() {
             return Err(WriteError::AutoIncOverflow {
@@ -302,41 +291,39 @@ impl Datastore {
                 value: sequence.value,
             });
         }
-        if needs_block {
-            self.allocate_block(id)?;
+        if !sequence.has_next() {
+            self.record_block(id)?;
         }
         Ok(self.sequence_mut(id).take())
     }
 
-    /// Moves the limit of a sequence forward and writes that down.
-    fn allocate_block(&mut self, id: SequenceId) -> Result<(), WriteError> {
+    /// Writes down how far a sequence may go; a block further if the last one is used up.
+    fn record_block(&mut self, id: SequenceId) -> Result<(), WriteError> {
         let sequence = self.sequence_mut(id);
-        let allocated = sequence.next_block();
-        if allocated == sequence.allocated {
+        let (value, recorded) = (sequence.value, sequence.recorded);
+        let allocated = match sequence.needs_block() {
+            true => sequence.next_block(),
+            false => sequence.allocated,
+        };
+        if allocated == value {
             return Err(WriteError::SequenceExhausted(id));
         }
-        let value = sequence.value;
+        self.tx.ops.push(Op::Sequence {
+            sequence: id,
+            recorded,
+        });
         self.set_position(id, value, allocated);
         Ok(())
     }
 
-    /// Makes a sequence stand elsewhere and writes that down. Both must be values of it.
-    pub(crate) fn move_sequence(&mut self, id: SequenceId, value: i128, allocated: i128) {
+    /// Makes a sequence stand at `value`, and its row say `allocated`. How to undo that is the
+    /// caller's business.
+    pub(crate) fn set_position(&mut self, id: SequenceId, value: i128, allocated: i128) {
         assert!(self.tx.is_open, "writes need a transaction");
-        let sequence = self.sequence_mut(id);
-        let undo = Op::Sequence {
-            sequence: id,
-            value: sequence.value,
-            allocated: sequence.allocated,
-        };
-        self.tx.ops.push(undo);
-        self.set_position(id, value, allocated);
-    }
-
-    fn set_position(&mut self, id: SequenceId, value: i128, allocated: i128) {
         let sequence = self.sequence_mut(id);
         sequence.value = value;
         sequence.allocated = allocated;
+        sequence.recorded = allocated;
         let row = StSequence::of(sequence.table, &sequence.schema, allocated).to_bsatn();
         let updated = self.update_system(ST_SEQUENCE, ST_SEQUENCE_ID_INDEX, &row);
         assert!(updated.is_ok(), "sequence {id} has a row: {updated:?}");

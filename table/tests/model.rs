@@ -67,17 +67,13 @@ fn dump(datastore: &Datastore) -> Dump {
     datastore.tables().map(rows_of).collect()
 }
 
-/// Everything that a rolled-back transaction must leave as it was.
-fn trace(datastore: &Datastore) -> (Dump, Vec<(i128, i128)>, Vec<String>) {
+/// Everything that a rolled-back transaction must leave as it was. The rows of sequences are in it,
+/// the values that were used up are not.
+fn trace(datastore: &Datastore) -> (Dump, Vec<String>) {
     let mut schemas: Vec<_> = datastore.tables().cloned().collect();
     schemas.sort_by_key(|schema| schema.id);
-    let sequences = schemas.iter().flat_map(|schema| &schema.sequences);
-    let positions = sequences.map(|sequence| datastore.sequence_position(sequence.id));
-    let positions = positions
-        .map(|position| position.expect("the sequence"))
-        .collect();
     let texts = schemas.iter().map(|schema| format!("{schema:?}")).collect();
-    (dump(datastore), positions, texts)
+    (dump(datastore), texts)
 }
 
 /// What a snapshot of a view brings back, in a replay that is still open.
@@ -109,6 +105,10 @@ struct Run {
     model: Model,
     deltas: Vec<Arc<TxDelta>>,
     views: Vec<Viewed>,
+    /// Values generated in the open transaction.
+    generated: Vec<(TableId, u64)>,
+    /// The greatest value that was generated in a transaction that was committed.
+    used: BTreeMap<TableId, u64>,
 }
 
 /// A view, what it showed at first, and how many records the log had.
@@ -126,6 +126,8 @@ impl Run {
             model: Model::default(),
             deltas: Vec::new(),
             views: Vec::new(),
+            generated: Vec::new(),
+            used: BTreeMap::new(),
         }
     }
 
@@ -140,13 +142,15 @@ impl Run {
                 match op {
                     Op::Savepoint => {
                         let state = (self.tables.clone(), self.model.clone());
-                        savepoint = Some((self.datastore.savepoint(), state));
+                        let generated = self.generated.len();
+                        savepoint = Some((self.datastore.savepoint(), state, generated));
                     }
                     Op::BackToSavepoint => {
-                        if let Some((point, (tables, model))) = savepoint.take() {
+                        if let Some((point, (tables, model), generated)) = savepoint.take() {
+                            self.generated.truncate(generated);
                             self.datastore.rollback_to(point);
                             self.tables = tables;
-                            self.model = model;
+                            self.model.undo_to(model);
                         }
                     }
                     op => self.apply(op),
@@ -154,10 +158,16 @@ impl Run {
             }
             if matches!(ops.last(), Some(Op::Rollback)) {
                 self.datastore.rollback();
-                (self.tables, self.model) = before;
+                self.generated.clear();
+                self.tables = before.0;
+                self.model.undo_to(before.1);
                 assert_eq!(trace(&self.datastore), traced, "rollback leaves no trace");
             } else {
                 let delta = self.datastore.commit();
+                for (table, value) in self.generated.drain(..) {
+                    let used = self.used.entry(table).or_default();
+                    *used = value.max(*used);
+                }
                 self.check_delta(&traced.0, &delta);
                 self.model.forget_events();
                 self.deltas.push(delta);
@@ -259,7 +269,7 @@ impl Run {
     }
 
     fn compare(
-        &self,
+        &mut self,
         table: TableId,
         found: Result<spacetime_table::Inserted, WriteError>,
         expected: Applied,
@@ -278,6 +288,11 @@ impl Run {
                 assert_eq!(stored, row);
                 assert_eq!(found.generated.as_slice(), generated);
                 assert_eq!(found.existed, existed);
+                if !generated.is_empty() {
+                    let mut value = [0; 8];
+                    value[..generated.len()].copy_from_slice(&generated);
+                    self.generated.push((table, u64::from_le_bytes(value)));
+                }
             }
             (Err(WriteError::UniqueViolation { .. }), Applied::Violation) => {}
             (Err(WriteError::NoSuchRow { .. }), Applied::NoSuchRow) => {}
@@ -492,6 +507,20 @@ impl Run {
         for schema in schemas {
             let replayed = again.schema(schema.id).expect("the table");
             assert_eq!(format!("{replayed:?}"), format!("{schema:?}"));
+            self.check_sequences(&again, schema);
+        }
+    }
+
+    /// After a restart every value comes after those of the rows that were ever committed.
+    fn check_sequences(&self, again: &Datastore, schema: &TableSchema) {
+        for sequence in &schema.sequences {
+            let (value, _) = again.sequence_position(sequence.id).expect("replayed");
+            let used = self.used.get(&schema.id).copied().unwrap_or_default();
+            assert!(
+                value > i128::from(used),
+                "{}: {value} after {used}",
+                schema.name
+            );
         }
     }
 }

@@ -50,6 +50,7 @@ fn a_block_ends_before_it_comes_round() {
     for _ in 0..7 {
         if small.needs_block() {
             small.allocated = small.next_block();
+            small.recorded = small.allocated;
         }
         values.push(small.take());
     }

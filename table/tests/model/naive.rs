@@ -10,8 +10,10 @@ use super::shapes::{Row, SHAPES};
 pub struct Model {
     /// Rows by shape, for tables that exist.
     pub tables: BTreeMap<usize, BTreeMap<Vec<u8>, Row>>,
-    /// Next value by shape.
-    sequences: BTreeMap<usize, u64>,
+    /// How often a table of each shape was made, for tables that exist.
+    made: BTreeMap<usize, usize>,
+    /// Next value by shape and by how often it was made. Never goes back.
+    sequences: BTreeMap<(usize, usize), u64>,
 }
 
 /// What the datastore should answer.
@@ -29,7 +31,19 @@ pub enum Applied {
 impl Model {
     pub fn create(&mut self, shape: usize) {
         self.tables.insert(shape, BTreeMap::new());
-        self.sequences.insert(shape, 1);
+        let before = self.sequences.range((shape, 0)..=(shape, usize::MAX));
+        let nth = before.count();
+        self.made.insert(shape, nth);
+        self.sequences.insert((shape, nth), 1);
+    }
+
+    /// Undoes what was done since the model was `before`. Generated values stay used up.
+    pub fn undo_to(&mut self, before: Model) {
+        let sequences = std::mem::take(&mut self.sequences);
+        *self = Model {
+            sequences,
+            ..before
+        };
     }
 
     pub fn drop(&mut self, shape: usize) {
@@ -40,7 +54,8 @@ impl Model {
         if !SHAPES[shape].is_generated {
             return Vec::new();
         }
-        let next = self.sequences.get_mut(&shape).expect("a sequence");
+        let place = (shape, self.made[&shape]);
+        let next = self.sequences.get_mut(&place).expect("a sequence");
         match &mut row.0[0] {
             AlgebraicValue::U64(value) if *value == 0 => *value = *next,
             AlgebraicValue::U32(value) if *value == 0 => {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use spacetime_table::definition::{TableDef, ViewDef};
 use spacetime_table::error::{ReadError, WriteError};
 use spacetime_table::system::{
-    ROW_LIMIT, ST_MODULE, ST_SEQUENCE, ST_TABLE, StVar, StView, VarValue,
+    ROW_LIMIT, ST_MODULE, ST_SEQUENCE, ST_TABLE, StSequence, StVar, StView, VarValue,
 };
 use spacetime_table::{Datastore, Persistence, TableAccess};
 use spacetime_types::{AlgebraicType, ProductType, TableId};
@@ -44,7 +44,54 @@ fn generates_values_and_writes_the_sequence_row_once_a_block() {
     }
     assert_eq!(datastore.sequence_position(sequence), Some((4098, 8193)));
     datastore.rollback();
-    assert_eq!(datastore.sequence_position(sequence), Some((3, 4097)));
+    // The values stay used up; the row is what it was, until the next value is wanted.
+    assert_eq!(datastore.sequence_position(sequence), Some((4098, 8193)));
+    datastore.begin_tx();
+    let inserted = datastore.insert(table, &row(0, 8)).expect("a row");
+    assert_eq!(inserted.generated.as_slice(), 4098_u32.to_le_bytes());
+    let delta = datastore.commit();
+    let rows = delta.table(ST_SEQUENCE).expect("the row is written again");
+    assert_eq!((rows.inserts.len(), rows.deletes.len()), (1, 1));
+    check(datastore);
+}
+
+#[test]
+fn what_was_generated_in_an_undone_transaction_is_a_gap() {
+    let (mut datastore, table) = with_table(AlgebraicType::U32);
+    let sequence = datastore.schema(table).expect("the table").sequences[0].id;
+    let generate = |datastore: &mut Datastore| {
+        let inserted = datastore.insert(table, &row(0, 1)).expect("a row");
+        u32::from_le_bytes(inserted.generated.as_slice().try_into().expect("a u32"))
+    };
+    let recorded = |datastore: &Datastore| {
+        let mut rows = datastore.system_rows::<StSequence>();
+        let row = rows.find(|(_, row)| row.sequence_id == sequence);
+        row.expect("the sequence's row").1.allocated
+    };
+    // Undone with the block that it opened: the next transaction writes the row.
+    datastore.begin_tx();
+    assert_eq!([generate(&mut datastore), generate(&mut datastore)], [1, 2]);
+    datastore.rollback();
+    assert_eq!(recorded(&datastore), 1);
+    datastore.begin_tx();
+    assert_eq!(generate(&mut datastore), 3);
+    assert_eq!(recorded(&datastore), 4097);
+    // The same inside a transaction.
+    let savepoint = datastore.savepoint();
+    assert_eq!(generate(&mut datastore), 4);
+    datastore.rollback_to(savepoint);
+    assert_eq!(generate(&mut datastore), 5);
+    datastore.commit();
+    // A row that is refused has used its value up as well.
+    let (mut other, table) = with_table(AlgebraicType::U32);
+    other.begin_tx();
+    other.insert(table, &row(1, 1)).expect("a row");
+    let refused = other.insert(table, &row(0, 2));
+    assert!(matches!(refused, Err(WriteError::UniqueViolation { .. })));
+    let inserted = other.insert(table, &row(0, 2)).expect("a row");
+    assert_eq!(inserted.generated.as_slice(), 2_u32.to_le_bytes());
+    other.commit();
+    check(other);
     check(datastore);
 }
 

@@ -388,7 +388,7 @@ impl Simulation {
             self.activations.count(Kind::TransactionsLost);
         }
         self.prefix.recovered(next, &mut self.model, &state)?;
-        self.sequences.rewind(next);
+        self.sequences.reopened(next);
         let has_accounts = self.model.tables().values().any(|shape| *shape == ACCOUNT);
         if !has_accounts {
             self.balances.forget();

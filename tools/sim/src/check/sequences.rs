@@ -1,33 +1,44 @@
 //! A sequence never hands out a value twice, over crashes and restarts too.
 //!
-//! Values of transactions that were rolled back, or lost before they were acknowledged, may come
-//! again: nobody has learned of them.
+//! Values of transactions that were rolled back may come again after a restart, and those of
+//! transactions that were lost before they were acknowledged: nobody has learned of them. As long
+//! as the database runs they may not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spacetime_types::TableId;
 
 use crate::violation::Violation;
 
+/// A value of a table's sequence.
+type Value = (TableId, Vec<u8>);
+
 /// Remembers every value of every sequence.
 #[derive(Debug, Default)]
 pub struct Sequences {
     /// Values, with the transaction that got each.
-    handed_out: BTreeMap<(TableId, Vec<u8>), u64>,
-    open: Vec<(TableId, Vec<u8>)>,
+    handed_out: BTreeMap<Value, u64>,
+    /// Values that were rolled back since the start.
+    undone: BTreeSet<Value>,
+    open: Vec<Value>,
 }
 
 impl Sequences {
     /// The open transaction got a value.
     pub fn take(&mut self, table: TableId, value: &[u8]) -> Result<(), Violation> {
         let place = (table, value.to_vec());
+        let violation = |what: String| {
+            let what = format!("table {table}: value {value:?} {what}");
+            Err(Violation::new("sequences", what))
+        };
         if let Some(offset) = self.handed_out.get(&place) {
-            let what = format!("table {table}: value {value:?} again, after transaction {offset}");
-            return Err(Violation::new("sequences", what));
+            return violation(format!("again, after transaction {offset}"));
+        }
+        if self.undone.contains(&place) {
+            return violation("again, after it was rolled back".to_owned());
         }
         if self.open.contains(&place) {
-            let what = format!("table {table}: value {value:?} twice in one transaction");
-            return Err(Violation::new("sequences", what));
+            return violation("twice in one transaction".to_owned());
         }
         self.open.push(place);
         Ok(())
@@ -40,7 +51,7 @@ impl Sequences {
     }
 
     pub fn rollback_to(&mut self, savepoint: usize) {
-        self.open.truncate(savepoint);
+        self.undone.extend(self.open.drain(savepoint..));
     }
 
     pub fn commit(&mut self, offset: u64) {
@@ -48,8 +59,9 @@ impl Sequences {
         self.handed_out.extend(open.map(|place| (place, offset)));
     }
 
-    /// The transactions from `next` on were lost.
-    pub fn rewind(&mut self, next: u64) {
+    /// The database was opened again; the transactions from `next` on were lost.
+    pub fn reopened(&mut self, next: u64) {
         self.handed_out.retain(|_, offset| *offset < next);
+        self.undone.clear();
     }
 }
