@@ -25,6 +25,7 @@ mod outbox;
 mod panic_point;
 mod past;
 mod pauses;
+pub mod planted;
 mod procedures;
 mod publish;
 mod questions;

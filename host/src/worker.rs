@@ -238,7 +238,7 @@ impl Worker {
                 self.call_procedure(client, request_id, &name, &args);
             }
             Request::BeginTx(begin) => self.lend_rows(begin),
-            Request::CallSoon(calls) => self.schedule.queue_immediate(calls),
+            Request::CallSoon(calls) => self.queue_immediate(calls),
             Request::ProcedureDone(done) => self.procedure_done(*done),
             Request::Subscribe {
                 client,

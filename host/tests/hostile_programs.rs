@@ -77,10 +77,20 @@ fn module(go: &str, more: &str) -> Vec<u8> {
     module_with("", go, more)
 }
 
+/// The same with one more import.
+fn module_importing(import: &str, go: &str) -> Vec<u8> {
+    assemble(import, "", go, "")
+}
+
 /// The same with something that is done before it describes itself.
 fn module_with(describe: &str, go: &str, more: &str) -> Vec<u8> {
+    assemble("", describe, go, more)
+}
+
+fn assemble(import: &str, describe: &str, go: &str, more: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
+  {import}
   (import "spacetime_10.0" "bytes_sink_write" (func $write (param i32 i32 i32) (result i32)))
   {memory}
   (data (i32.const 64)
@@ -157,17 +167,102 @@ async fn calls_that_go_too_far_end_and_nothing_else_does() {
         }
         assert!(is_committed(&call(&honest).await.0), "{name}");
     }
-    for (name, limit) in [("endless", CALL_TIME_MAX), ("patient", 2 * CALL_TIME_MAX)] {
-        let database = server.try_publish(name, module(LOOP, "")).await;
-        let (outcome, took) = call(&database.expect(name)).await;
+    server.host.shutdown().await;
+}
+
+/// What the host keeps for a call is bounded, whatever a module asks for: each of these would have
+/// it keep something more for every turn of a loop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_module_cannot_fill_the_memory_of_the_host() {
+    let server = Server::start().await;
+    let honest = server.try_publish("honest", module("", "")).await;
+    let honest = honest.expect("a module");
+    let endless = |ask: &str| format!("(loop $again {ask} (br $again))");
+    for (name, import, ask, told) in [
+        (
+            "claims",
+            r#"(import "spacetime_10.2" "get_jwt" (func $ask (param i32 i32) (result i32)))"#,
+            // The connection is number 1.
+            "(i32.store (i32.const 256) (i32.const 1))
+             (drop (call $ask (i32.const 256) (i32.const 512)))",
+            "and not read them",
+        ),
+        (
+            "calls",
+            r#"(import "spacetime_10.0" "volatile_nonatomic_schedule_immediate"
+                 (func $ask (param i32 i32 i32 i32)))"#,
+            "(call $ask (i32.const 78) (i32.const 2) (i32.const 0) (i32.const 100000))",
+            "16777216 bytes of arguments",
+        ),
+        (
+            "timers",
+            r#"(import "spacetime_10.0" "console_timer_start"
+                 (func $ask (param i32 i32) (result i32)))"#,
+            "(drop (call $ask (i32.const 1000) (i32.const 100000)))",
+            "1024 console timers",
+        ),
+    ] {
+        let program = module_importing(import, &endless(ask));
+        let database = server.try_publish(name, program).await.expect(name);
+        let (outcome, _) = call(&database).await;
+        let is_fatal = matches!(outcome, CallOutcome::Reducer(ReducerOutcome::Fatal(_)));
+        assert!(is_fatal, "{name}: {outcome:?}");
+        let (log, _) = database.log().tail(Some(5), None);
+        let log = String::from_utf8_lossy(&log);
+        assert!(log.contains(told), "{name}: {log}");
+        assert!(is_committed(&call(&honest).await.0), "{name}");
+    }
+    server.host.shutdown().await;
+}
+
+/// The processor time that the writer thread of a database has had, if the system tells.
+fn processor_time(database: &DatabaseHandle) -> Option<Duration> {
+    let name = database.identity().to_abbreviated_hex();
+    let name = format!("db-{}", &name[4..12]);
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let thread = threads.filter_map(Result::ok).find(|thread| {
+        let comm = std::fs::read_to_string(thread.path().join("comm"));
+        comm.is_ok_and(|comm| comm.trim_end() == name)
+    })?;
+    let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+    let nanos = text.split(' ').next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
+/// Asks the host for something, for ever.
+const LOOP_IN_HOST: &str = "(loop $again
+    (drop (call $write (i32.const 77) (i32.const 64) (i32.const 16)))
+    (br $again))";
+
+/// How late a call is stopped may be the machine's doing, so it is not asserted. That it is never
+/// stopped early is, and that it does not compute for longer than it may: what it computes after
+/// its time is the host's doing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_has_the_time_that_it_is_given() {
+    const TICK: Duration = Duration::from_millis(5);
+    const OVER_MAX: Duration = Duration::from_millis(100);
+    let server = Server::start().await;
+    let honest = server.try_publish("honest", module("", "")).await;
+    let honest = honest.expect("a module");
+    let forever = module(LOOP, "");
+    let in_host = module(LOOP_IN_HOST, "");
+    for (name, limit, program) in [
+        ("endless", CALL_TIME_MAX, &forever),
+        ("patient", 2 * CALL_TIME_MAX, &forever),
+        ("in host", CALL_TIME_MAX, &in_host),
+    ] {
+        let database = server.try_publish(name, program.clone()).await;
+        let database = database.expect(name);
+        let before = processor_time(&database);
+        let (outcome, took) = call(&database).await;
+        let computed = processor_time(&database).zip(before);
         let is_stopped = matches!(outcome, CallOutcome::Reducer(ReducerOutcome::OutOfBudget));
         assert!(is_stopped, "{name}: {outcome:?}");
-        // The first tick of the clock may come at once; how late it ends is the machine's doing.
-        let early = limit - Duration::from_millis(10);
-        assert!(
-            (early..limit + LATE_MAX).contains(&took),
-            "{name}: {took:?}"
-        );
+        assert!(took >= limit - TICK, "{name}: {took:?}");
+        if let Some((after, before)) = computed {
+            let computed = after - before;
+            assert!(computed < limit + OVER_MAX, "{name}: {computed:?}");
+        }
         assert!(is_committed(&call(&honest).await.0), "{name}");
     }
     server.host.shutdown().await;

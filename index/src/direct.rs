@@ -158,6 +158,7 @@ impl Direct {
         }
     }
 
+    /// Bytes of memory, at the price of one look for every 256 chunks.
     pub(crate) fn allocated_bytes(&self) -> usize {
         self.chunks.allocated_bytes() + self.chunk_count * (16 + size_of::<Chunk>())
     }

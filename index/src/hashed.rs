@@ -41,6 +41,8 @@ struct Segment {
     lists: Vec<Tree<Exact<()>>>,
     /// Places of `lists` that are empty and not referred to.
     unused: Vec<u32>,
+    /// What the lists count as.
+    list_bytes: usize,
 }
 
 /// Row pointers by the hash of something that the rows have.
@@ -50,6 +52,8 @@ pub struct Hashed {
     segments: SharedVec<Option<Arc<Segment>>>,
     keys: usize,
     len: u64,
+    /// What the segments count as.
+    segment_bytes: usize,
 }
 
 /// What came of adding a row to a segment.
@@ -94,6 +98,7 @@ impl Segment {
 
     /// Keeps a list; returns its place.
     fn put_list(&mut self, list: Tree<Exact<()>>) -> u32 {
+        self.list_bytes += list.counted_bytes();
         if let Some(place) = self.unused.pop() {
             self.lists[index(place)] = list;
             return place;
@@ -106,7 +111,9 @@ impl Segment {
 
     fn take_list(&mut self, place: u32) -> Tree<Exact<()>> {
         self.unused.push(place);
-        std::mem::replace(&mut self.lists[index(place)], Tree::new())
+        let list = std::mem::replace(&mut self.lists[index(place)], Tree::new());
+        self.list_bytes -= list.counted_bytes();
+        list
     }
 
     /// One of the rows of an entry.
@@ -140,7 +147,10 @@ impl Segment {
             return Added::NewKey;
         };
         if found.mark & MANY != 0 {
-            add(&mut self.lists[index(found.rows)], ptr);
+            let list = &mut self.lists[index(found.rows)];
+            let before = list.counted_bytes();
+            add(list, ptr);
+            self.list_bytes = self.list_bytes - before + list.counted_bytes();
             return Added::SameKey;
         }
         let holder = RowPtr(found.rows);
@@ -194,9 +204,11 @@ impl Segment {
             return Removed::Nothing;
         };
         let list = &mut self.lists[index(found.rows)];
+        let before = list.counted_bytes();
         if !list.remove(&(), ptr, false, &Unasked) {
             return Removed::Nothing;
         }
+        self.list_bytes = self.list_bytes - before + list.counted_bytes();
         if let (1, Some(last)) = (list.len(), list.first(&(), &Unasked)) {
             self.take_list(found.rows);
             self.replace_entry(found, Entry { mark, rows: last.0 });
@@ -212,6 +224,15 @@ impl Segment {
             + self.lists.capacity() * size_of::<Tree<Exact<()>>>()
             + lists.sum::<usize>()
             + self.unused.capacity() * 4
+    }
+
+    /// About the same from counters.
+    #[inline]
+    fn counted_bytes(&self) -> usize {
+        16 + size_of::<Segment>()
+            + self.entries.allocation_size()
+            + self.lists.len() * size_of::<Tree<Exact<()>>>()
+            + self.list_bytes
     }
 }
 
@@ -267,6 +288,7 @@ impl Default for Hashed {
             segments,
             keys: 0,
             len: 0,
+            segment_bytes: Segment::default().counted_bytes(),
         }
     }
 }
@@ -288,6 +310,7 @@ impl Hashed {
             segments: SharedVec::default(),
             keys: 0,
             len: 0,
+            segment_bytes: 0,
         };
         let (rows, ends) = by_segment(&rows, count);
         let mut start = 0;
@@ -303,6 +326,7 @@ impl Hashed {
                 }
                 hashed.len += 1;
             }
+            hashed.segment_bytes += segment.counted_bytes();
             hashed.segments.push(Some(Arc::new(segment)));
             start = end;
         }
@@ -332,10 +356,12 @@ impl Hashed {
         has_key: impl Fn(RowPtr) -> bool,
     ) -> Result<(), RowPtr> {
         let mark = mark_of(hash);
-        match self
-            .segment_mut(mark)
-            .insert(mark, ptr, is_unique, &has_key)
-        {
+        let segment = self.segment_mut(mark);
+        let before = segment.counted_bytes();
+        let added = segment.insert(mark, ptr, is_unique, &has_key);
+        let after = segment.counted_bytes();
+        self.segment_bytes = self.segment_bytes - before + after;
+        match added {
             Added::Taken(holder) => return Err(holder),
             Added::SameKey => {}
             Added::NewKey => {
@@ -353,7 +379,12 @@ impl Hashed {
     #[inline]
     pub fn remove(&mut self, hash: u64, ptr: RowPtr, has_key: impl Fn(RowPtr) -> bool) -> bool {
         let mark = mark_of(hash);
-        match self.segment_mut(mark).remove(mark, ptr, &has_key) {
+        let segment = self.segment_mut(mark);
+        let before = segment.counted_bytes();
+        let removed = segment.remove(mark, ptr, &has_key);
+        let after = segment.counted_bytes();
+        self.segment_bytes = self.segment_bytes - before + after;
+        match removed {
             Removed::Nothing => return false,
             Removed::WithKey => self.keys -= 1,
             Removed::Row => {}
@@ -421,6 +452,12 @@ impl Hashed {
         self.segments.allocated_bytes() + segments.sum::<usize>()
     }
 
+    /// About the same from counters, whatever the size.
+    #[must_use]
+    pub fn counted_bytes(&self) -> usize {
+        self.segments.len() * size_of::<Option<Arc<Segment>>>() + self.segment_bytes
+    }
+
     #[inline]
     fn segment(&self, mark: u32) -> &Segment {
         let at = segment_of(mark, self.segments.len());
@@ -442,6 +479,7 @@ impl Hashed {
         let from = new - (1 << new.ilog2());
         let old = self.segments.get_mut(from).and_then(Option::take);
         let mut old = old.map(Arc::unwrap_or_clone).unwrap_or_default();
+        let before = old.counted_bytes();
         let half = old.entries.len() / 2;
         let (mut kept, mut moved) = (Segment::with_capacity(half), Segment::with_capacity(half));
         for mut entry in std::mem::take(&mut old.entries) {
@@ -456,6 +494,8 @@ impl Hashed {
             }
             target.insert_entry(entry);
         }
+        let after = kept.counted_bytes() + moved.counted_bytes();
+        self.segment_bytes = self.segment_bytes - before + after;
         if let Some(place) = self.segments.get_mut(from) {
             *place = Some(Arc::new(kept));
         }

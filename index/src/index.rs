@@ -235,6 +235,19 @@ impl Index {
         }
     }
 
+    /// About the same from counters, whatever the size. The most that it leaves out is what long
+    /// keys have in common.
+    #[must_use]
+    pub fn counted_bytes(&self) -> usize {
+        match &self.map {
+            Map::Tree32(tree) => tree.counted_bytes(),
+            Map::Tree64(tree) => tree.counted_bytes(),
+            Map::Wide(tree) => tree.counted_bytes(),
+            Map::Hash(hashed) => hashed.counted_bytes(),
+            Map::Direct(direct) => direct.allocated_bytes(),
+        }
+    }
+
     /// Adds a row. In a unique index, a key that is taken is an error that tells by which row,
     /// and nothing changes.
     #[inline]

@@ -30,6 +30,9 @@ pub(crate) trait LeafKeys: Clone + Debug + Default {
     /// A key, or the beginning of one, in an inner node.
     type Owned: Clone + Debug + Ord + Borrow<Self::Key>;
 
+    /// Bytes of each key in a leaf.
+    const HELD_BYTES: usize;
+
     /// Index of the first key that is not less, and whether it is this one.
     fn find(
         &self,
@@ -109,6 +112,8 @@ impl<K> Default for Exact<K> {
 impl<K: Copy + Ord + Debug> LeafKeys for Exact<K> {
     type Key = K;
     type Owned = K;
+
+    const HELD_BYTES: usize = size_of::<K>();
 
     #[inline]
     fn find(&self, _: &[RowPtr], key: &K, _: &impl KeySource<K>) -> (usize, bool) {
@@ -331,6 +336,8 @@ impl Heads {
 impl LeafKeys for Heads {
     type Key = [u8];
     type Owned = KeyBytes;
+
+    const HELD_BYTES: usize = size_of::<u64>();
 
     #[inline]
     fn find(&self, ptrs: &[RowPtr], key: &[u8], rows: &impl KeySource<[u8]>) -> (usize, bool) {

@@ -39,7 +39,10 @@ const FIRST: RowPtr = RowPtr(0);
 #[derive(Clone, Debug)]
 pub(crate) struct Tree<L: LeafKeys> {
     root: Arc<Node<L>>,
-    len: u64,
+    /// Pairs. Row pointers have 32 bits.
+    len: u32,
+    /// Leaves, to tell the memory from.
+    leaves: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -204,11 +207,12 @@ impl<L: LeafKeys> Tree<L> {
                 ptrs: Vec::new(),
             })),
             len: 0,
+            leaves: 1,
         }
     }
 
     pub(crate) fn len(&self) -> u64 {
-        self.len
+        self.len.into()
     }
 
     /// Adds a pair. If keys are unique and this one is taken, returns who has it.
@@ -250,7 +254,8 @@ impl<L: LeafKeys> Tree<L> {
         &mut self,
         target: &Target<'_, L, R>,
     ) -> Result<(), RowPtr> {
-        if let Some(split) = insert_into(Arc::make_mut(&mut self.root), target, true)? {
+        let root = Arc::make_mut(&mut self.root);
+        if let Some(split) = insert_into(root, target, true, &mut self.leaves)? {
             let mut separators = Separators::new();
             separators.push(split.separator);
             let left = std::mem::replace(&mut self.root, Arc::clone(&split.right));
@@ -278,7 +283,7 @@ impl<L: LeafKeys> Tree<L> {
             takes_over: false,
             rows,
         };
-        if !remove_from(Arc::make_mut(&mut self.root), &target) {
+        if !remove_from(Arc::make_mut(&mut self.root), &target, &mut self.leaves) {
             return false;
         }
         self.len -= 1;
@@ -327,6 +332,20 @@ impl<L: LeafKeys> Tree<L> {
     pub(crate) fn allocated_bytes(&self) -> usize {
         node_bytes(&self.root)
     }
+
+    /// About the same from counters, whatever the size: each leaf as if it had room for the most
+    /// pairs, without what keys have in common.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        let pair = L::HELD_BYTES + size_of::<RowPtr>();
+        match &*self.root {
+            Node::Leaf(leaf) => node_size::<L>() + leaf.len().next_power_of_two().max(4) * pair,
+            Node::Inner { .. } => {
+                let child = size_of::<L::Owned>() + size_of::<RowPtr>() + size_of::<usize>();
+                let leaf = node_size::<L>() + NODE_LEN_MAX * pair + child;
+                usize::try_from(self.leaves).map_or(usize::MAX, |count| count * leaf)
+            }
+        }
+    }
 }
 
 /// The first row under a node, if it has this key.
@@ -344,9 +363,13 @@ fn first_of<L: LeafKeys>(
     }
 }
 
-fn node_bytes<L: LeafKeys>(node: &Node<L>) -> usize {
-    // Two reference counts come before the node.
+/// Bytes of a node itself; two reference counts come before it.
+const fn node_size<L: LeafKeys>() -> usize {
     16 + size_of::<Node<L>>()
+}
+
+fn node_bytes<L: LeafKeys>(node: &Node<L>) -> usize {
+    node_size::<L>()
         + match node {
             Node::Leaf(leaf) => leaf.keys.allocated_bytes() + leaf.ptrs.capacity() * 4,
             Node::Inner {
@@ -369,9 +392,14 @@ fn insert_into<L: LeafKeys, R: KeySource<L::Key>>(
     node: &mut Node<L>,
     target: &Target<'_, L, R>,
     at_right_edge: bool,
+    leaves: &mut u32,
 ) -> Result<Option<Split<L>>, RowPtr> {
     match node {
-        Node::Leaf(leaf) => insert_into_leaf(leaf, target, at_right_edge),
+        Node::Leaf(leaf) => {
+            let split = insert_into_leaf(leaf, target, at_right_edge)?;
+            *leaves += u32::from(split.is_some());
+            Ok(split)
+        }
         Node::Inner {
             separators,
             children,
@@ -379,7 +407,7 @@ fn insert_into<L: LeafKeys, R: KeySource<L::Key>>(
             let at = separators.upper(target.key, target.search_ptr());
             let at_right_edge = at_right_edge && at + 1 == children.len();
             let child = Arc::make_mut(&mut children[at]);
-            let Some(split) = insert_into(child, target, at_right_edge)? else {
+            let Some(split) = insert_into(child, target, at_right_edge, leaves)? else {
                 return Ok(None);
             };
             separators.insert(at, split.separator);
@@ -465,6 +493,7 @@ fn separator_between<L: LeafKeys>(
 fn remove_from<L: LeafKeys, R: KeySource<L::Key>>(
     node: &mut Node<L>,
     target: &Target<'_, L, R>,
+    leaves: &mut u32,
 ) -> bool {
     match node {
         Node::Leaf(leaf) => {
@@ -481,30 +510,31 @@ fn remove_from<L: LeafKeys, R: KeySource<L::Key>>(
             children,
         } => {
             let at = separators.upper(target.key, target.search_ptr());
-            if !remove_from(Arc::make_mut(&mut children[at]), target) {
+            if !remove_from(Arc::make_mut(&mut children[at]), target, leaves) {
                 return false;
             }
             if children[at].len() < NODE_LEN_MIN {
-                mend_child(separators, children, at, target.rows);
+                *leaves -= u32::from(mend_child(separators, children, at, target.rows));
             }
             true
         }
     }
 }
 
-/// Merges a child that has become small with a neighbour, or drops it if it is empty.
+/// Merges a child that has become small with a neighbour, or drops it if it is empty. Says whether
+/// there is a leaf less then.
 fn mend_child<L: LeafKeys>(
     separators: &mut Separators<L::Owned>,
     children: &mut Vec<Arc<Node<L>>>,
     at: usize,
     rows: &impl KeySource<L::Key>,
-) {
+) -> bool {
     if children[at].len() == 0 {
-        children.remove(at);
+        let empty = children.remove(at);
         if !separators.keys.is_empty() {
             separators.remove(at.saturating_sub(1));
         }
-        return;
+        return matches!(*empty, Node::Leaf(_));
     }
     let fits = |left: usize| {
         let pair = children.get(left..left + 2);
@@ -513,7 +543,7 @@ fn mend_child<L: LeafKeys>(
     let left = match at.checked_sub(1) {
         Some(left) if fits(left) => left,
         _ if fits(at) => at,
-        _ => return,
+        _ => return false,
     };
     let right = Arc::unwrap_or_clone(children.remove(left + 1));
     let between = separators.remove(left);
@@ -522,6 +552,7 @@ fn mend_child<L: LeafKeys>(
             leaf.keys.append(more.keys);
             leaf.ptrs.append(&mut more.ptrs);
             leaf.keys.settle(&leaf.ptrs, rows);
+            true
         }
         (
             Node::Inner {
@@ -536,6 +567,7 @@ fn mend_child<L: LeafKeys>(
             separators.push(between);
             separators.append(&mut more_separators);
             children.append(&mut more_children);
+            false
         }
         _ => unreachable!("leaves are all at the same depth"),
     }

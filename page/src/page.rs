@@ -140,6 +140,11 @@ impl Page {
         size_of::<Page>() + self.body.len() + self.present.len() * 8
     }
 
+    /// The same of a full-grown page of this layout.
+    pub(crate) fn full_bytes(layout: &RowLayout) -> usize {
+        size_of::<Page>() + PAGE_SIZE + index(layout.slots_max).div_ceil(64) * 8
+    }
+
     #[inline]
     pub(crate) fn contains(&self, slot: u32) -> bool {
         self.present

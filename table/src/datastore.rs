@@ -144,11 +144,11 @@ impl Datastore {
         tables + self.blobs.bytes()
     }
 
-    /// Bytes held by pages of rows, and by large values; without indexes. Looks at every page, not
-    /// into them.
+    /// About the same from counters: looks at every table, whatever its size. Pages and leaves
+    /// count as full ones.
     #[must_use]
-    pub fn row_bytes(&self) -> usize {
-        let tables: usize = self.tables.values().map(Table::row_bytes).sum();
+    pub fn counted_bytes(&self) -> usize {
+        let tables: usize = self.tables.values().map(Table::counted_bytes).sum();
         tables + self.blobs.bytes()
     }
 

@@ -315,7 +315,7 @@ impl Datastore {
             return Err(SchemaError::NoSuchTable(id));
         };
         let schema = Arc::new(schema);
-        let (blobs, keys) = (&mut self.blobs, &mut self.keys);
+        let blobs = &mut self.blobs;
         if same_types(&table.schema, &schema) {
             let reindexed = table.reindex(&schema, blobs);
             self.register(table);
@@ -324,7 +324,7 @@ impl Datastore {
             return Ok(());
         }
         let mut new = Table::new(Arc::clone(&schema));
-        if let Err(error) = new.take_rows(&table, blobs, keys) {
+        if let Err(error) = new.take_rows(&table, blobs) {
             new.clear(blobs);
             self.register(table);
             return Err(match error {

@@ -406,20 +406,19 @@ impl Datastore {
         };
         let mut new = Table::new(Arc::new(schema));
         new.begin_replay();
-        let (blobs, keys) = (&mut self.blobs, &mut self.keys);
-        new.take_rows(&old, blobs, keys)
-            .map_err(|error| match error {
-                TakeRowsError::Row(error) => ReplayError::InvalidRow {
-                    table: old.schema.name.clone(),
-                    error,
-                },
-                TakeRowsError::Conflict(index) => ReplayError::Conflict {
-                    table: old.schema.name.clone(),
-                    index: new.schema.indexes[index].name.clone(),
-                },
-                TakeRowsError::NoRoom(error) => no_room(&old, error),
-            })?;
-        old.clear(blobs);
+        let taken = new.take_rows(&old, &mut self.blobs);
+        taken.map_err(|error| match error {
+            TakeRowsError::Row(error) => ReplayError::InvalidRow {
+                table: old.schema.name.clone(),
+                error,
+            },
+            TakeRowsError::Conflict(index) => ReplayError::Conflict {
+                table: old.schema.name.clone(),
+                index: new.schema.indexes[index].name.clone(),
+            },
+            TakeRowsError::NoRoom(error) => no_room(&old, error),
+        })?;
+        old.clear(&mut self.blobs);
         self.register(new);
         Ok(())
     }

@@ -65,4 +65,8 @@ impl RowSet {
     pub fn allocated_bytes(&self) -> usize {
         self.rows.allocated_bytes()
     }
+
+    pub fn counted_bytes(&self) -> usize {
+        self.rows.counted_bytes()
+    }
 }

@@ -278,33 +278,6 @@ impl Table {
         Ok(Placed::Inserted(ptr))
     }
 
-    /// Copies all rows of another table, whose columns may have other types.
-    pub fn take_rows(
-        &mut self,
-        from: &Table,
-        blobs: &mut BlobStore,
-        keys: &mut Keys,
-    ) -> Result<(), TakeRowsError> {
-        let mut row = Vec::new();
-        for ptr in from.rows.iter() {
-            row.clear();
-            from.rows.read(ptr, blobs, &mut row);
-            self.schema
-                .layout
-                .validate(&row)
-                .map_err(TakeRowsError::Row)?;
-            match self.insert(&row, blobs, keys) {
-                Ok(Placed::Inserted(_)) => {}
-                Ok(Placed::Existed(_)) => unreachable!("rows of a table are different"),
-                Err(Refusal::Conflict { index, .. }) => {
-                    return Err(TakeRowsError::Conflict(index));
-                }
-                Err(Refusal::NoRoom(error)) => return Err(TakeRowsError::NoRoom(error)),
-            }
-        }
-        Ok(())
-    }
-
     fn insert_key(
         &mut self,
         position: usize,
@@ -563,9 +536,12 @@ impl Table {
         self.row_set.as_ref().map(RowSet::len)
     }
 
-    /// Bytes held by rows, without large values.
-    pub fn row_bytes(&self) -> usize {
-        self.rows.allocated_bytes()
+    /// About the bytes held by rows and indexes, from counters.
+    pub fn counted_bytes(&self) -> usize {
+        let indexes = self.indexes.iter();
+        let indexes: usize = indexes.map(|index| index.index.counted_bytes()).sum();
+        let set = self.row_set.as_ref().map_or(0, RowSet::counted_bytes);
+        self.rows.counted_bytes() + indexes + set
     }
 
     /// Bytes held by rows and indexes.

@@ -409,21 +409,40 @@ impl History {
     }
 }
 
+/// One history; what was done in it, or the panic of what went wrong.
+fn run(seed: u64) -> std::thread::Result<BTreeMap<&'static str, u64>> {
+    let mut random = Random(seed);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut history = History::begin(seed);
+        for _ in 0..STEPS {
+            history.step(&mut random);
+            history.check();
+        }
+        history.model.activated
+    }))
+}
+
+/// Has to have the process for itself: `cargo test ... --test schedules -- planted`.
+#[cfg(feature = "planted-bugs")]
+#[test]
+fn every_planted_bug_of_schedules_is_caught() {
+    use spacetime_host::planted::{SCHEDULE_BUGS, switch};
+    for bug in SCHEDULE_BUGS {
+        switch(Some(bug));
+        let caught = (1..40).find(|seed| run(*seed).is_err());
+        switch(None);
+        assert!(caught.is_some(), "{bug:?} was not caught");
+        println!("{bug:?}: seed {caught:?}");
+    }
+}
+
 #[test]
 fn every_due_row_runs_once_at_its_time_whatever_happens() {
     let first = variable("SPACETIME_SCHEDULE_SEED", 1);
     let seeds = variable("SPACETIME_SCHEDULE_SEEDS", 40);
     let mut activated: BTreeMap<&'static str, u64> = BTreeMap::new();
     for seed in first..first + seeds {
-        let mut random = Random(seed);
-        let history = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut history = History::begin(seed);
-            for _ in 0..STEPS {
-                history.step(&mut random);
-                history.check();
-            }
-            history.model.activated
-        }));
+        let history = run(seed);
         let counts = history.unwrap_or_else(|_| panic!("SPACETIME_SCHEDULE_SEED={seed}"));
         for (what, count) in counts {
             *activated.entry(what).or_default() += count;

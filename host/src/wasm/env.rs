@@ -10,9 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use spacetime_table::Datastore;
 use spacetime_types::Identity;
-use wasmtime::Memory;
+use wasmtime::{AsContextMut, Memory};
 
 use super::abi::{ByteSinks, ByteSources, ConsoleTimers, RowIterators};
+use super::engine::{Deadline, TickCount};
 use super::quota::MemoryShare;
 use crate::module_log::ModuleLog;
 use crate::procedures::ProcedureContext;
@@ -25,8 +26,18 @@ pub struct ImmediateCall {
     pub args: Bytes,
 }
 
+impl ImmediateCall {
+    /// What it keeps.
+    pub(crate) fn bytes(&self) -> usize {
+        self.reducer.len() + self.args.len()
+    }
+}
+
 /// Most calls that one function may queue with `volatile_nonatomic_schedule_immediate`.
 pub(super) const IMMEDIATE_CALLS_MAX: usize = 1024;
+
+/// Bytes of their names and arguments together.
+pub(super) const IMMEDIATE_BYTES_MAX: usize = 16 << 20;
 
 /// The host's side of one instance.
 #[derive(Debug)]
@@ -39,6 +50,8 @@ pub struct Env {
     /// The running function, for log records; `None` while the instance is being made.
     pub(super) function: Option<Arc<str>>,
     pub(super) log: Arc<ModuleLog>,
+    /// When the running call has to be over.
+    pub(super) deadline: Deadline,
     /// What the instance has of the database's memory for modules.
     pub(super) memory_share: MemoryShare,
     /// The running call has logged a panic.
@@ -57,6 +70,7 @@ impl Env {
         database_identity: Identity,
         log: Arc<ModuleLog>,
         memory_share: MemoryShare,
+        ticks: TickCount,
     ) -> Env {
         Env {
             memory: None,
@@ -65,6 +79,7 @@ impl Env {
             database_identity,
             function: None,
             log,
+            deadline: Deadline::new(ticks),
             memory_share,
             has_panicked: false,
             iterators: RowIterators::default(),
@@ -84,4 +99,11 @@ impl Env {
         self.timers.clear();
         self.has_panicked = false;
     }
+}
+
+/// Gives what runs next in the store so many ticks.
+pub(super) fn set_deadline(mut store: impl AsContextMut<Data = Env>, ticks: u64) {
+    let mut store = store.as_context_mut();
+    store.set_epoch_deadline(ticks);
+    store.data_mut().deadline.set(ticks);
 }

@@ -16,7 +16,7 @@ use spacetime_types::{ConnectionId, Identity, Timestamp};
 use wasmtime::{Store, Trap, TypedFunc};
 
 use super::engine::ticks_of;
-use super::env::{Env, ImmediateCall};
+use super::env::{Env, ImmediateCall, set_deadline};
 use super::program::Program;
 use super::quota::{CallLimits, Quota};
 use super::trace;
@@ -99,11 +99,12 @@ impl Instance {
         quota: &Quota,
     ) -> Result<(Instance, Vec<u8>), CreateInstanceError> {
         let (limits, linked) = (quota.limits, &program.linked);
-        let env = Env::new(database, Arc::clone(log), quota.share());
+        let ticks = program.engine.ticks().clone();
+        let env = Env::new(database, Arc::clone(log), quota.share(), ticks);
         let mut store = Store::new(program.engine.engine(), env);
         store.limiter(|env| &mut env.memory_share);
         store.epoch_deadline_trap();
-        store.set_epoch_deadline(limits.start_deadline_ticks());
+        set_deadline(&mut store, limits.start_deadline_ticks());
         let instance = linked.instance_pre.instantiate(&mut store);
         let instance =
             instance.map_err(|cause| match store.data_mut().memory_share.take_refusal() {
@@ -158,7 +159,7 @@ impl Instance {
         env.function = Some(Arc::clone(&invocation.name));
         let args = env.sources.add(invocation.args.clone());
         let error_sink = env.sinks.add(crate::limits::ERROR_MESSAGE_BYTES_MAX);
-        self.store.set_epoch_deadline(ticks_of(invocation.time_max));
+        set_deadline(&mut self.store, ticks_of(invocation.time_max));
 
         let sender = words_of(&invocation.sender.to_le_bytes());
         let connection = words_of(&invocation.connection_id.0.to_le_bytes());

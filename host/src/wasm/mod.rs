@@ -22,5 +22,5 @@ pub use instance::{
 };
 pub use program::{LoadProgramError, Program};
 pub use quota::CallLimits;
-pub(crate) use quota::Quota;
+pub(crate) use quota::{Quota, TooManyRows};
 pub(crate) use view::{ViewCallError, ViewEnd, ViewInvocation};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use spacetime_table::Datastore;
 use wasmtime::ResourceLimiter;
 
 use super::engine::ticks_of;
@@ -36,8 +37,7 @@ pub struct CallLimits {
     pub memory_bytes_max: usize,
     /// Linear memory of all instances of one database together.
     pub memory_bytes_total_max: usize,
-    /// Pages of rows and large values of one database; beyond them its module writes none. Indexes
-    /// do not count.
+    /// Rows, large values and indexes of one database; beyond them nobody writes more.
     pub row_bytes_max: usize,
     /// Time that one procedure or HTTP handler may compute; waiting does not count.
     pub procedure_time_max: Duration,
@@ -131,6 +131,24 @@ impl Quota {
         Ok(())
     }
 
+    /// What [`Quota::check_rows`] compares; nothing if there is no limit.
+    pub(crate) fn bytes_of(&self, rows: &Datastore) -> usize {
+        match self.limits.row_bytes_max {
+            usize::MAX => 0,
+            _ => rows.counted_bytes(),
+        }
+    }
+
+    /// What was written otherwise than by the module has made `before` bytes `after`. Writing less
+    /// is always possible.
+    pub(crate) fn check_rows(&self, before: usize, after: usize) -> Result<(), TooManyRows> {
+        let max = self.limits.row_bytes_max;
+        match after > max && after > before {
+            true => Err(TooManyRows(max)),
+            false => Ok(()),
+        }
+    }
+
     fn take(&self, bytes: usize) -> bool {
         let max = self.limits.memory_bytes_total_max;
         let add = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= max);
@@ -149,10 +167,13 @@ impl Quota {
     }
 }
 
-/// The module may write no rows any more.
+/// No more rows may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the rows of this database have more than {0} bytes: delete some, whole pages of them")]
-pub(super) struct TooManyRows(usize);
+#[error(
+    "the rows of this database, with their indexes, have more than {0} bytes: delete some, whole \
+     pages of them, or raise `row-memory-limit`"
+)]
+pub(crate) struct TooManyRows(usize);
 
 /// Why an instance did not get more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -323,6 +344,10 @@ mod tests {
         assert_eq!(quota.note_written(1, || (5 << 20) + 1), refused);
         assert_eq!(quota.note_written(1, || 100), Ok(()));
         assert_eq!(quota.note_written(1, never), Ok(()));
+        let max = 5 << 20;
+        assert_eq!(quota.check_rows(0, max), Ok(()));
+        assert_eq!(quota.check_rows(max, max + 1), refused);
+        assert_eq!(quota.check_rows(max + 2, max + 1), Ok(()), "it is less");
         let unlimited = Quota::new(CallLimits::default());
         assert_eq!(unlimited.note_written(usize::MAX, never), Ok(()));
     }

@@ -7,6 +7,7 @@ use spacetime_table::Datastore;
 use spacetime_types::Identity;
 use wasmtime::TypedFunc;
 
+use super::env::set_deadline;
 use super::instance::{CallEnd, Instance, trapped, words_of};
 use crate::limits::VIEW_RESULT_BYTES_MAX;
 use crate::views::ReadSet;
@@ -76,8 +77,7 @@ impl Instance {
         env.function = Some(Arc::clone(&invocation.name));
         let args = env.sources.add(Bytes::new());
         let sink = env.sinks.add(VIEW_RESULT_BYTES_MAX);
-        self.store
-            .set_epoch_deadline(self.limits.view_deadline_ticks());
+        set_deadline(&mut self.store, self.limits.view_deadline_ticks());
         let result = self.enter_view(invocation, args, sink);
 
         let env = self.store.data_mut();

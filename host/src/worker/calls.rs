@@ -21,7 +21,7 @@ use crate::module_log::{Level, Record};
 use crate::outbox::{CallInfo, ClientUpdate, OutboxMessage, ReducerOutcome, RequestId};
 use crate::request::{CallArgs, CallOutcome, CallReport, Caller, ClientId, ReducerCall};
 use crate::visibility::RuleError;
-use crate::wasm::{CallEnd, ReducerInvocation};
+use crate::wasm::{CallEnd, ReducerInvocation, TooManyRows};
 use spacetime_store::CommitInputs;
 
 /// What clients are told when the module broke; the module's log has the details.
@@ -77,6 +77,12 @@ impl From<RuleError> for StepError {
 
 impl From<MigrateError> for StepError {
     fn from(error: MigrateError) -> Self {
+        StepError(error.to_string().into())
+    }
+}
+
+impl From<TooManyRows> for StepError {
+    fn from(error: TooManyRows) -> Self {
         StepError(error.to_string().into())
     }
 }
@@ -215,7 +221,7 @@ impl Worker {
         let datastore = self.store.take_datastore();
         let (end, datastore, immediate) = self.module.call(&invocation, datastore);
         self.store.put_datastore(datastore);
-        self.schedule.queue_immediate(immediate);
+        self.queue_immediate(immediate);
         if let Some(point) = &self.shared.panic_point {
             point.pass(&reducer.name);
         }

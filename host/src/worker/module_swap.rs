@@ -26,6 +26,7 @@ use crate::request::ClientId;
 use crate::session_rows;
 use crate::views::InstanceId;
 use crate::visibility::replace_rules;
+use crate::wasm::Quota;
 
 /// `st_module.program_kind` of WebAssembly.
 const WASM: u8 = 0;
@@ -175,10 +176,11 @@ impl Worker {
         let failed = |reason: String| PublishError::Failed(reason.into());
         let writable = self.store.check_writable();
         writable.map_err(|error| failed(error.to_string()))?;
+        let quota = self.shared.quota.clone();
         let datastore = self.store.datastore_mut();
         session_rows::set_module(datastore, module_row)
             .map_err(StepError::from)
-            .and_then(|()| apply(datastore, plan))
+            .and_then(|()| apply(datastore, plan, &quota))
             .and_then(|applied| Ok((applied, self.compute_followed(followed)?)))
             .map_err(|error| failed(error.to_string()))
     }
@@ -207,7 +209,8 @@ impl Worker {
         let followed = self.views.followed();
         let old_module = self.take_up(&update.module);
         self.store.datastore_mut().begin_tx();
-        let applied = apply(self.store.datastore_mut(), plan).and_then(|applied| {
+        let quota = self.shared.quota.clone();
+        let applied = apply(self.store.datastore_mut(), plan, &quota).and_then(|applied| {
             self.compute_followed(&followed)?;
             Ok(applied)
         });
@@ -369,8 +372,14 @@ struct Changed {
 
 /// Brings tables and rules to the plan's new definition. If this fails, the transaction has to be
 /// undone.
-fn apply(datastore: &mut Datastore, plan: &MigrationPlan) -> Result<Applied, StepError> {
+fn apply(
+    datastore: &mut Datastore,
+    plan: &MigrationPlan,
+    quota: &Quota,
+) -> Result<Applied, StepError> {
+    let before = quota.bytes_of(datastore);
     let applied = datastore.apply_migration(plan, MIGRATION_BYTES_MAX)?;
+    quota.check_rows(before, quota.bytes_of(datastore))?;
     replace_rules(datastore, plan.new.filters.iter().map(|rule| &**rule))?;
     Ok(applied)
 }

@@ -212,8 +212,11 @@ impl Worker {
             args: Bytes::new(),
             log_name: "sql",
         };
+        let quota = self.shared.quota.clone();
         let write = |datastore: &mut Datastore| -> Result<(), StepError> {
+            let before = quota.bytes_of(datastore);
             let done = execute_change(change, datastore)?;
+            quota.check_rows(before, quota.bytes_of(datastore))?;
             stats = SqlStats {
                 rows_inserted: done.inserted,
                 rows_deleted: done.deleted,

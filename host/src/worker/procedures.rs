@@ -163,7 +163,7 @@ impl Worker {
     /// A procedure ended.
     pub(super) fn procedure_done(&mut self, done: ProcedureDone) {
         self.shared.beside.fetch_sub(1, Ordering::Relaxed);
-        self.schedule.queue_immediate(done.immediate);
+        self.queue_immediate(done.immediate);
         let ProcedureDone {
             procedure,
             result,
@@ -247,7 +247,7 @@ impl Worker {
             .blocking_recv()
             .expect("a procedure gives the rows back, or its thread died with them");
         self.store.put_datastore(returned.rows);
-        self.schedule.queue_immediate(returned.immediate);
+        self.queue_immediate(returned.immediate);
         match returned.end {
             End::Abort => self.store.datastore_mut().rollback(),
             End::Commit(reply) => {

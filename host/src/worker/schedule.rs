@@ -27,11 +27,14 @@ use super::calls::Transaction;
 use crate::limits::BATCH_TIME_MAX;
 use crate::module_log::{Level, Record};
 use crate::outbox::ReducerOutcome;
+use crate::planted::{self, Bug};
 use crate::procedures::{Origin, Procedure};
 use crate::wasm::ImmediateCall;
 
-/// Immediate calls that wait at most; a module that queues more loses them, with a log record.
+/// Immediate calls that wait at most, and bytes of their arguments; a module that queues more loses
+/// them, with a log record.
 const IMMEDIATE_QUEUE_LEN_MAX: usize = 64 * 1024;
+const IMMEDIATE_QUEUE_BYTES_MAX: usize = 256 << 20;
 /// Immediate calls run after one request, so that a call that queues itself starves nobody.
 const IMMEDIATE_BATCH_LEN_MAX: usize = 64;
 
@@ -47,6 +50,7 @@ pub(super) struct Schedule {
     by_time: BTreeSet<(Timestamp, Key)>,
     by_key: FxHashMap<Key, Timestamp>,
     immediate: VecDeque<ImmediateCall>,
+    immediate_bytes: usize,
 }
 
 /// When a row wants to run.
@@ -73,6 +77,9 @@ impl At {
     fn first_run(self, now: Timestamp) -> Timestamp {
         match self {
             At::Interval(every) => Timestamp::from_micros(now.micros.saturating_add(every)),
+            At::Time(time) if time < now && planted::is_on(Bug::PastTimesForgotten) => {
+                Timestamp::from_micros(i64::MAX)
+            }
             At::Time(time) => time,
         }
     }
@@ -83,7 +90,11 @@ impl At {
 fn next_tick(intended: Timestamp, every: i64, now: Timestamp) -> Timestamp {
     let every = every.max(1);
     let passed = now.micros.saturating_sub(intended.micros).max(0);
-    let ticks = passed / every + 1;
+    let missed = match planted::is_on(Bug::MissedRunsMadeUp) {
+        true => 0,
+        false => passed / every,
+    };
+    let ticks = missed + 1;
     Timestamp::from_micros(intended.micros.saturating_add(ticks.saturating_mul(every)))
 }
 
@@ -205,9 +216,25 @@ impl Schedule {
         }
     }
 
-    pub(super) fn queue_immediate(&mut self, calls: Vec<ImmediateCall>) {
-        let room = IMMEDIATE_QUEUE_LEN_MAX - self.immediate.len();
-        self.immediate.extend(calls.into_iter().take(room));
+    /// Queues calls; returns how many there is no room for.
+    fn queue_immediate(&mut self, calls: Vec<ImmediateCall>) -> usize {
+        let count = calls.len();
+        for (nth, call) in calls.into_iter().enumerate() {
+            let bytes = self.immediate_bytes.saturating_add(call.bytes());
+            let is_full = self.immediate.len() >= IMMEDIATE_QUEUE_LEN_MAX;
+            if is_full || bytes > IMMEDIATE_QUEUE_BYTES_MAX {
+                return count - nth;
+            }
+            self.immediate_bytes = bytes;
+            self.immediate.push_back(call);
+        }
+        0
+    }
+
+    fn take_immediate(&mut self) -> Option<ImmediateCall> {
+        let call = self.immediate.pop_front()?;
+        self.immediate_bytes -= call.bytes();
+        Some(call)
     }
 
     pub(super) fn has_immediate(&self) -> bool {
@@ -270,7 +297,8 @@ impl Worker {
             log_name: &schedule.function,
         };
         let mut ran = self.run_transaction(&transaction, |_| Ok(()), remove_row);
-        if ran.outcome != ReducerOutcome::Committed && is_one_shot {
+        let stays = planted::is_on(Bug::FailedRowStays);
+        if ran.outcome != ReducerOutcome::Committed && is_one_shot && !stays {
             transaction.reducer = None;
             ran = self.run_transaction(&transaction, |_| Ok(()), remove_row);
         }
@@ -287,6 +315,10 @@ impl Worker {
         let at = row.and_then(|row| At::of(schema, &row));
         if at == Some(At::Interval(every)) {
             let now = self.clock.current();
+            let intended = match planted::is_on(Bug::IntervalDrifts) {
+                true => now,
+                false => intended,
+            };
             self.schedule.set(key, next_tick(intended, every, now));
         }
     }
@@ -330,10 +362,21 @@ impl Worker {
         }
     }
 
+    /// Queues calls that the module asked for.
+    pub(super) fn queue_immediate(&mut self, calls: Vec<ImmediateCall>) {
+        let lost = self.schedule.queue_immediate(calls);
+        if lost > 0 {
+            let message = format!("{lost} immediate calls are lost: too many wait already");
+            self.shared
+                .log
+                .append(&Record::host(Level::Error, &message));
+        }
+    }
+
     /// Runs calls that the module queued, each in a transaction of its own.
     pub(super) fn run_immediate_calls(&mut self) {
         for _ in 0..IMMEDIATE_BATCH_LEN_MAX {
-            let Some(call) = self.schedule.immediate.pop_front() else {
+            let Some(call) = self.schedule.take_immediate() else {
                 return;
             };
             if self.is_procedure(&call.reducer)
@@ -389,6 +432,26 @@ mod tests {
         assert_eq!(tick(1000, 0, 1300), 1301);
         assert_eq!(tick(1300, 0, 1300), 1301);
         assert_eq!(tick(0, i64::MAX, 5), i64::MAX);
+    }
+
+    #[test]
+    fn immediate_calls_have_a_bound_in_number_and_in_bytes() {
+        let call = |bytes: usize| ImmediateCall {
+            reducer: "r".into(),
+            args: vec![0; bytes].into(),
+        };
+        let mut schedule = Schedule::default();
+        let many = (0..IMMEDIATE_QUEUE_LEN_MAX + 3).map(|_| call(0));
+        assert_eq!(schedule.queue_immediate(many.collect()), 3);
+        assert!(schedule.take_immediate().is_some());
+        assert_eq!(schedule.queue_immediate(vec![call(1), call(1)]), 1);
+        let mut schedule = Schedule::default();
+        // Its name is a byte.
+        let large = call(IMMEDIATE_QUEUE_BYTES_MAX / 2 - 1);
+        let calls = vec![large.clone(), large.clone(), call(1), call(0)];
+        assert_eq!(schedule.queue_immediate(calls), 2);
+        assert!(schedule.take_immediate().is_some());
+        assert_eq!(schedule.queue_immediate(vec![large]), 0);
     }
 
     #[test]

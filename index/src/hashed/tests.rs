@@ -1,5 +1,6 @@
-use super::Hashed;
+use super::{Hashed, Segment};
 use spacetime_page::{RowPtr, hash_row};
+use std::sync::Arc;
 
 /// Rows whose key is their number, less what is beyond the modulus.
 fn key(ptr: RowPtr, keys: u32) -> u32 {
@@ -49,6 +50,21 @@ fn built_at_once_is_as_built_one_by_one() {
             }
         }
         assert_eq!(built.len(), one_by_one.len());
+        for table in [&built, &one_by_one] {
+            let segments = table.segments.iter().flatten();
+            let counted: usize = segments.map(|segment| segment.counted_bytes()).sum();
+            assert_eq!(table.segment_bytes, counted);
+            let lists = |segment: &Arc<Segment>| -> usize {
+                let used = (0..segment.lists.len()).filter(|place| {
+                    let place = u32::try_from(*place).unwrap();
+                    !segment.unused.contains(&place)
+                });
+                used.map(|place| segment.lists[place].counted_bytes()).sum()
+            };
+            for segment in table.segments.iter().flatten() {
+                assert_eq!(segment.list_bytes, lists(segment));
+            }
+        }
         for wanted in 0..keys {
             let [left, right] = [&built, &one_by_one].map(|table| rows_of(table, wanted, keys));
             assert_eq!(left, right);

@@ -127,10 +127,11 @@ impl<L: LeafKeys> Tree<L> {
         is_unique: bool,
         rows: &impl KeySource<L::Key>,
     ) -> Self {
-        let mut len = 0;
+        let (mut len, mut count) = (0, 0);
         let mut level: Vec<Part<L>> = Vec::new();
         for leaf in leaves {
-            len += u64::try_from(leaf.len()).unwrap_or(u64::MAX);
+            len += u32::try_from(leaf.len()).unwrap_or(u32::MAX);
+            count += 1;
             let separator = match level.last().map(|part| &*part.node) {
                 Some(Node::Leaf(left)) => Some(separator_between(left, &leaf, is_unique, rows)),
                 _ => None,
@@ -161,6 +162,7 @@ impl<L: LeafKeys> Tree<L> {
         level.pop().map_or_else(Tree::new, |part| Tree {
             root: part.node,
             len,
+            leaves: count,
         })
     }
 }

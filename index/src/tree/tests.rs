@@ -90,6 +90,13 @@ fn check_node<L: Keyed>(
     }
 }
 
+fn leaves_of<L: LeafKeys>(node: &Node<L>) -> u32 {
+    match node {
+        Node::Leaf(_) => 1,
+        Node::Inner { children, .. } => children.iter().map(|child| leaves_of(child)).sum(),
+    }
+}
+
 fn check_tree<L: Keyed, K: Debug>(
     tree: &Tree<L>,
     expected: &BTreeSet<Pair<K>>,
@@ -97,6 +104,7 @@ fn check_tree<L: Keyed, K: Debug>(
     rows: &L::Rows,
 ) -> usize {
     let depth = check_node(&tree.root, (None, None), unique, rows);
+    assert_eq!(tree.leaves, leaves_of(&tree.root));
     assert_eq!(tree.len(), u64::try_from(expected.len()).unwrap());
     assert!(tree.iter().eq(expected.iter().map(|pair| pair.1)));
     depth
@@ -176,6 +184,11 @@ fn keys_in_order_fill_the_nodes() {
     }
     let bytes = tree.allocated_bytes();
     assert!(bytes < 9_000_000, "{bytes} bytes for pairs of 8");
+    let counted = tree.counted_bytes();
+    assert!(
+        counted.abs_diff(bytes) < bytes / 20,
+        "{counted}, not {bytes}"
+    );
     let expected = (0..1_000_000).map(|n| (n, RowPtr(n))).collect();
     assert!(check_tree(&tree, &expected, true, &Unasked) >= 3);
 }

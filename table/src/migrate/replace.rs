@@ -218,33 +218,10 @@ fn put_back(
     if !gone.has_rows {
         return Ok(());
     }
-    let (mut written, mut merged) = (0u64, 0u64);
-    let mut row = Vec::new();
-    for op in gone.ops {
-        let Some(Op::Row(op)) = datastore.tx.ops.get(op) else {
-            continue;
-        };
-        if op.table != gone.old || op.is_insert {
-            continue;
-        }
-        row.clear();
-        gone.writer
-            .write(&datastore.tx.deleted[op.range()], &mut row);
-        if datastore.tx.inserted.len() + row.len() > bytes_max {
-            let table = name.clone();
-            return Err(MigrateError::TooLarge { table, bytes_max }.into());
-        }
-        match datastore.insert_recorded(table, &row) {
-            Ok(true) => written += 1,
-            Ok(false) => merged += 1,
-            // An index that is unique is unique by a constraint of the definition.
-            Err(WriteError::UniqueViolation { index, .. }) => {
-                let table = name.clone();
-                return Err(StepFailure::Conflict { table, index });
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let (written, merged) = match write_at_once(datastore, &mut gone, table, bytes_max)? {
+        Some(written) => (written, 0),
+        None => write_one_by_one(datastore, &mut gone, table, bytes_max)?,
+    };
     applied.rewritten.push((name.clone(), written));
     if merged > 0 {
         applied.merged.push((name.clone(), merged));
@@ -252,8 +229,86 @@ fn put_back(
     Ok(())
 }
 
+/// Puts the rows of a table that is gone into the one in its place, in their new form, and builds
+/// its indexes in one go. None, and nothing is in it, if two rows have a key that must be unique,
+/// or are equal.
+fn write_at_once(
+    datastore: &mut Datastore,
+    gone: &mut Gone<'_>,
+    table: TableId,
+    bytes_max: usize,
+) -> Result<Option<u64>, StepFailure> {
+    let mut writing = datastore.write_many(table)?;
+    let mut row = Vec::new();
+    let mut written = 0;
+    for op in gone.ops.clone() {
+        if !gone.write_row(writing.datastore(), op, bytes_max, &mut row)? {
+            continue;
+        }
+        writing.add(&row)?;
+        written += 1;
+    }
+    Ok(writing.finish().then_some(written))
+}
+
+/// The same row by row. Rows that are equal to another one go; two with the same key are an error
+/// that names the index. Returns how many are there, and how many went.
+fn write_one_by_one(
+    datastore: &mut Datastore,
+    gone: &mut Gone<'_>,
+    table: TableId,
+    bytes_max: usize,
+) -> Result<(u64, u64), StepFailure> {
+    let (mut written, mut merged) = (0, 0);
+    let mut row = Vec::new();
+    for op in gone.ops.clone() {
+        if !gone.write_row(datastore, op, bytes_max, &mut row)? {
+            continue;
+        }
+        match datastore.insert_recorded(table, &row) {
+            Ok(true) => written += 1,
+            Ok(false) => merged += 1,
+            // An index that is unique is unique by a constraint of the definition.
+            Err(WriteError::UniqueViolation { index, .. }) => {
+                let table = gone.new.name.clone();
+                return Err(StepFailure::Conflict { table, index });
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((written, merged))
+}
+
+impl Gone<'_> {
+    /// Writes the new form of a row into `row`, if this operation deleted one.
+    fn write_row(
+        &mut self,
+        datastore: &Datastore,
+        op: usize,
+        bytes_max: usize,
+        row: &mut Vec<u8>,
+    ) -> Result<bool, StepFailure> {
+        let Some(Op::Row(op)) = datastore.tx.ops.get(op) else {
+            return Ok(false);
+        };
+        if op.table != self.old || op.is_insert {
+            return Ok(false);
+        }
+        row.clear();
+        self.writer.write(&datastore.tx.deleted[op.range()], row);
+        if datastore.tx.inserted.len() + row.len() > bytes_max {
+            let table = self.new.name.clone();
+            return Err(MigrateError::TooLarge { table, bytes_max }.into());
+        }
+        Ok(true)
+    }
+}
+
 /// Whether an index of a definition is unique.
 pub(super) fn is_unique(table: &TableDef, columns: &[ColId]) -> bool {
     let mut constraints = table.constraints.iter();
     constraints.any(|constraint| same_column_set(&constraint.columns, columns))
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,7 +152,27 @@ fn follow(
 
 #[test]
 fn every_import_does_what_the_model_says() {
-    let db = open(first_seed());
+    let counts = follow_scripts(first_seed()..first_seed() + scripts());
+    check_activation(&counts);
+}
+
+/// Has to have the process for itself: `cargo test ... --test imports -- planted`.
+#[cfg(feature = "planted-bugs")]
+#[test]
+fn every_planted_bug_of_imports_is_caught() {
+    use spacetime_host::planted::{IMPORT_BUGS, switch};
+    for bug in IMPORT_BUGS {
+        switch(Some(bug));
+        let followed = std::panic::catch_unwind(|| follow_scripts(1..400));
+        switch(None);
+        assert!(followed.is_err(), "{bug:?} was not caught");
+    }
+}
+
+/// Runs scripts after one another, and panics where one does something else than the model says.
+/// Returns how often each import ended how.
+fn follow_scripts(seeds: std::ops::Range<u64>) -> BTreeMap<(String, i64), u64> {
+    let db = open(seeds.start);
     let client = db.connect("client").unwrap();
     let credentials = db.rows("st_connection_credentials");
     let claims = credentials.iter().find(|row| {
@@ -180,7 +200,7 @@ fn every_import_does_what_the_model_says() {
         bytes: first.memory_bytes,
         arena: vec![0; first.arena.len()],
     };
-    for seed in first_seed()..first_seed() + scripts() {
+    for seed in seeds {
         let within = [
             Within::Procedure,
             Within::Reducer,
@@ -217,7 +237,7 @@ fn every_import_does_what_the_model_says() {
         assert!(followed.is_ok(), "SPACETIME_IMPORTS_SEED={seed}");
         assert_eq!(tables(&db), model.tables, "SPACETIME_IMPORTS_SEED={seed}");
     }
-    check_activation(&model.counts);
+    model.counts
 }
 
 /// What was never called, or never went well, was not tested.

@@ -263,6 +263,10 @@ impl Model {
             }
             Import::Log => Ok(0.into()),
             Import::TimerStart => memory.read(numbers[0], numbers[1]).map(|_| {
+                // Those that have ended make room for others.
+                while self.timers.last() == Some(&false) {
+                    self.timers.pop();
+                }
                 self.timers.push(true);
                 (self.timers.len() as i64).into()
             }),

@@ -80,7 +80,7 @@ fn a_database_has_the_limits_that_are_set_for_it() {
     let (status, _) = timed(&server, &owner, "loose", "insert_forever");
     assert_eq!(status, 530);
     let found = records(&server, &owner, "loose", "level=panic&num_lines=1");
-    let told = "the rows of this database have more than 4194304 bytes";
+    let told = "the rows of this database, with their indexes, have more than 4194304 bytes";
     assert!(messages(&found)[0].starts_with(told), "{found:?}");
     let row = json!([1, "one", 1]);
     server.call(&owner, "loose", "insert_ledger", row).unwrap();

@@ -156,20 +156,27 @@ fn tests_with_own_library() -> Result<()> {
     run(test.env(MODULES_VARIABLE, target_folder().join("modules-own")))
 }
 
-/// The simulator, the random runs of live queries and the checker of clients must catch every bug
-/// that is switched on in the crates below them. The first two are light: building them once more
-/// takes less than a minute. The third is built with everything else, so that only the crates
-/// between the bugs and the checker are built once more.
+/// The simulator, the random runs of live queries, the checker of clients, histories of schedules
+/// and the model of the module's imports must catch every bug that is switched on in the crates
+/// below them. The first two are light: building them once more takes less than a minute. The others
+/// are built with everything else, so that only the crates between the bugs and them are built once
+/// more.
 fn planted_bugs() -> Result<()> {
     for package in ["spacetime-sim", "spacetime-query"] {
         let what = ["test", "--locked", "--package", package];
         let which = ["--features", "planted-bugs", "--test", "planted"];
         run(cargo().args(what).args(which))?;
     }
-    let feature = "spacetime-checker/planted-bugs";
-    run(cargo()
-        .args(["test", "--locked", "--workspace", "--features", feature])
-        .args(["--test", "planted_defects"]))
+    let features = "spacetime-checker/planted-bugs,spacetime-testing/planted-bugs";
+    let mut others = cargo();
+    others.args(["test", "--locked", "--workspace", "--features", features]);
+    for name in ["planted_defects", "imports", "schedules"] {
+        others.args(["--test", name]);
+    }
+    let modules = target_folder().join("modules");
+    run(others
+        .args(["--", "planted"])
+        .env(MODULES_VARIABLE, modules))
 }
 
 /// The scenarios with SpacetimeDB's own client crate, and bindings with difficult names compiled

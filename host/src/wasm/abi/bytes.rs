@@ -2,6 +2,8 @@
 //!
 //! Invariants
 //!   * Handle 0 is the empty source; a real handle always has something left to read.
+//!   * A guest that asks for one source after the other and reads none is stopped, before the
+//!     host's memory is full of them.
 //!   * A sink never holds more than the bound that it was made with: the rest is dropped and the
 //!     sink marked, so a guest cannot fill the host's memory.
 
@@ -9,6 +11,12 @@ use bytes::Bytes;
 use wasmtime::{Caller, Linker};
 
 use super::{EXHAUSTED, Env, Stop, errno, finish, split};
+
+/// Most sources that a call may have asked for and not read.
+const UNREAD_MAX: usize = 4096;
+
+/// Bytes in them with which a call may ask for one more.
+const UNREAD_BYTES_MAX: usize = 256 << 20;
 
 /// What a guest may read during one call.
 #[derive(Debug, Default)]
@@ -28,6 +36,22 @@ impl ByteSources {
         }
         self.slots.push(bytes);
         handle_of(self.slots.len())
+    }
+
+    /// The same for something that the guest has asked for.
+    pub(super) fn add_asked(&mut self, bytes: Bytes) -> Result<u32, Stop> {
+        let handle = self.add(bytes);
+        let unread = || self.slots.iter().map(Bytes::len).sum::<usize>();
+        // Few are more than a call has any use for, so the sum is seldom asked for.
+        let is_few = self.slots.len() <= 16;
+        if is_few || (self.slots.len() <= UNREAD_MAX && unread() <= UNREAD_BYTES_MAX) {
+            return Ok(handle);
+        }
+        Err(Stop::Trap(wasmtime::Error::msg(format!(
+            "the module has asked for {} texts of {} bytes together, and not read them",
+            self.slots.len(),
+            unread()
+        ))))
     }
 
     pub(in crate::wasm) fn clear(&mut self) {

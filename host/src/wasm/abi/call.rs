@@ -8,7 +8,7 @@ use spacetime_table::system::ST_CONNECTION_CREDENTIALS;
 use wasmtime::{Caller, Linker};
 
 use super::{Env, Stop, finish, split};
-use crate::wasm::env::{IMMEDIATE_CALLS_MAX, ImmediateCall};
+use crate::wasm::env::{IMMEDIATE_BYTES_MAX, IMMEDIATE_CALLS_MAX, ImmediateCall};
 
 pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
     linker
@@ -46,7 +46,10 @@ fn get_jwt(mut caller: Caller<'_, Env>, connection_id: u32, out: u32) -> wasmtim
             None => crate::session_rows::credentials(env.database()?, connection_id),
         };
         let source = match claims {
-            Some(claims) => env.sources.add(Bytes::copy_from_slice(claims.as_bytes())),
+            Some(claims) => {
+                let claims = Bytes::copy_from_slice(claims.as_bytes());
+                env.sources.add_asked(claims)?
+            }
             None => 0,
         };
         memory.write_u32(out, source)?;
@@ -68,14 +71,20 @@ fn volatile_nonatomic_schedule_immediate(
                 "a view can queue no calls",
             )));
         }
-        let reducer = memory.name(name, name_len)?.into();
-        let args = Bytes::copy_from_slice(memory.bytes(args, args_len)?);
-        if env.immediate.len() >= IMMEDIATE_CALLS_MAX {
+        let reducer = memory.name(name, name_len)?;
+        let args = memory.bytes(args, args_len)?;
+        let queued: usize = env.immediate.iter().map(ImmediateCall::bytes).sum();
+        let bytes = queued.saturating_add(reducer.len() + args.len());
+        if env.immediate.len() >= IMMEDIATE_CALLS_MAX || bytes > IMMEDIATE_BYTES_MAX {
             return Err(Stop::Trap(wasmtime::Error::msg(format!(
-                "the module queued {IMMEDIATE_CALLS_MAX} immediate calls from one function"
+                "the module queued more than {IMMEDIATE_CALLS_MAX} immediate calls from one \
+                 function, or with more than {IMMEDIATE_BYTES_MAX} bytes of arguments"
             ))));
         }
-        env.immediate.push(ImmediateCall { reducer, args });
+        env.immediate.push(ImmediateCall {
+            reducer: reducer.into(),
+            args: Bytes::copy_from_slice(args),
+        });
         Ok(0)
     })())
     .map(|_| ())

@@ -110,8 +110,13 @@ fn console_timer_start(
 ) -> wasmtime::Result<u32> {
     let started = (|| {
         let (memory, env) = split(&mut caller)?;
-        let name = memory.text(name, name_len)?;
+        memory.bytes(name, name_len)?;
+        let name = memory.text(name, name_len.min(TEXT_BYTES_MAX))?;
         let slots = &mut env.timers.slots;
+        // Those that have ended make room for others.
+        while slots.last().is_some_and(Option::is_none) {
+            slots.pop();
+        }
         if slots.len() >= TIMERS_MAX {
             return Err(Stop::Trap(wasmtime::Error::msg(format!(
                 "the module has {TIMERS_MAX} console timers open"

@@ -17,6 +17,7 @@ use super::{Env, Stop, errno, finish, split};
 use crate::module_http::HttpRequest;
 use crate::procedures::ProcedureContext;
 use crate::wasm::engine::ticks_of;
+use crate::wasm::env::set_deadline;
 
 pub(super) fn link(linker: &mut Linker<Env>) -> wasmtime::Result<()> {
     const MINOR: &str = "spacetime_10.3";
@@ -37,7 +38,7 @@ fn trap(error: impl std::error::Error + Send + Sync + 'static) -> Stop {
 fn restart_clock(caller: &mut Caller<'_, Env>) {
     let left = caller.data().procedure.as_ref();
     let left = left.map_or(Duration::ZERO, ProcedureContext::time_left);
-    caller.as_context_mut().set_epoch_deadline(ticks_of(left));
+    set_deadline(caller.as_context_mut(), ticks_of(left));
 }
 
 fn procedure_start_mut_tx(mut caller: Caller<'_, Env>, out: u32) -> wasmtime::Result<i32> {
@@ -137,13 +138,15 @@ fn procedure_http_request(
         let (mut memory, env) = split(&mut caller)?;
         match answered {
             Ok((response, body)) => {
-                let (head, body) = (env.sources.add(response), env.sources.add(body));
+                let head = env.sources.add_asked(response)?;
+                let body = env.sources.add_asked(body)?;
                 let handles = [head.to_le_bytes(), body.to_le_bytes()].concat();
                 memory.write(out, &handles)?;
                 Ok(0)
             }
             Err(message) => {
-                let message = env.sources.add(bsatn::to_vec(message.as_str()).into());
+                let message = bsatn::to_vec(message.as_str()).into();
+                let message = env.sources.add_asked(message)?;
                 memory.write_u32(out, message)?;
                 Err(Stop::Errno(errno::HTTP_ERROR))
             }

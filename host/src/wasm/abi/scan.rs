@@ -5,6 +5,7 @@
 //!     guest may write while it iterates.
 //!   * Rows are handed out in whole chunks; a chunk ends at a row boundary, past
 //!     [`CHUNK_BYTES_MIN`].
+//!   * A scan is made only while the rows that other open iterators hold are not too many.
 
 use std::collections::VecDeque;
 use std::ops::Bound;
@@ -15,12 +16,17 @@ use wasmtime::{Caller, Linker};
 
 use super::guest_memory::{Fault, GuestMemory};
 use super::{EXHAUSTED, Env, Stop, errno, finish, split};
+use crate::planted::{self, Bug};
+use crate::wasm::engine::Deadline;
 
 /// A chunk is closed once it is longer than this.
 const CHUNK_BYTES_MIN: usize = 32 * 1024;
 
 /// Most iterators that a call may have open.
 const ITERATORS_MAX: usize = 16 * 1024;
+
+/// Bytes of rows in open iterators with which a call may make one more scan. Each is a copy.
+const OPEN_BYTES_MAX: usize = 1 << 30;
 
 /// Rows of a scan that have not been handed out yet.
 #[derive(Debug, Default)]
@@ -37,8 +43,8 @@ impl RowIterator {
         database: &Datastore,
         table: TableId,
         rows: impl Iterator<Item = RowPtr>,
-        mut buffer: Vec<u8>,
-    ) -> RowIterator {
+        (mut buffer, deadline): (Vec<u8>, &Deadline),
+    ) -> Result<RowIterator, Stop> {
         buffer.clear();
         let mut chunk_ends = VecDeque::new();
         let mut chunk_start = 0;
@@ -47,16 +53,17 @@ impl RowIterator {
             if buffer.len() - chunk_start > CHUNK_BYTES_MIN {
                 chunk_start = buffer.len();
                 chunk_ends.push_back(chunk_start);
+                deadline.check().map_err(Stop::Trap)?;
             }
         }
         if buffer.len() > chunk_start {
             chunk_ends.push_back(buffer.len());
         }
-        RowIterator {
+        Ok(RowIterator {
             rows: buffer,
             start: 0,
             chunk_ends,
-        }
+        })
     }
 
     /// The bytes of as many whole chunks as fit.
@@ -80,6 +87,8 @@ pub(in crate::wasm) struct RowIterators {
     free: Vec<usize>,
     /// A buffer of an iterator that ended, for the next one.
     spare: Vec<u8>,
+    /// What the buffers of the open ones hold.
+    open_bytes: usize,
 }
 
 /// A spare buffer larger than this is given back.
@@ -89,9 +98,22 @@ impl RowIterators {
     pub(in crate::wasm) fn clear(&mut self) {
         self.slots.clear();
         self.free.clear();
+        self.open_bytes = 0;
+    }
+
+    /// The buffer for another scan, if there may be one.
+    fn take_buffer(&mut self) -> Result<Vec<u8>, Stop> {
+        if self.open_bytes > OPEN_BYTES_MAX {
+            return Err(Stop::Trap(wasmtime::Error::msg(format!(
+                "the row iterators that the module has open hold {} bytes, more than {OPEN_BYTES_MAX}",
+                self.open_bytes
+            ))));
+        }
+        Ok(std::mem::take(&mut self.spare))
     }
 
     fn add(&mut self, iterator: RowIterator) -> Result<u32, Stop> {
+        self.open_bytes += iterator.rows.capacity();
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot] = Some(iterator);
@@ -120,6 +142,7 @@ impl RowIterators {
 
     fn remove(&mut self, slot: usize) {
         if let Some(iterator) = self.slots[slot].take() {
+            self.open_bytes -= iterator.rows.capacity();
             self.free.push(slot);
             if iterator.rows.capacity() <= SPARE_BYTES_MAX {
                 self.spare = iterator.rows;
@@ -155,13 +178,13 @@ fn table_scan(mut caller: Caller<'_, Env>, table: u32, out: u32) -> wasmtime::Re
     finish((|| {
         let (mut memory, env) = split(&mut caller)?;
         let table = TableId(table);
-        let buffer = std::mem::take(&mut env.iterators.spare);
+        let buffer = env.iterators.take_buffer()?;
         let database = env.database()?;
         let rows = database
             .scan(table)
             .ok_or(Stop::Errno(errno::NO_SUCH_TABLE))?;
         let rows = rows.take(env.rows_seen(table)?);
-        let iterator = RowIterator::collect(database, table, rows, buffer);
+        let iterator = RowIterator::collect(database, table, rows, (buffer, &env.deadline))?;
         env.note_table(table);
         memory.write_u32(out, env.iterators.add(iterator)?)?;
         Ok(0)
@@ -177,12 +200,12 @@ fn index_scan_point(
 ) -> wasmtime::Result<i32> {
     finish((|| {
         let (mut memory, env) = split(&mut caller)?;
-        let buffer = std::mem::take(&mut env.iterators.spare);
+        let buffer = env.iterators.take_buffer()?;
         let database = env.database()?;
         let (index, point) = (IndexId(index), memory.bytes(point, point_len)?);
         let (table, rows) = database.index_point(index, point)?;
         let rows = rows.take(env.rows_seen(table)?);
-        let iterator = RowIterator::collect(database, table, rows, buffer);
+        let iterator = RowIterator::collect(database, table, rows, (buffer, &env.deadline))?;
         if let Some(reads) = &mut env.reads {
             let key = database_of(&env.database)?.point_key(index, point)?;
             reads.add_key(table, index, key);
@@ -254,6 +277,7 @@ impl RangeParams {
 fn bound(bytes: &[u8]) -> Result<Bound<&[u8]>, Stop> {
     match bytes.split_first() {
         Some((0, value)) => Ok(Bound::Included(value)),
+        Some((1, value)) if planted::is_on(Bug::RangeTakesEndIn) => Ok(Bound::Included(value)),
         Some((1, value)) => Ok(Bound::Excluded(value)),
         Some((2, [])) => Ok(Bound::Unbounded),
         _ => Err(Stop::Errno(errno::BSATN_DECODE_ERROR)),
@@ -281,7 +305,7 @@ fn index_scan_range(
     };
     finish((|| {
         let (mut memory, env) = split(&mut caller)?;
-        let buffer = std::mem::take(&mut env.iterators.spare);
+        let buffer = env.iterators.take_buffer()?;
         let database = env.database()?;
         let (index, range) = (IndexId(index), params.read(&memory)?);
         let Range {
@@ -292,7 +316,7 @@ fn index_scan_range(
         } = range;
         let (table, rows) = database.index_range(index, prefix, prefix_elems, start, end)?;
         let rows = rows.take(env.rows_seen(table)?);
-        let iterator = RowIterator::collect(database, table, rows, buffer);
+        let iterator = RowIterator::collect(database, table, rows, (buffer, &env.deadline))?;
         if let Some(reads) = &mut env.reads {
             let database = database_of(&env.database)?;
             let equal = equal_columns(prefix, prefix_elems, start, end);
@@ -334,7 +358,9 @@ fn row_iter_advance(
         let exhausted = iterator.chunk_ends.is_empty();
         memory.write_u32(buffer_len, written)?;
         if exhausted {
-            env.iterators.remove(slot);
+            if !planted::is_on(Bug::IteratorsStay) {
+                env.iterators.remove(slot);
+            }
             return Ok(EXHAUSTED);
         }
         Ok(0)

@@ -2,13 +2,14 @@
 
 use smallvec::SmallVec;
 use spacetime_table::error::WriteError;
-use spacetime_table::{Datastore, RowPtr};
+use spacetime_table::{RowPtr, TableSchema};
 use spacetime_types::{IndexId, TableId};
 use wasmtime::{Caller, Linker};
 
 use super::guest_memory::GuestMemory;
 use super::scan::RangeParams;
 use super::{Env, Stop, errno, finish, split};
+use crate::planted::{self, Bug};
 
 impl From<WriteError> for Stop {
     fn from(error: WriteError) -> Self {
@@ -63,7 +64,7 @@ fn write_back(
     row_len: u32,
     generated: &[u8],
 ) -> Result<i32, Stop> {
-    if !generated.is_empty() {
+    if !generated.is_empty() && !planted::is_on(Bug::GeneratedNotWritten) {
         memory.write(row, generated)?;
     }
     memory.write_u32(
@@ -91,7 +92,7 @@ fn insert(
 
 /// Ends the call if the database has more rows than it may. Nobody ignores that.
 fn note_written(env: &Env, len: u32) -> Result<(), Stop> {
-    let row_bytes = || env.database.as_ref().map_or(0, |rows| rows.row_bytes());
+    let row_bytes = || env.database.as_ref().map_or(0, |rows| rows.counted_bytes());
     let bytes = usize::try_from(len).unwrap_or(usize::MAX);
     let noted = env.memory_share.note_written(bytes, row_bytes);
     noted.map_err(|error| Stop::Trap(wasmtime::Error::new(error)))
@@ -117,11 +118,49 @@ fn update(
 /// Rows found before anything is deleted: a scan must not see its own deletes.
 type Found = SmallVec<[RowPtr; 8]>;
 
-fn delete_found(database: &mut Datastore, table: TableId, found: &Found) -> Result<u32, Stop> {
-    for &row in found {
-        database.delete(table, row)?;
+/// Rows between two looks at the time.
+const ROWS_UNSEEN_MAX: u32 = 4096;
+
+/// Stops the call at some rows if its time is used up.
+fn check_now_and_then(env: &Env, row: u32) -> Result<(), Stop> {
+    if row.is_multiple_of(ROWS_UNSEEN_MAX) {
+        env.deadline.check().map_err(Stop::Trap)?;
+    }
+    Ok(())
+}
+
+fn delete_found(env: &mut Env, table: TableId, found: &Found) -> Result<u32, Stop> {
+    for (nth, row) in (1..).zip(found) {
+        env.database_mut()?.delete(table, *row)?;
+        check_now_and_then(env, nth)?;
     }
     Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))
+}
+
+/// The rows of a list, one after the other, up to where it is malformed. They are not kept: there
+/// may be as many as there are bytes.
+fn listed<'a>(
+    schema: &'a TableSchema,
+    list: &'a [u8],
+) -> Result<impl Iterator<Item = Result<&'a [u8], Stop>>, Stop> {
+    let malformed = || Stop::Errno(errno::BSATN_DECODE_ERROR);
+    let (count, mut rest) = list.split_first_chunk::<4>().ok_or_else(malformed)?;
+    let mut left = u32::from_le_bytes(*count);
+    Ok(std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
+        let Ok(len) = schema.layout.row_len(rest) else {
+            left = 0;
+            return Some(Err(malformed()));
+        };
+        let (row, behind) = rest.split_at(len);
+        rest = behind;
+        if row.is_empty() {
+            // Rows of no bytes are all equal: the first one does it, and a count of 2^32 of them
+            // must not keep the host busy.
+            left = 0;
+        }
+        Some(Ok(row))
+    }))
 }
 
 fn delete_by_index_point(
@@ -137,7 +176,7 @@ fn delete_by_index_point(
         let (table, rows) =
             database.index_point(IndexId(index), memory.bytes(point, point_len)?)?;
         let found: Found = rows.collect();
-        let deleted = delete_found(database, table, &found)?;
+        let deleted = delete_found(env, table, &found)?;
         memory.write_u32(out, deleted)?;
         Ok(0)
     })())
@@ -174,7 +213,7 @@ fn delete_by_index_range(
             range.end,
         )?;
         let found: Found = rows.collect();
-        let deleted = delete_found(database, table, &found)?;
+        let deleted = delete_found(env, table, &found)?;
         memory.write_u32(out, deleted)?;
         Ok(0)
     })())
@@ -196,24 +235,18 @@ fn delete_all_by_eq(
             .ok_or(Stop::Errno(errno::NO_SUCH_TABLE))?
             .clone();
         let relation = memory.bytes(relation, relation_len)?;
-        let malformed = || Stop::Errno(errno::BSATN_DECODE_ERROR);
-        let (count, mut rest) = relation.split_first_chunk::<4>().ok_or_else(malformed)?;
         // All are looked at before one is deleted: a list that is malformed deletes nothing.
-        let mut rows: SmallVec<[&[u8]; 8]> = SmallVec::new();
-        for _ in 0..u32::from_le_bytes(*count) {
-            let len = schema.layout.row_len(rest).map_err(|_| malformed())?;
-            let (row, behind) = rest.split_at(len);
-            rows.push(row);
-            // Rows of no bytes are all equal: the first one does it, and a count of 2^32 of them
-            // must not keep the host busy.
-            if row.is_empty() {
-                break;
+        if !planted::is_on(Bug::MalformedListDeletes) {
+            for (nth, row) in (1..).zip(listed(&schema, relation)?) {
+                row?;
+                check_now_and_then(env, nth)?;
             }
-            rest = behind;
         }
         let mut deleted = 0u32;
-        for row in rows {
-            deleted += u32::from(database.delete_eq(table, row)?);
+        for (nth, row) in (1..).zip(listed(&schema, relation)?) {
+            let database = env.database_mut()?;
+            deleted += u32::from(database.delete_eq(table, row?)?);
+            check_now_and_then(env, nth)?;
         }
         memory.write_u32(out, deleted)?;
         Ok(0)

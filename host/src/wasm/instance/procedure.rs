@@ -10,6 +10,7 @@ use super::{CallEnd, CallReducerFn, Instance, ReducerInvocation, trapped, words_
 use crate::module_log::{Level, Record};
 use crate::procedures::ProcedureContext;
 use crate::wasm::engine::ticks_of;
+use crate::wasm::env::set_deadline;
 
 /// Most bytes that a procedure may return, or a handler as its body.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -130,7 +131,7 @@ impl Instance {
         assert!(env.database.is_none(), "rows are bound between calls");
         env.function = Some(Arc::clone(name));
         env.procedure = Some(context);
-        self.store.set_epoch_deadline(ticks);
+        set_deadline(&mut self.store, ticks);
     }
 
     /// Undoes a transaction that was left open, and takes what the call wrote.

@@ -86,7 +86,7 @@ const INITIAL: &str = r#"# Settings of this server. What is commented out is the
 # Memory of one instance, and of all instances of one database together.
 # memory-limit = "1GiB"
 # memory-total-limit = "4GiB"
-# Pages of rows and large values of one database; indexes come on top. Without it there is no limit.
+# Rows, large values and indexes of one database. Without it there is no limit.
 # row-memory-limit = "16GiB"
 # Procedures and HTTP handlers of one database that run at once [default: cores, at least 16].
 # procedure-instance-pool-size = 16
