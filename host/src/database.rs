@@ -86,14 +86,19 @@ pub(crate) enum Start {
 pub struct DatabaseHandle {
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
+    /// The definition of the module that was in place at the start.
+    first: Arc<ModuleDef>,
 }
 
 impl DatabaseHandle {
     /// Starts the thread and waits until it serves.
-    pub(crate) async fn start(shared: Shared, start: Start) -> Result<DatabaseHandle, StartError> {
-        let shared = Arc::new(shared);
+    pub(crate) async fn start(
+        mut shared: Shared,
+        start: Start,
+    ) -> Result<DatabaseHandle, StartError> {
         let (requests, receiver) = mpsc::channel(REQUEST_QUEUE_LEN_MAX);
-        let _ = shared.requests.set(requests.downgrade());
+        shared.requests = requests.downgrade();
+        let shared = Arc::new(shared);
         let (ready, started) = oneshot::channel();
         let thread_shared = Arc::clone(&shared);
         std::thread::Builder::new()
@@ -104,7 +109,12 @@ impl DatabaseHandle {
             .stack_size(STACK_BYTES)
             .spawn(move || serve(&thread_shared, start, receiver, ready))?;
         started.await.unwrap_or(Err(StartError::Panicked))?;
-        Ok(DatabaseHandle { shared, requests })
+        let first = shared.definition.read().as_ref().map(Arc::clone);
+        Ok(DatabaseHandle {
+            first: first.ok_or(StartError::NoProgram)?,
+            shared,
+            requests,
+        })
     }
 
     #[must_use]
@@ -121,11 +131,7 @@ impl DatabaseHandle {
     #[must_use]
     pub fn module_def(&self) -> Arc<ModuleDef> {
         let definition = self.shared.definition.read();
-        Arc::clone(
-            definition
-                .as_ref()
-                .expect("a handle exists only after the module was set"),
-        )
+        Arc::clone(definition.as_ref().unwrap_or(&self.first))
     }
 
     #[must_use]

@@ -13,9 +13,9 @@
 //!     removed after it. What is compared is the rows of the module's tables.
 //!   * Without a program to try, the log's own runs, each from where it was published.
 //!   * Sequences go on where they stood. After a restart of the server they skipped what was left
-//!     of a block, and calls that were undone used numbers up, which no log says: if a call differs,
-//!     it is tried again with its sequences at the first number that was recorded, in a fresh
-//!     instance, as after a restart.
+//!     of a block, and calls that were undone used numbers up, which no log says: if a call
+//!     differs, it is tried again with its sequences at the first number that was recorded, in a
+//!     fresh instance, as after a restart.
 //!
 //! What a log cannot tell, and so is not compared
 //!   * Calls that failed or changed nothing: they are not in it. A scheduled call that failed left

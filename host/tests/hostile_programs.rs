@@ -191,7 +191,7 @@ async fn a_module_cannot_fill_the_memory_of_the_host() {
             "calls",
             r#"(import "spacetime_10.0" "volatile_nonatomic_schedule_immediate"
                  (func $ask (param i32 i32 i32 i32)))"#,
-            "(call $ask (i32.const 78) (i32.const 2) (i32.const 0) (i32.const 100000))",
+            "(call $ask (i32.const 78) (i32.const 2) (i32.const 256) (i32.const 100000))",
             "16777216 bytes of arguments",
         ),
         (

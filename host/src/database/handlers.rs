@@ -38,7 +38,9 @@ impl DatabaseHandle {
         request: HttpRequest,
         body: Bytes,
     ) -> Result<Option<(HttpResponse, Bytes)>, HandlerError> {
-        let pool = self.shared.procedures();
+        let Some(pool) = self.shared.procedures() else {
+            return Ok(None);
+        };
         let Some((id, name)) = pool.route(&request.method, path) else {
             return Ok(None);
         };

@@ -1,8 +1,8 @@
 //! What the thread and the handles of one database share.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use spacetime_durability::storage::{OsStorage, Storage, open_backend, with_failpoint};
@@ -23,7 +23,7 @@ use crate::outbox::Courier;
 use crate::panic_point::PanicPoint;
 use crate::past::PastStates;
 use crate::pauses::Pauses;
-use crate::procedures::{ProcedurePool, Surroundings, Writer};
+use crate::procedures::{Procedure, ProcedurePool, Surroundings, Writer};
 use crate::publish::PreparedModule;
 use crate::reads::Readers;
 use crate::release::ReleaseQueue;
@@ -68,8 +68,8 @@ pub(crate) struct Shared {
     pub(crate) pauses: Option<Arc<Pauses>>,
     pub(crate) readers: Readers,
     pub(crate) before_call: BeforeCall,
-    /// The way from reader threads to the writer thread; set when the thread is started.
-    pub(crate) requests: OnceLock<mpsc::WeakSender<Request>>,
+    /// The way from other threads to the writer thread; leads nowhere before that is started.
+    pub(crate) requests: mpsc::WeakSender<Request>,
     pub(super) definition: RwLock<Option<Arc<ModuleDef>>>,
     procedures: RwLock<Option<Arc<ProcedurePool>>>,
     outbound_http: Option<Arc<dyn OutboundHttp>>,
@@ -126,7 +126,7 @@ impl Shared {
             pauses: Pauses::if_wanted(),
             readers,
             before_call: BeforeCall::default(),
-            requests: OnceLock::new(),
+            requests: mpsc::channel(1).0.downgrade(),
             definition: RwLock::new(None),
             procedures: RwLock::new(None),
             stopping: watch::Sender::new(false),
@@ -149,18 +149,20 @@ impl Shared {
         *self.procedures.write() = Some(procedures);
     }
 
-    /// What runs the procedures and HTTP handlers of the module in place.
-    pub(crate) fn procedures(&self) -> Arc<ProcedurePool> {
-        let procedures = self.procedures.read();
-        Arc::clone(procedures.as_ref().expect("a module is in place"))
+    /// What runs the procedures and HTTP handlers of the module in place, once there is one.
+    pub(crate) fn procedures(&self) -> Option<Arc<ProcedurePool>> {
+        self.procedures.read().as_ref().map(Arc::clone)
+    }
+
+    /// A procedure of the module in place.
+    pub(crate) fn procedure(&self, name: &str) -> Option<Arc<Procedure>> {
+        self.procedures.read().as_ref()?.procedure(name)
     }
 
     /// What procedures of this database need.
     fn surroundings(&self) -> Surroundings {
-        let requests = self.requests.get();
-        let requests = requests.expect("set before the thread was started");
         Surroundings {
-            writer: Writer::new(requests.clone()),
+            writer: Writer::new(self.requests.clone()),
             runtime: self.runtime.clone(),
             http: self.outbound_http.clone(),
             stopping: self.stopping.subscribe(),

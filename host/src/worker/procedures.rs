@@ -62,7 +62,7 @@ impl Worker {
 
     /// Whether a name means a procedure and no reducer.
     pub(super) fn is_procedure(&self, name: &str) -> bool {
-        self.module.reducer(name).is_none() && self.shared.procedures().procedure(name).is_some()
+        self.module.reducer(name).is_none() && self.shared.procedure(name).is_some()
     }
 
     /// Looks a procedure up as the caller sees it and brings the arguments into BSATN.
@@ -73,7 +73,7 @@ impl Worker {
         args: &CallArgs,
     ) -> Result<(Arc<Procedure>, Bytes), Refusal> {
         let is_owner = caller.identity == self.shared.owner;
-        let procedure = self.shared.procedures().procedure(name);
+        let procedure = self.shared.procedure(name);
         let Some(procedure) = procedure.filter(|known| !known.is_private || is_owner) else {
             let text = format!(
                 "External attempt to call nonexistent procedure \"{name}\" failed. \
@@ -140,10 +140,13 @@ impl Worker {
         };
         let pool = self.shared.procedures();
         self.shared.beside.fetch_add(1, Ordering::Relaxed);
-        let requests = self.shared.requests.get().cloned();
+        let requests = self.shared.requests.clone();
         self.shared.runtime.spawn(async move {
             let started = Instant::now();
-            let (result, immediate) = pool.call(call).await;
+            let (result, immediate) = match pool {
+                Some(pool) => pool.call(call).await,
+                None => (Err(ProcedureError::Fatal), Vec::new()),
+            };
             let micros = started.elapsed().as_micros();
             let done = ProcedureDone {
                 origin,
@@ -154,7 +157,7 @@ impl Worker {
                 duration_micros: u64::try_from(micros).unwrap_or(u64::MAX),
             };
             // If the database is gone, so are those who wait.
-            if let Some(requests) = requests.and_then(|requests| requests.upgrade()) {
+            if let Some(requests) = requests.upgrade() {
                 let _ = requests.send(Request::ProcedureDone(Box::new(done))).await;
             }
         });

@@ -233,7 +233,7 @@ impl Worker {
             allowance,
             started,
             applied,
-            requests: self.shared.requests.get().cloned(),
+            requests: Some(self.shared.requests.clone()),
             slot: Some(slot),
         };
         self.shared.readers.run(room, move || read.run());

@@ -270,7 +270,7 @@ impl Worker {
         };
         let reducer = self.module.reducer(&schedule.function).map(Arc::clone);
         let procedure = match reducer {
-            None => self.shared.procedures().procedure(&schedule.function),
+            None => self.shared.procedure(&schedule.function),
             Some(_) => None,
         };
         if reducer.is_none() && procedure.is_none() {
@@ -380,7 +380,7 @@ impl Worker {
                 return;
             };
             if self.is_procedure(&call.reducer)
-                && let Some(procedure) = self.shared.procedures().procedure(&call.reducer)
+                && let Some(procedure) = self.shared.procedure(&call.reducer)
             {
                 self.start_procedure(procedure, None, call.args, Origin::Module);
                 continue;

@@ -158,9 +158,9 @@ fn tests_with_own_library() -> Result<()> {
 
 /// The simulator, the random runs of live queries, the checker of clients, histories of schedules
 /// and the model of the module's imports must catch every bug that is switched on in the crates
-/// below them. The first two are light: building them once more takes less than a minute. The others
-/// are built with everything else, so that only the crates between the bugs and them are built once
-/// more.
+/// below them. The first two are light: building them once more takes less than a minute. The
+/// others are built with everything else, so that only the crates between the bugs and them are
+/// built once more.
 fn planted_bugs() -> Result<()> {
     for package in ["spacetime-sim", "spacetime-query"] {
         let what = ["test", "--locked", "--package", package];

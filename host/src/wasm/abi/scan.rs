@@ -104,9 +104,9 @@ impl RowIterators {
     /// The buffer for another scan, if there may be one.
     fn take_buffer(&mut self) -> Result<Vec<u8>, Stop> {
         if self.open_bytes > OPEN_BYTES_MAX {
+            let held = self.open_bytes;
             return Err(Stop::Trap(wasmtime::Error::msg(format!(
-                "the row iterators that the module has open hold {} bytes, more than {OPEN_BYTES_MAX}",
-                self.open_bytes
+                "the module's open row iterators hold {held} bytes, more than {OPEN_BYTES_MAX}"
             ))));
         }
         Ok(std::mem::take(&mut self.spare))
