@@ -7,13 +7,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::call::fetch_schema;
 use crate::output::{note, say, warn_unstable};
@@ -23,8 +22,10 @@ use crate::schema::Schema;
 use crate::session::{As, ServerFlags, Session};
 
 mod message;
+mod transport;
 
 use message::{ServerMessage, TableRows, read_messages, subscribe_message};
+use transport::Transport;
 
 /// The newer one packs several messages into a frame; they are read in the same way.
 const PROTOCOLS: &str = "v3.bsatn.spacetimedb, v2.bsatn.spacetimedb";
@@ -62,7 +63,7 @@ pub(crate) struct SubscribeArguments {
     no_config: bool,
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Box<dyn Transport>>;
 
 /// How a subscription came to its end.
 enum End {
@@ -155,7 +156,9 @@ async fn connect(session: &Session, identity: &str, confirmed: Option<bool>) -> 
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    match connect_async_with_config(request, Some(config), true).await {
+    let failed = "cannot open a connection for the subscription";
+    let stream = transport::open(request.uri()).await.context(failed)?;
+    match client_async_with_config(request, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(WsError::Http(answer)) => {
             let status = anyhow!("the server answered {}", answer.status());
@@ -165,7 +168,7 @@ async fn connect(session: &Session, identity: &str, confirmed: Option<bool>) -> 
                 None => Err(status),
             }
         }
-        Err(error) => Err(error).context("cannot open a connection for the subscription"),
+        Err(error) => Err(error).context(failed),
     }
 }
 
