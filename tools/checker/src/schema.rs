@@ -129,7 +129,10 @@ impl Schema {
             for _ in 0..random.between(1, 2) {
                 let query = random_rule(random, table, position, people);
                 let sql = query.sql(self, random);
-                rules.push(Rule { query, sql });
+                // The same text again is the same rule.
+                if !rules.iter().any(|known: &Rule| known.sql == sql) {
+                    rules.push(Rule { query, sql });
+                }
             }
             self.tables[position].rules = rules;
         }
