@@ -19,8 +19,8 @@ pub enum Bug {
     GeneratedNotWritten,
     /// A range takes its end in, also if it says that it does not.
     RangeTakesEndIn,
-    /// A list of rows to delete that is malformed deletes those before the wrong one.
-    MalformedListDeletes,
+    /// Rows of a list to delete are counted whether they were there or not.
+    DeletesMiscounted,
     /// A view may write.
     ViewsWrite,
     /// A row iterator that was read to its end can be read once more.
@@ -39,7 +39,7 @@ pub const SCHEDULE_BUGS: [Bug; 4] = [
 pub const IMPORT_BUGS: [Bug; 5] = [
     Bug::GeneratedNotWritten,
     Bug::RangeTakesEndIn,
-    Bug::MalformedListDeletes,
+    Bug::DeletesMiscounted,
     Bug::ViewsWrite,
     Bug::IteratorsStay,
 ];

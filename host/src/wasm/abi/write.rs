@@ -236,16 +236,15 @@ fn delete_all_by_eq(
             .clone();
         let relation = memory.bytes(relation, relation_len)?;
         // All are looked at before one is deleted: a list that is malformed deletes nothing.
-        if !planted::is_on(Bug::MalformedListDeletes) {
-            for (nth, row) in (1..).zip(listed(&schema, relation)?) {
-                row?;
-                check_now_and_then(env, nth)?;
-            }
+        for (nth, row) in (1..).zip(listed(&schema, relation)?) {
+            row?;
+            check_now_and_then(env, nth)?;
         }
         let mut deleted = 0u32;
         for (nth, row) in (1..).zip(listed(&schema, relation)?) {
             let database = env.database_mut()?;
-            deleted += u32::from(database.delete_eq(table, row?)?);
+            let was_there = database.delete_eq(table, row?)?;
+            deleted += u32::from(was_there || planted::is_on(Bug::DeletesMiscounted));
             check_now_and_then(env, nth)?;
         }
         memory.write_u32(out, deleted)?;
