@@ -5,6 +5,10 @@
 //! which hands it on. Batches that come while that task waits for its turn leave together, and a
 //! client that several of them are for wakes once.
 //!
+//! Measured with server and clients on two cores, unconfirmed, each twice: 64 connections with 40
+//! calls in flight 112 and 149 thousand calls/s without this task, 166 and 251 with it; a thousand
+//! subscribers with a row each 50 and 52 thousand calls/s, 54 and 57.
+//!
 //! Invariant: batches are handed on in the order in which they came in.
 //!
 //! Bounds: what is underway counts against the limits of its outbox already (see `queue`).
