@@ -108,8 +108,7 @@ pub(crate) async fn ask_before_call(
 }
 
 fn reads_stored_tables_only(question: &Question) -> bool {
-    let plans = question.select().plans();
-    let mut tables = plans.flat_map(query::Plan::tables);
+    let mut tables = question.select().tables();
     tables.all(|table| table.view.is_none() && !table.is_system())
 }
 

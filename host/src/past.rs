@@ -23,7 +23,7 @@ use spacetime_types::{Identity, TxOffset};
 
 use crate::questions::{Asked, Question};
 use crate::reads::Allowance;
-use crate::sql::{SqlError, SqlResult, SqlStats};
+use crate::sql::{SqlError, SqlResult};
 
 /// States kept at most.
 const STATES_MAX: usize = 4;
@@ -133,10 +133,5 @@ pub(crate) fn select(
     }
     let asked = Asked::new(database, caller.identity, text, started);
     let rows = allowance.answer(&asked, &question, state, is_wanted)?;
-    Ok(SqlResult {
-        columns: question.columns(),
-        rows,
-        stats: SqlStats::default(),
-        duration_micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-    })
+    Ok(SqlResult::of(&question, rows, started))
 }

@@ -19,6 +19,7 @@ use crate::counters::add;
 use crate::module::Reducer;
 use crate::module_log::{Level, Record};
 use crate::outbox::{CallInfo, ClientUpdate, OutboxMessage, ReducerOutcome, RequestId};
+use crate::reads::micros_of;
 use crate::request::{CallArgs, CallOutcome, CallReport, Caller, ClientId, ReducerCall};
 use crate::visibility::RuleError;
 use crate::wasm::{CallEnd, ReducerInvocation, TooManyRows};
@@ -104,7 +105,7 @@ impl Worker {
         before: impl FnOnce(&mut Datastore) -> Step,
         after: impl FnOnce(&mut Datastore) -> Step,
     ) -> Ran {
-        self.show_state_before(transaction.reducer.map(|reducer| &**reducer));
+        let is_shown = self.show_state_before(transaction.reducer.map(|reducer| &**reducer));
         let timestamp = self.clock.now();
         let started = Instant::now();
         let outcome = self.run_in_transaction(transaction, timestamp, before, after);
@@ -127,8 +128,10 @@ impl Worker {
             self.quick_reducers.note(reducer.id, took);
             self.note_slow_call(reducer, took);
         }
-        self.hide_state_before();
-        let duration_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        if is_shown {
+            self.hide_state_before();
+        }
+        let duration_micros = micros_of(took);
         Ran {
             outcome,
             delta,
@@ -138,11 +141,11 @@ impl Worker {
     }
 
     /// Queries may be answered while a call that may take long runs, unless whoever asks has to be
-    /// let in by the module first.
-    fn show_state_before(&mut self, reducer: Option<&Reducer>) {
+    /// let in by the module first. Tells whether there is a state for them.
+    fn show_state_before(&mut self, reducer: Option<&Reducer>) -> bool {
         let is_quick = |reducer: &Reducer| self.quick_reducers.contains(reducer.id);
         if reducer.is_none_or(is_quick) || self.module.greets_clients() {
-            return;
+            return false;
         }
         let state = CommittedState {
             view: self.read_view(),
@@ -150,6 +153,7 @@ impl Worker {
             durable: self.store.durable_waiter(),
         };
         self.shared.before_call.show(state);
+        true
     }
 
     fn hide_state_before(&self) {

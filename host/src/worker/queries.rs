@@ -25,6 +25,7 @@ use crate::module_log::{Level, Record};
 use crate::outbox::{
     About, ClientUpdate, OutboxMessage, Outgoing, QuerySetId, RequestId, SetSerial, TableChange,
 };
+use crate::reads::micros_of;
 use crate::request::{Caller, ClientId};
 
 /// The query sets of one client.
@@ -583,5 +584,5 @@ fn expand(queries: &[Box<str>], datastore: &Datastore, caller: &query::Caller) -
 }
 
 pub(super) fn micros_since(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    micros_of(started.elapsed())
 }
