@@ -14,6 +14,7 @@ mod histogram;
 mod http;
 mod limit;
 mod load;
+mod memory;
 mod message;
 mod process;
 mod random;
@@ -31,6 +32,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser as _;
 
 use args::{Command, CommandLine, DiskArgs, OutputArgs, PressureArgs, ServerArgs};
+use memory::MemoryFigures;
 use report::{LoadFigures, Report};
 use session::{Session, Shape};
 use workload::Workload;
@@ -127,7 +129,9 @@ fn with_session(
         server_pid: session.server_pid,
         ..Report::default()
     };
-    measure(&session, &mut report)?;
+    let (measured, memory) = MemoryFigures::around(|| measure(&session, &mut report));
+    measured?;
+    report.memory = Some(memory);
     Ok(report)
 }
 

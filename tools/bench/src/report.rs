@@ -11,6 +11,7 @@ use crate::fanout::Mode;
 use crate::histogram::Histogram;
 use crate::http::Pauses;
 use crate::limit::LimitFigures;
+use crate::memory::MemoryFigures;
 use crate::message::Protocol;
 
 /// How long calls took, in microseconds.
@@ -149,6 +150,8 @@ pub(crate) struct Report {
     pub commits: Vec<CommitFigures>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryFigures>,
 }
 
 impl Report {
@@ -212,6 +215,9 @@ impl Report {
         if !self.limits.is_empty() {
             out += "\nAgainst the disk (all calls in flight with each sync)\n";
             out += &format!("{}\n", limit_table(&self.limits));
+        }
+        if let Some(memory) = &self.memory {
+            out += &format!("\n{}\n", memory.text());
         }
         out
     }
