@@ -12,7 +12,7 @@ use spacetime_types::module_def::ModuleDef;
 
 const MODULES: [&str; 4] = ["chat", "kitchen_sink", "procedures", "clashes"];
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub fn main() -> Result<(), Box<dyn Error>> {
     // The manifest is that of whichever package this builds for.
     let package = env::var("CARGO_MANIFEST_DIR")?;
     let root = Path::new(&package)

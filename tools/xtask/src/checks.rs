@@ -4,7 +4,7 @@
 //! says whether any did. Nothing is skipped, retried or filtered; but fuzzing needs a tool that not
 //! everybody has, and says so if it is missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ const OWN_MODULES_VARIABLE: &str = "SPACETIME_OWN_MODULES_DIR";
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     ("set up", setup::everything),
     ("format", format),
     ("tidy", || tidy::check(&repository_folder())),
@@ -42,6 +42,7 @@ const STEPS: [Step; 14] = [
     ("tests, own library", tests_with_own_library),
     ("planted bugs", planted_bugs),
     ("official Rust client", official_rust_client),
+    ("Rust client, web pages", rust_client_in_web_pages),
     ("TypeScript client", typescript_client),
     ("documentation", documentation),
     ("fuzz targets", fuzz::all_for_a_minute),
@@ -121,7 +122,13 @@ pub fn typescript(server: &str, databases: [&str; 5], binary: Option<&Path>) -> 
 
 fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
-    run(in_modules(&mut cargo()).args(["fmt", "--all", "--check"]))
+    run(in_modules(&mut cargo()).args(["fmt", "--all", "--check"]))?;
+    let web = ["fmt", "--all", "--check", "--manifest-path"];
+    run(cargo().args(web).arg(web_manifest()))
+}
+
+fn web_manifest() -> PathBuf {
+    repository_folder().join("sdks/conformance/web/Cargo.toml")
 }
 
 fn clippy() -> Result<()> {
@@ -196,6 +203,34 @@ pub fn official_rust_client() -> Result<()> {
             "CARGO_TARGET_DIR",
             target_folder().join("conformance-official"),
         )
+        .env(BINARY_VARIABLE, binary)
+        .env(MODULES_VARIABLE, target_folder().join("modules")))
+}
+
+/// This project's Rust client as web pages have it: its lints, the scenarios and more in headless
+/// Chromium. What makes a page of a program is built for this alone, a minute the first time.
+pub fn rust_client_in_web_pages() -> Result<()> {
+    setup::build_modules()?;
+    if setup::has_wasm_target()? {
+        run(cargo()
+            .args(["clippy", "--locked", "--package", "spacetime-client"])
+            .args([
+                "--features",
+                "browser",
+                "--target",
+                "wasm32-unknown-unknown",
+            ])
+            .args(["--", "-D", "warnings"]))?;
+    }
+    if !setup::has_chromium() {
+        say("SKIPPED: web pages need Chromium (Debian: apt-get install chromium)");
+        return Ok(());
+    }
+    let binary = build_test_binary()?;
+    run(cargo()
+        .args(["test", "--locked", "--manifest-path"])
+        .arg(web_manifest())
+        .env("CARGO_TARGET_DIR", target_folder().join("conformance-web"))
         .env(BINARY_VARIABLE, binary)
         .env(MODULES_VARIABLE, target_folder().join("modules")))
 }

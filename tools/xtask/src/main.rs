@@ -54,6 +54,8 @@ enum Chore {
     },
     /// Run the scenarios for clients with SpacetimeDB's own Rust client; needs OpenSSL
     TestOfficialRust,
+    /// Run the scenarios with this project's Rust client in headless Chromium
+    TestWebPages,
     /// Check the rules that a compiler does not know
     Tidy,
     /// Run the fuzz targets, a minute each, if cargo-fuzz is installed
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
             checks::typescript(&server, databases.map(String::as_str), None)
         }),
         Chore::TestOfficialRust => checks::official_rust_client(),
+        Chore::TestWebPages => checks::rust_client_in_web_pages(),
         Chore::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Chore::Tidy => tidy::check(&repository_folder()),
     };

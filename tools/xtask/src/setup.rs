@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use spacetime_wasm_build::{
-    Install, build_repository_modules, build_repository_modules_with_own_library, find_route,
+    Install, Route, build_repository_modules, build_repository_modules_with_own_library, find_route,
 };
 
 use crate::process::{output_of, run, say};
@@ -89,6 +89,21 @@ pub fn has_openssl() -> bool {
         "libssl-dev",
         "pkg-config",
     ];
+    is_there() || (Command::new("apt-get").args(install).status().is_ok() && is_there())
+}
+
+/// Whether the toolchain in use can lint for WebAssembly as it is.
+pub fn has_wasm_target() -> Result<bool> {
+    let route = find_route(&repository_folder(), Install::IfMissing, &mut say)?;
+    Ok(matches!(route, Route::Target))
+}
+
+/// Whether there is a browser, installed if that is possible.
+pub fn has_chromium() -> bool {
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let places = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].map(PathBuf::from);
+    let is_there = || named.iter().chain(&places).any(|place| place.exists());
+    let install = ["install", "-y", "--no-install-recommends", "chromium"];
     is_there() || (Command::new("apt-get").args(install).status().is_ok() && is_there())
 }
 

@@ -18,8 +18,14 @@
 //! Nothing happens unless the connection is driven: by `run_threaded`, `run_async`, or
 //! `frame_tick` once a frame. Callbacks run on the thread that drives.
 //!
+//! In web pages (`wasm32-unknown-unknown`, with the feature `browser`) `build` is a future, and
+//! `run_background_task` takes the place of `run_threaded`.
+//!
 //! Bindings made for the crate `spacetimedb-sdk` compile against this one, if the dependency is
 //! renamed: `spacetimedb-sdk = { package = "spacetime-client", .. }`.
+
+#[cfg(all(target_arch = "wasm32", not(feature = "browser")))]
+compile_error!("for web pages, say so: spacetime-client = { features = [\"browser\"], .. }");
 
 mod cache;
 mod callbacks;

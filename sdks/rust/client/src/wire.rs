@@ -29,6 +29,8 @@ pub mod v2 {
 
 const SUBSCRIBE: u8 = 0;
 const UNSUBSCRIBE: u8 = 1;
+#[cfg(any(target_arch = "wasm32", test))]
+const ONE_OFF_QUERY: u8 = 2;
 const CALL_REDUCER: u8 = 3;
 const CALL_PROCEDURE: u8 = 4;
 
@@ -52,6 +54,15 @@ pub(crate) fn unsubscribe(request: u32, set: QuerySetId) -> Vec<u8> {
     request.encode(&mut out);
     set.0.encode(&mut out);
     out.push(WITHOUT_DROPPED_ROWS);
+    out
+}
+
+/// A message that the server answers at once, and that does nothing: a query without a text.
+#[cfg(any(target_arch = "wasm32", test))]
+pub(crate) fn knock() -> Vec<u8> {
+    let mut out = vec![ONE_OFF_QUERY];
+    0_u32.encode(&mut out);
+    "".encode(&mut out);
     out
 }
 

@@ -134,12 +134,14 @@ pub(crate) fn check(file: &File<'_>, complaints: &mut Vec<Complaint>) {
         .path
         .trim_end_matches("Cargo.toml")
         .trim_end_matches('/');
+    // Programs for web pages are, too, as their authors would write them.
     // The modules are a workspace of their own, written as their authors would.
     // So are the fuzz targets, which need flags that nothing else is built with.
     // And so are the templates, which become projects of their own.
     let starts_with = |prefix: &str| folder.starts_with(prefix);
     let other_workspace = ["modules", "fuzz", "sdks/conformance/official"].contains(&folder)
         || starts_with("modules/")
+        || starts_with("sdks/conformance/web")
         || starts_with("templates/");
     if folder.is_empty() || other_workspace {
         return;

@@ -11,12 +11,15 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::DbContextImpl;
 use super::drive::Driver;
 use super::incoming;
-use super::link::{self, Commands, ConnectFailure, Link, Socket, Target};
+use super::link::{self, Commands, ConnectFailure, Link, Target};
 use super::requests::Requests;
 use crate::Identity;
 use crate::error::{Error, InternalError, Result};
 use crate::module::{DbConnection as _, SpacetimeModule};
 use crate::wire::frame::Compression;
+
+/// See [`DbConnectionBuilder::with_silence_limit`].
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 type OnConnect<M> = Box<dyn FnOnce(&<M as SpacetimeModule>::DbConnection, Identity, &str) + Send>;
 type OnConnectError<M> = Box<dyn FnOnce(&<M as SpacetimeModule>::ErrorContext, Error) + Send>;
@@ -59,10 +62,12 @@ pub struct DbConnectionBuilder<M: SpacetimeModule> {
     uri: Option<Uri>,
     database: Option<String>,
     token: Option<String>,
+    #[cfg(not(target_arch = "wasm32"))]
     certificates: Option<Arc<[u8]>>,
     compression: Compression,
     confirmed: Option<bool>,
     reconnect: Option<Reconnect>,
+    silence_max: Duration,
     lifecycle: Lifecycle<M>,
 }
 
@@ -94,10 +99,12 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
             uri: None,
             database: None,
             token: None,
+            #[cfg(not(target_arch = "wasm32"))]
             certificates: None,
             compression: Compression::default(),
             confirmed: None,
             reconnect: None,
+            silence_max: SILENCE_MAX,
             lifecycle: Lifecycle {
                 on_connect: None,
                 on_connect_error: None,
@@ -133,6 +140,7 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
 
     /// Certificates, as the text of a PEM file, that are trusted beside the authorities that
     /// browsers trust: for a server whose certificate one has made oneself.
+    #[cfg(not(target_arch = "wasm32"))]
     #[must_use]
     pub fn with_trusted_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.certificates = Some(Arc::from(pem.as_ref()));
@@ -159,6 +167,14 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
     #[must_use]
     pub fn with_reconnect(mut self, reconnect: Reconnect) -> Self {
         self.reconnect = Some(reconnect);
+        self
+    }
+
+    /// A connection on which nothing has come for so long is asked for a sign of life, and given up
+    /// when nothing has come for as long again. If this is not said, it is 30 seconds.
+    #[must_use]
+    pub fn with_silence_limit(mut self, limit: Duration) -> Self {
+        self.silence_max = limit;
         self
     }
 
@@ -220,24 +236,22 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
 
     /// Connects. Returns when the server has agreed to a socket; callbacks run later, when the
     /// connection is driven. Panics if the address or the database is missing.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn build(self) -> Result<M::DbConnection> {
         let (connection, link) = self.prepare();
         let (connected, outcome) = std::sync::mpsc::sync_channel(1);
-        let attempt = async move {
-            match Socket::connect(&link.target).await {
-                Ok(socket) => {
-                    let _ = connected.send(Ok(()));
-                    link.run(socket).await;
-                }
-                Err(failure) => drop(connected.send(Err(failure))),
-            }
-        };
-        link::spawn(attempt).map_err(failed)?;
-        match outcome.recv() {
-            Ok(Ok(())) => Ok(M::DbConnection::new(connection)),
-            Ok(Err(ConnectFailure { error, .. })) => Err(failed(error)),
-            Err(_) => Err(failed(InternalError::new("the connecting task has ended"))),
-        }
+        let report = move |outcome| drop(connected.send(outcome));
+        link::spawn(link.start(report)).map_err(failed)?;
+        settle(connection, outcome.recv().ok())
+    }
+
+    /// The same for web pages, where nothing may wait but a future.
+    #[cfg(target_arch = "wasm32")]
+    pub async fn build(self) -> Result<M::DbConnection> {
+        let (connection, link) = self.prepare();
+        let (connected, outcome) = tokio::sync::oneshot::channel();
+        link::spawn(link.start(move |outcome| drop(connected.send(outcome))));
+        settle(connection, outcome.await.ok())
     }
 
     fn prepare(self) -> (DbContextImpl<M>, Link<M>) {
@@ -245,10 +259,12 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
             uri: self.uri.expect("`with_uri` has to be said"),
             database: self.database.expect("`with_database_name` has to be said"),
             token: self.token.map(Arc::from),
+            #[cfg(not(target_arch = "wasm32"))]
             certificates: self.certificates,
             compression: self.compression,
             confirmed: self.confirmed,
             connection_id: crate::unstable::connection_id(),
+            silence_max: self.silence_max,
             has_connected: false,
         };
         let queued_bytes = Arc::new(AtomicUsize::new(0));
@@ -265,6 +281,17 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
             written: AtomicU64::new(0),
         };
         (connection, link)
+    }
+}
+
+fn settle<M: SpacetimeModule>(
+    connection: DbContextImpl<M>,
+    outcome: Option<std::result::Result<(), ConnectFailure>>,
+) -> Result<M::DbConnection> {
+    match outcome {
+        Some(Ok(())) => Ok(M::DbConnection::new(connection)),
+        Some(Err(failure)) => Err(failed(failure.error)),
+        None => Err(failed(InternalError::new("the connecting task has ended"))),
     }
 }
 

@@ -5,11 +5,11 @@
 //!   * Changes to the callbacks of rows are made before a message and once more after it.
 //!   * Driving from inside a callback does nothing (or says so, where it would have to wait).
 
-use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
+#[cfg(not(target_arch = "wasm32"))]
+mod blocking;
+
+#[cfg(not(target_arch = "wasm32"))]
+use blocking::block_on;
 
 use super::builder::Lifecycle;
 use super::incoming::{Incoming, IncomingReceiver};
@@ -102,6 +102,7 @@ impl<M: SpacetimeModule> DbContextImpl<M> {
     }
 
     /// Waits for a message and applies it.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn advance_one_message_blocking(&self) -> Result<()> {
         block_on(self.advance_one_message_async())
     }
@@ -118,16 +119,24 @@ impl<M: SpacetimeModule> DbContextImpl<M> {
     }
 
     /// The same on a thread of its own.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn run_threaded(&self) -> std::thread::JoinHandle<()> {
         let connection = self.clone();
-        std::thread::spawn(move || {
-            if let Err(error) = block_on(connection.run_async()) {
-                log::error!(
-                    "the connection ended: {}",
-                    crate::error::with_causes(&error)
-                );
-            }
-        })
+        std::thread::spawn(move || block_on(connection.run_logged()))
+    }
+
+    /// The same as a task of the page, beside everything else that it does.
+    #[cfg(target_arch = "wasm32")]
+    pub fn run_background_task(&self) {
+        let connection = self.clone();
+        super::link::spawn(async move { connection.run_logged().await });
+    }
+
+    async fn run_logged(&self) {
+        if let Err(error) = self.run_async().await {
+            let error = crate::error::with_causes(&error);
+            log::error!("the connection ended: {error}");
+        }
     }
 
     /// What has to be done before every message. Fails once the connection is over.
@@ -169,28 +178,6 @@ impl<M: SpacetimeModule> DbContextImpl<M> {
         let ctx = M::ProcedureEventContext::new(self.clone(), ());
         for (callback, error) in refused {
             callback(&ctx, Err(error));
-        }
-    }
-}
-
-/// Wakes a thread that waits for a future.
-struct ThreadWaker(Thread);
-
-impl Wake for ThreadWaker {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Runs a future on this thread. Unlike a runtime's, it may be called anywhere.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(ThreadWaker(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
         }
     }
 }

@@ -6,9 +6,13 @@
 //!   * After a loss nothing that was put in is written before all sets are open again.
 //!   * Whatever ends the connection is reported once, as the last thing.
 
+#[cfg(all(target_arch = "wasm32", feature = "browser"))]
+mod browser;
+#[cfg(not(target_arch = "wasm32"))]
 mod native;
 mod resume;
 mod target;
+#[cfg(not(target_arch = "wasm32"))]
 mod tls;
 
 use std::collections::VecDeque;
@@ -20,7 +24,13 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-pub(super) use native::{Socket, SocketReader, SocketWriter, sleep, spawn};
+#[cfg(all(target_arch = "wasm32", feature = "browser"))]
+use browser as platform;
+#[cfg(not(target_arch = "wasm32"))]
+use native as platform;
+
+pub(super) use platform::spawn;
+use platform::{Socket, SocketReader, SocketWriter, sleep};
 pub(super) use target::Target;
 
 use super::builder::Reconnect;
@@ -30,9 +40,8 @@ use crate::error::{Error, InternalError};
 use crate::module::SpacetimeModule;
 use crate::wire::frame::{self, BATCH_BYTES_MAX, Version};
 
-/// A connection on which nothing has come for so long is asked whether it is alive, and given up
-/// when nothing has come for as long again.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long reaching the server may take, up to its consent to a socket.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the server has to answer the wish to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -52,6 +61,22 @@ pub(super) struct ConnectFailure {
     pub(super) error: InternalError,
     /// Whether another attempt would end the same.
     pub(super) is_final: bool,
+}
+
+impl ConnectFailure {
+    fn temporary(error: InternalError) -> Self {
+        ConnectFailure {
+            error,
+            is_final: false,
+        }
+    }
+
+    fn permanent(error: InternalError) -> Self {
+        ConnectFailure {
+            error,
+            is_final: true,
+        }
+    }
 }
 
 /// Why a session ended.
@@ -148,9 +173,31 @@ impl Commands {
     }
 }
 
+/// Reaches the server, within the time for it.
+async fn connect(target: &Target) -> Result<Socket, ConnectFailure> {
+    tokio::select! {
+        outcome = Socket::connect(target) => outcome,
+        () = sleep(CONNECT_TIMEOUT) => {
+            let seconds = CONNECT_TIMEOUT.as_secs();
+            let message = format!("{}: no answer within {seconds} s", target.uri);
+            Err(ConnectFailure::temporary(InternalError::new(message)))
+        }
+    }
+}
+
 impl<M: SpacetimeModule> Link<M> {
-    /// Goes on until the connection ends.
-    pub(super) async fn run(mut self, first: Socket) {
+    /// Connects, tells `report` whether that succeeded, and goes on until the connection ends.
+    pub(super) async fn start(self, report: impl FnOnce(Result<(), ConnectFailure>)) {
+        match connect(&self.target).await {
+            Ok(socket) => {
+                report(Ok(()));
+                self.run(socket).await;
+            }
+            Err(failure) => report(Err(failure)),
+        }
+    }
+
+    async fn run(mut self, first: Socket) {
         let mut socket = first;
         let error = loop {
             let mut has_connected = self.target.has_connected;
@@ -223,9 +270,10 @@ async fn read<M: SpacetimeModule>(
     loop {
         let event = tokio::select! {
             event = reader.next() => event,
-            () = sleep(SILENCE_MAX) => {
+            () = sleep(target.silence_max) => {
                 if is_asked {
-                    let message = format!("nothing came for {} s", 2 * SILENCE_MAX.as_secs());
+                    let seconds = 2.0 * target.silence_max.as_secs_f64();
+                    let message = format!("nothing came for {seconds} s");
                     return SessionEnd::Broken(InternalError::new(message));
                 }
                 is_asked = true;
@@ -246,10 +294,10 @@ async fn read<M: SpacetimeModule>(
         };
         for message in messages {
             match Incoming::parse(message) {
-                Ok(Some(message)) => {
-                    if let Incoming::Connected(welcome) = &message {
+                Ok(Some(mut message)) => {
+                    if let Incoming::Connected(welcome) = &mut message {
                         *has_connected = true;
-                        target.token = Some(welcome.token.clone());
+                        target.settle_token(&mut welcome.token);
                     }
                     incoming.send(message, bytes).await;
                 }

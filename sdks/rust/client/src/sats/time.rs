@@ -41,6 +41,13 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).expect("292,000 years are enough for every span")
 }
 
+/// The browser's clock, which counts milliseconds.
+#[cfg(all(target_arch = "wasm32", feature = "browser"))]
+fn browser_micros() -> i64 {
+    let millis = Duration::from_secs_f64(js_sys::Date::now().max(0.0) / 1000.0);
+    micros(millis)
+}
+
 impl Timestamp {
     /// 1970-01-01, UTC.
     pub const UNIX_EPOCH: Self = Timestamp { micros: 0 };
@@ -48,7 +55,11 @@ impl Timestamp {
     /// The time of this machine's clock.
     #[must_use]
     pub fn now() -> Self {
-        Self::from_system_time(SystemTime::now())
+        #[cfg(not(target_arch = "wasm32"))]
+        let now = Self::from_system_time(SystemTime::now());
+        #[cfg(all(target_arch = "wasm32", feature = "browser"))]
+        let now = Self::from_micros_since_unix_epoch(browser_micros());
+        now
     }
 
     /// Microseconds since the Unix epoch; negative before it.

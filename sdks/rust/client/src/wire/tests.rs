@@ -130,6 +130,11 @@ fn row_lists_that_contradict_themselves() {
 }
 
 #[test]
+fn a_knock_is_an_empty_query() {
+    assert_eq!(super::knock(), bytes("020000000000000000"));
+}
+
+#[test]
 fn frames() {
     let body = bytes(UPDATE);
     let one = Bytes::from([&[0], &body[..]].concat());

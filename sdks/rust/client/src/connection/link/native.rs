@@ -4,6 +4,7 @@
 //! connection can be built, driven and dropped anywhere.
 
 use std::future::Future;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -24,9 +25,6 @@ use super::{ConnectFailure, SocketEvent, Target, tls};
 use crate::error::InternalError;
 use crate::wire::frame::{FRAME_BYTES_MAX, PROTOCOLS, Version};
 
-/// How long reaching the server may take, up to its consent to a socket.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// What carries the bytes: TCP as it is, or encrypted.
 trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -35,15 +33,15 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 type Stream = WebSocketStream<Box<dyn Transport>>;
 
 /// An open socket.
-pub(in crate::connection) struct Socket {
+pub(super) struct Socket {
     pub(super) reader: SocketReader,
     pub(super) writer: SocketWriter,
     pub(super) version: Version,
 }
 
-pub(in crate::connection) struct SocketReader(SplitStream<Stream>);
+pub(super) struct SocketReader(SplitStream<Stream>);
 
-pub(in crate::connection) struct SocketWriter(SplitSink<Stream, Message>);
+pub(super) struct SocketWriter(SplitSink<Stream, Message>);
 
 /// Runs a future on the runtime of all connections.
 pub(in crate::connection) fn spawn(
@@ -69,33 +67,38 @@ pub(in crate::connection) fn spawn(
     }
 }
 
-pub(in crate::connection) async fn sleep(duration: Duration) {
+pub(super) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
+/// Waits before another attempt to connect.
+pub(super) async fn pause(duration: Duration) {
+    sleep(duration).await;
+}
+
+/// A random number from 0 to 1.
+pub(super) fn random_share() -> f64 {
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    let share = u32::try_from(random >> 32).unwrap_or(0);
+    f64::from(share) / f64::from(u32::MAX)
+}
+
 impl Socket {
-    pub(in crate::connection) async fn connect(target: &Target) -> Result<Self, ConnectFailure> {
-        match tokio::time::timeout(CONNECT_TIMEOUT, connect(target)).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                let seconds = CONNECT_TIMEOUT.as_secs();
-                let message = format!("{}: no answer within {seconds} s", target.uri);
-                Err(temporary(InternalError::new(message)))
-            }
-        }
+    pub(super) async fn connect(target: &Target) -> Result<Self, ConnectFailure> {
+        connect(target).await
     }
 }
 
 async fn connect(target: &Target) -> Result<Socket, ConnectFailure> {
-    let request = request(target).map_err(permanent)?;
-    let is_secure = target.is_secure().map_err(permanent)?;
+    let request = request(target).map_err(ConnectFailure::permanent)?;
+    let is_secure = target.is_secure().map_err(ConnectFailure::permanent)?;
     let host = target.uri.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let usual_port = if is_secure { 443 } else { 80 };
     let port = target.uri.port_u16().unwrap_or(usual_port);
     let unreachable = |error| {
         let message = format!("{}: the server cannot be reached", target.uri);
-        temporary(InternalError::new(message).with_cause(error))
+        ConnectFailure::temporary(InternalError::new(message).with_cause(error))
     };
     let stream = TcpStream::connect((host, port))
         .await
@@ -107,7 +110,7 @@ async fn connect(target: &Target) -> Result<Socket, ConnectFailure> {
     };
     let handshake = client_async_with_config(request, stream, Some(config()));
     let (stream, response) = handshake.await.map_err(|error| refused(target, error))?;
-    let version = version(&response).map_err(permanent)?;
+    let version = version(&response).map_err(ConnectFailure::permanent)?;
     let (writer, reader) = stream.split();
     Ok(Socket {
         reader: SocketReader(reader),
@@ -167,20 +170,6 @@ fn refused(target: &Target, error: SocketError) -> ConnectFailure {
     ConnectFailure {
         error: InternalError::new(message.trim_end()),
         is_final: status.is_client_error(),
-    }
-}
-
-fn temporary(error: InternalError) -> ConnectFailure {
-    ConnectFailure {
-        error,
-        is_final: false,
-    }
-}
-
-fn permanent(error: InternalError) -> ConnectFailure {
-    ConnectFailure {
-        error,
-        is_final: true,
     }
 }
 

@@ -5,10 +5,10 @@
 //!     program sees one change from the old state to the new one.
 //!   * The wish to end is heard at any time.
 
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::Duration;
 
-use super::{ConnectFailure, Link, SILENCE_MAX, Socket, SocketEvent, sleep, unreadable};
+use super::platform::{Socket, pause, random_share, sleep};
+use super::{ConnectFailure, Link, SocketEvent, connect, unreadable};
 use crate::connection::builder::Reconnect;
 use crate::connection::incoming::{Incoming, Welcome};
 use crate::connection::requests::{Command, Queries};
@@ -41,8 +41,8 @@ impl<M: SpacetimeModule> Link<M> {
         loop {
             let target = &self.target;
             let work = async {
-                sleep(delay(&policy, attempt)).await;
-                open(Socket::connect(target).await?, &sets).await
+                pause(delay(&policy, attempt)).await;
+                open(connect(target).await?, &sets, target.silence_max).await
             };
             let outcome = tokio::select! {
                 outcome = work => outcome,
@@ -76,9 +76,9 @@ impl<M: SpacetimeModule> Link<M> {
         sets
     }
 
-    async fn announce(&mut self, resumed: Resumed) -> Result<Socket, Error> {
+    async fn announce(&mut self, mut resumed: Resumed) -> Result<Socket, Error> {
         let update = M::DbUpdate::try_from(resumed.rows)?;
-        self.target.token = Some(resumed.welcome.token.clone());
+        self.target.settle_token(&mut resumed.welcome.token);
         let incoming = Incoming::Resumed {
             welcome: resumed.welcome,
             answers: resumed.answers,
@@ -96,16 +96,20 @@ fn delay(policy: &Reconnect, attempt: u32) -> Duration {
         .delay_min
         .saturating_mul(2_u32.saturating_pow(attempt))
         .min(policy.delay_max);
-    let random = std::hash::RandomState::new().build_hasher().finish();
-    let share = u32::try_from(random >> 33).unwrap_or(0);
-    full / 2 + (full / 2).mul_f64(f64::from(share) / f64::from(u32::MAX >> 1))
+    full / 2 + (full / 2).mul_f64(random_share())
 }
 
 /// Waits for the greeting, opens the sets, and collects their rows.
-async fn open(mut socket: Socket, sets: &Sets) -> Result<Resumed, ConnectFailure> {
+async fn open(
+    mut socket: Socket,
+    sets: &Sets,
+    patience: Duration,
+) -> Result<Resumed, ConnectFailure> {
     let mut bytes = 0;
     let (first, rest) = {
-        let mut messages = next_messages(&mut socket, &mut bytes).await?.into_iter();
+        let mut messages = next_messages(&mut socket, &mut bytes, patience)
+            .await?
+            .into_iter();
         (messages.next(), messages)
     };
     let Some(ServerMessage::InitialConnection {
@@ -120,15 +124,12 @@ async fn open(mut socket: Socket, sets: &Sets) -> Result<Resumed, ConnectFailure
         // The server only echoes the request's number.
         let message = wire::subscribe(0, *set, queries);
         let sent = socket.writer.send(message).await;
-        sent.map_err(|error| ConnectFailure {
-            error,
-            is_final: false,
-        })?;
+        sent.map_err(ConnectFailure::temporary)?;
     }
     let mut collected = Collected::new(sets);
     rest.for_each(|message| collected.take(message));
     while !collected.is_complete() {
-        for message in next_messages(&mut socket, &mut bytes).await? {
+        for message in next_messages(&mut socket, &mut bytes, patience).await? {
             collected.take(message);
         }
     }
@@ -148,13 +149,14 @@ async fn open(mut socket: Socket, sets: &Sets) -> Result<Resumed, ConnectFailure
 async fn next_messages(
     socket: &mut Socket,
     bytes: &mut usize,
+    patience: Duration,
 ) -> Result<Vec<ServerMessage>, ConnectFailure> {
     loop {
         let event = tokio::select! {
             event = socket.reader.next() => event,
-            () = sleep(SILENCE_MAX) => {
+            () = sleep(patience) => {
                 let error = InternalError::new("the server does not answer");
-                return Err(ConnectFailure { error, is_final: false });
+                return Err(ConnectFailure::temporary(error));
             }
         };
         match event {
@@ -166,21 +168,13 @@ async fn next_messages(
                 });
             }
             SocketEvent::Alive => {}
-            SocketEvent::Closed(error) => {
-                return Err(ConnectFailure {
-                    error,
-                    is_final: false,
-                });
-            }
+            SocketEvent::Closed(error) => return Err(ConnectFailure::temporary(error)),
         }
     }
 }
 
 fn unusable(message: &str) -> ConnectFailure {
-    ConnectFailure {
-        error: InternalError::new(message),
-        is_final: true,
-    }
+    ConnectFailure::permanent(InternalError::new(message))
 }
 
 impl ConnectFailure {

@@ -28,14 +28,10 @@ pub(super) async fn encrypt(
     host: &str,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, ConnectFailure> {
-    let permanent = |error| ConnectFailure {
-        error,
-        is_final: true,
-    };
-    let config = config(target.certificates.as_deref()).map_err(permanent)?;
+    let config = config(target.certificates.as_deref()).map_err(ConnectFailure::permanent)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|error| {
         let message = format!("{}: no certificate can be for this host", target.uri);
-        permanent(InternalError::new(message).with_cause(error))
+        ConnectFailure::permanent(InternalError::new(message).with_cause(error))
     })?;
     let connector = TlsConnector::from(Arc::new(config));
     connector.connect(name, stream).await.map_err(|error| {
