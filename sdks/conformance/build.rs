@@ -1,5 +1,6 @@
 //! Makes the bindings that the tests use, with the generator: one file for each module, with the
 //! files of the bindings as inline modules, and one for this project's client under its own name.
+//! Two more are of a chat whose messages have other columns: bindings that are out of date.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -7,8 +8,8 @@ use std::path::Path;
 use std::{env, fs};
 
 use spacetime_codegen::{Generated, Language, Options, generate};
-use spacetime_types::hex;
-use spacetime_types::module_def::ModuleDef;
+use spacetime_types::module_def::{ModuleDef, RawModuleDef, RawModuleDefV10Section};
+use spacetime_types::{AlgebraicType, ProductTypeElement, hex};
 
 const MODULES: [&str; 4] = ["chat", "kitchen_sink", "procedures", "clashes"];
 
@@ -21,23 +22,66 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         .ok_or("the repository's root is not above this package")?;
     let definitions = root.join("tools/codegen/tests/definitions");
     let output = env::var("OUT_DIR")?;
-    for module in MODULES {
+    let read = |module: &str| -> Result<Vec<u8>, Box<dyn Error>> {
         let path = definitions.join(format!("{module}.hex"));
         println!("cargo::rerun-if-changed={}", path.display());
         let digits = fs::read_to_string(&path)?.replace('\n', "");
-        let definition = ModuleDef::from_bsatn(&hex::decode(&digits)?)?;
-        let names = [("", "spacetimedb_sdk"), ("_own", "spacetime_client")];
-        for (suffix, package) in names {
-            let options = Options {
-                sdk_package: Some(package.to_owned()),
-                ..Options::new(Language::Rust)
-            };
-            let bindings = inline(&generate(&definition, &options)?, "", "mod.rs")?;
-            let file = format!("{module}{suffix}.rs");
-            fs::write(Path::new(&output).join(file), bindings)?;
-        }
+        Ok(hex::decode(&digits)?)
+    };
+    let write = |definition: &ModuleDef, name: &str, package: &str| -> Result<(), Box<dyn Error>> {
+        let options = Options {
+            sdk_package: Some(package.to_owned()),
+            ..Options::new(Language::Rust)
+        };
+        let bindings = inline(&generate(definition, &options)?, "", "mod.rs")?;
+        let file = Path::new(&output).join(format!("{name}.rs"));
+        Ok(fs::write(file, bindings)?)
+    };
+    for module in MODULES {
+        let definition = ModuleDef::from_bsatn(&read(module)?)?;
+        write(&definition, module, "spacetimedb_sdk")?;
+        write(&definition, &format!("{module}_own"), "spacetime_client")?;
+    }
+    for (name, change) in OUTDATED {
+        let definition = with_other_messages(&read("chat")?, change)?;
+        write(&definition, name, "spacetimedb_sdk")?;
     }
     Ok(())
+}
+
+/// How the columns of a message once were, or will be.
+type Change = fn(&mut Vec<ProductTypeElement>);
+
+const OUTDATED: [(&str, Change); 2] = [
+    ("chat_less", |columns| drop(columns.pop())),
+    ("chat_more", |columns| {
+        columns.push(ProductTypeElement {
+            name: Some("likes".into()),
+            algebraic_type: AlgebraicType::U32,
+        });
+    }),
+];
+
+fn with_other_messages(chat: &[u8], change: Change) -> Result<ModuleDef, Box<dyn Error>> {
+    let mut raw = RawModuleDef::from_bsatn(chat)?;
+    let RawModuleDef::V10(definition) = &mut raw else {
+        return Err("the chat's definition has another version".into());
+    };
+    for section in &mut definition.sections {
+        if let RawModuleDefV10Section::Typespace(typespace) = section {
+            // The type of messages is the only one with a text at its end.
+            let messages = typespace.types.iter_mut().find_map(|ty| match ty {
+                AlgebraicType::Product(columns) => columns
+                    .elements
+                    .last()
+                    .is_some_and(|last| last.algebraic_type == AlgebraicType::String)
+                    .then_some(&mut columns.elements),
+                _ => None,
+            });
+            change(messages.ok_or("the chat has no messages")?);
+        }
+    }
+    Ok(ModuleDef::validate(raw)?)
 }
 
 /// The text of a file in a folder, with the modules that it declares in it.

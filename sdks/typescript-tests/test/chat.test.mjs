@@ -7,7 +7,16 @@ import { test } from 'node:test';
 import { SenderError } from '#sdk';
 
 import { DbConnection, tables } from '../bindings/chat.mjs';
-import { CHAT_DATABASE, V2, V3, connect, inTime, next, subscribe } from './harness.mjs';
+import {
+  CHAT_DATABASE,
+  IS_OWN_CLIENT,
+  V2,
+  V3,
+  connect,
+  inTime,
+  next,
+  subscribe,
+} from './harness.mjs';
 
 const EVERYTHING = ['SELECT * FROM user', 'SELECT * FROM message'];
 const open = options => connect(DbConnection, CHAT_DATABASE, options);
@@ -162,6 +171,19 @@ test('a query that makes no sense is answered with an error', async () => {
 
 test('a database that does not exist is a connect error', async () => {
   await assert.rejects(connect(DbConnection, `no-such-${randomUUID()}`));
+});
+
+test('a token that the server did not sign is a connect error, at once', async () => {
+  const { connection, token } = await open();
+  connection.disconnect();
+  const [head, payload, signature] = token.split('.');
+  const forged = [head, payload, `${signature.slice(0, -8)}AAAAAAAA`].join('.');
+  for (const refused of [forged, 'nonsense']) {
+    await assert.rejects(open({ token: refused }), error => !/in \d+ ms/.test(error.message));
+  }
+  if (IS_OWN_CLIENT) {
+    await assert.rejects(open({ token: forged }), /InvalidSignature/);
+  }
 });
 
 test('reads that wait for the disk, and reads that do not', async () => {

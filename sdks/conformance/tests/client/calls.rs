@@ -5,7 +5,7 @@ use std::time::Duration;
 use spacetimedb_sdk::{DbContext as _, Error, procedure_reply, reply};
 
 use super::kitchen_sink::*;
-use super::server::server;
+use super::server::{foreign_token, server};
 use super::{Client, builder, procedures};
 
 #[test]
@@ -121,6 +121,9 @@ fn no_connection_says_why() {
     let token = builder(&server.url(), "known").with_token(Some("nonsense"));
     let token = reason(token);
     assert!(token.contains("401") || token.contains("400"), "{token}");
+    let foreign = builder(&server.url(), "known").with_token(foreign_token());
+    let foreign = reason(foreign);
+    assert!(foreign.contains("InvalidSignature"), "{foreign}");
     let nobody = reason(builder("http://127.0.0.1:1", "known"));
     assert!(nobody.contains("cannot be reached"), "{nobody}");
 }

@@ -12,8 +12,19 @@ mod procedures {
     include!(concat!(env!("OUT_DIR"), "/procedures.rs"));
 }
 
+/// Bindings from before, or after, messages had a text.
+#[allow(warnings)]
+mod chat_less {
+    include!(concat!(env!("OUT_DIR"), "/chat_less.rs"));
+}
+#[allow(warnings)]
+mod chat_more {
+    include!(concat!(env!("OUT_DIR"), "/chat_more.rs"));
+}
+
 mod calls;
 mod cuts;
+mod outdated;
 mod proxy;
 mod reconnect;
 mod rows;

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 const LISTENING: &str = "Starting spacetime listening on ";
@@ -53,9 +54,17 @@ pub fn server() -> Option<Arc<Server>> {
     Some(server)
 }
 
+/// The token of somebody whom another server knows.
+pub fn foreign_token() -> Option<String> {
+    Some(Server::start(&binary()?).token.clone())
+}
+
 impl Server {
     fn start(binary: &std::path::Path) -> Self {
-        let folder = std::env::temp_dir().join(format!("client-e2e-{}", std::process::id()));
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("client-e2e-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         let mut child = Command::new(binary)
             .args(["start", "--non-interactive", "--listen-addr", "127.0.0.1:0"])
             .arg("--data-dir")

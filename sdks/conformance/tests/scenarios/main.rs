@@ -10,6 +10,7 @@ mod kitchen_sink {
 mod clashes {
     include!(concat!(env!("OUT_DIR"), "/clashes.rs"));
 }
+mod native;
 #[path = "../client/server.rs"]
 mod server;
 mod steps;
