@@ -10,6 +10,7 @@
 mod client;
 mod functions;
 mod names;
+mod optionals;
 mod tables;
 mod types;
 
@@ -73,6 +74,7 @@ pub(crate) fn generate(
         tables::generate(context, files)?;
         functions::generate(context, files)?;
     }
+    optionals::generate(namespace, &model.root, files)?;
     let context = Context {
         namespace,
         module: &model.root,

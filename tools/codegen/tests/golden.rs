@@ -252,6 +252,31 @@ fn private_tables_are_left_out_and_named() {
     assert!(!generated.files.iter().any(|file| is_secret(&file.path)));
 }
 
+/// Scheduled functions and those of connections are the server's, private tables the owner's.
+#[test]
+fn what_clients_may_not_use_is_in_no_bindings() {
+    for (name, hidden) in [
+        ("kitchen_sink", &["run_timer", "secret"][..]),
+        ("procedures", &["run_errand"]),
+        ("views", &["score", "switch"]),
+    ] {
+        for (folder, language) in languages() {
+            let mut options = Options::new(language);
+            let [public, all] = [false, true].map(|include_private| {
+                options.include_private = include_private;
+                generate(&definition(name), &options).expect("the types have names")
+            });
+            for hidden in hidden {
+                let written = [format!("\"{hidden}\""), format!("'{hidden}'")];
+                let names = |file: &GeneratedFile| written.iter().any(|it| file.text.contains(it));
+                let found = public.files.iter().find(|file| names(file));
+                assert!(found.is_none(), "{name} {folder}: {hidden} in {found:?}");
+                assert!(all.files.iter().any(names), "{name} {folder}: no {hidden}");
+            }
+        }
+    }
+}
+
 #[test]
 fn unreal_refuses_structs_that_hold_themselves() {
     let language = languages()[3].1.clone();

@@ -150,10 +150,10 @@ pub(super) fn ty(module: &Module, ty: &Ty) -> String {
                 self::ty(module, element)
             )
         }
-        // `T??` does not exist.
-        Ty::Option(some) => match self::ty(module, some) {
-            optional if optional.ends_with('?') => optional,
-            some => format!("{some}?"),
+        // `T??` does not exist: the inner option is a type of its own.
+        Ty::Option(some) => match &**some {
+            Ty::Option(inner) => format!("{}?", super::optionals::name(module, inner)),
+            some => format!("{}?", self::ty(module, some)),
         },
         Ty::Result(ok, err) => {
             format!(

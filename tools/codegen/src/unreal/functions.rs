@@ -1,9 +1,10 @@
-//! Reducers and procedures: their arguments.
+//! Reducers and procedures: their arguments, and calls as objects, which Blueprints can hold.
 
-use super::names::member;
+use super::names::{member, property};
 use super::types::{Wrappers, record};
-use super::{Context, header};
+use super::{Context, braces, header};
 use crate::GenerateError;
+use crate::case::quoted;
 use crate::code::{Code, Files};
 use crate::model::{Field, Function, Module};
 
@@ -13,9 +14,9 @@ pub(super) fn generate(
     files: &mut Files,
 ) -> Result<(), GenerateError> {
     let Context { names, module } = context;
-    for (folder, functions) in [
-        ("Reducers", &module.reducers),
-        ("Procedures", &module.procedures),
+    for (kind, functions) in [
+        ("Reducer", &module.reducers),
+        ("Procedure", &module.procedures),
     ] {
         for function in functions {
             for param in &function.params {
@@ -23,17 +24,25 @@ pub(super) fn generate(
             }
             wrappers.note(names, module, &function.returns);
             let name = names.function(module, function);
-            let path = format!("Public/ModuleBindings/{folder}/{name}.g.h");
-            files.add(path, args_file(context, function, &name))?;
+            let path = format!("Public/ModuleBindings/{kind}s/{name}.g.h");
+            files.add(path, args_file(context, kind, function, &name))?;
         }
     }
     Ok(())
 }
 
-fn args_file(context: Context<'_>, function: &Function, name: &str) -> Code {
+fn args_file(context: Context<'_>, kind: &str, function: &Function, name: &str) -> Code {
     let Context { names, module } = context;
     let types = function.params.iter().map(|param| &param.ty);
-    let includes = names.all_includes(module, types.chain([&function.returns]));
+    let mut includes = names.all_includes(module, types.chain([&function.returns]));
+    let base = match kind {
+        "Reducer" => {
+            let base = format!("{}ReducerBase", names.prefix);
+            includes.push(format!("ModuleBindings/{base}.g.h"));
+            format!("U{base}")
+        }
+        _ => "UObject".to_owned(),
+    };
     let mut code = header(&includes, Some(name));
     record(
         &mut code,
@@ -42,6 +51,30 @@ fn args_file(context: Context<'_>, function: &Function, name: &str) -> Code {
         &format!("F{name}Args"),
         &function.params,
     );
+    code.blank();
+    code.line("UCLASS(BlueprintType)");
+    let head = format!("class {} U{name}{kind} : public {base}", names.api());
+    braces(&mut code, head, "};", |code| {
+        code.line("GENERATED_BODY()");
+        code.blank();
+        code.line("public:");
+        for param in &function.params {
+            if let Some(property) = property(&param.ty) {
+                code.line(property);
+            }
+            let ty = names.ty(module, &param.ty);
+            code.line(format_args!("{ty} {}{{}};", member(&param.name)));
+            code.blank();
+        }
+        let (start, end) = match kind {
+            "Reducer" => ("virtual ", " override"),
+            _ => ("", ""),
+        };
+        code.line(format_args!(
+            "{start}FString Get{kind}Name() const{end} {{ return TEXT({}); }}",
+            quoted(&function.wire_name)
+        ));
+    });
     code
 }
 
