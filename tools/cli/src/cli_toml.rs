@@ -70,12 +70,16 @@ pub(crate) struct CliToml {
 }
 
 impl CliToml {
-    /// Reads the file; makes it if there is none.
+    /// Reads the file; makes it if there is none. Where that cannot be done, what it would hold
+    /// is good enough for whoever does not change it.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         if path.exists() {
             return Self::read(path);
         }
-        change(path, |_| Ok(()))
+        change(path, |_| Ok(())).or_else(|error| {
+            note(format_args!("WARNING: {error:#}"));
+            Self::parse(path, INITIAL)
+        })
     }
 
     /// Reads the file, if there is one.
@@ -256,10 +260,14 @@ fn entry(table: &Table) -> Result<ServerEntry> {
     let required = |key: &str| {
         text_at(table, key)?.with_context(|| format!("an entry of `{SERVERS}` has no `{key}`"))
     };
+    let protocol = required("protocol")?;
+    if !["http", "https"].contains(&protocol.as_str()) {
+        bail!("`protocol` in an entry of `{SERVERS}` has to be http or https, not `{protocol}`");
+    }
     Ok(ServerEntry {
         nickname: text_at(table, "nickname")?,
         host: required("host")?,
-        protocol: required("protocol")?,
+        protocol,
         fingerprint: text_at(table, "ecdsa_public_key")?,
     })
 }

@@ -58,10 +58,10 @@ const LONG_VERSION: &str = concat!(
 )]
 struct Arguments {
     /// Put configuration and data under this directory
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     root_dir: Option<PathBuf>,
     /// Use this file instead of the usual cli.toml
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 901)]
     config_path: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,

@@ -86,7 +86,15 @@ pub(crate) fn error(error: &anyhow::Error) {
         false => "Error:".to_owned(),
     };
     eprintln!("{head} {error}");
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    let mut last = error.to_string();
+    let mut causes = Vec::new();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some errors say their cause themselves.
+        if !last.contains(&cause) {
+            causes.push(cause.clone());
+        }
+        last = cause;
+    }
     if !causes.is_empty() {
         eprintln!("\nCaused by:");
         for cause in causes {

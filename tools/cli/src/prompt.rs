@@ -74,10 +74,14 @@ pub(crate) fn one_of(question: &str, choices: &[(&str, &str)]) -> Result<usize> 
 
 fn line() -> Result<String> {
     let mut line = String::new();
-    std::io::stdin()
+    let len = std::io::stdin()
         .lock()
         .read_line(&mut line)
         .context("cannot read the answer")?;
+    if len == 0 {
+        // Nobody typed the end of the line of the question.
+        say("");
+    }
     Ok(line)
 }
 

@@ -4,8 +4,10 @@
 //!
 //! Not here: the module definition itself (`describe` shows it as it is).
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use spacetime_types::{
     AlgebraicType, ProductType, ProductTypeElement, SumType, SumTypeVariant, TypeRef, Typespace,
 };
@@ -25,10 +27,22 @@ pub(crate) struct Schema {
     pub(crate) typespace: Typespace,
     /// Names of types, by their place in the typespace.
     pub(crate) type_names: Vec<(TypeRef, String)>,
-    /// Tables and views, with the type of their rows.
-    pub(crate) tables: Vec<(String, ProductType)>,
+    /// Tables and views.
+    pub(crate) tables: Vec<Table>,
     pub(crate) reducers: Vec<Function>,
     pub(crate) procedures: Vec<Function>,
+}
+
+/// A table, or a view.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) is_view: bool,
+    pub(crate) row: ProductType,
+    /// What is special about it: `private`, ...
+    pub(crate) notes: Vec<String>,
+    /// The same of columns, by their position: `primary key`, ...
+    pub(crate) column_notes: BTreeMap<u64, Vec<&'static str>>,
 }
 
 /// A reducer or a procedure.
@@ -36,6 +50,8 @@ pub(crate) struct Schema {
 pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) parameters: ProductType,
+    /// What a procedure returns.
+    pub(crate) returns: Option<AlgebraicType>,
     /// The server calls it by itself; nobody else can.
     pub(crate) is_lifecycle: bool,
 }
@@ -57,7 +73,13 @@ impl Schema {
         for table in list(json, "tables")? {
             let row = AlgebraicType::Ref(type_ref(&table["product_type_ref"])?);
             let row = schema.row_type(&row)?;
-            schema.tables.push((text(table, "name")?, row));
+            schema.tables.push(Table {
+                name: text(table, "name")?,
+                is_view: false,
+                row,
+                notes: table_notes(table),
+                column_notes: column_notes(table),
+            });
         }
         for reducer in list(json, "reducers")? {
             let is_lifecycle = reducer["lifecycle"].get("some").is_some();
@@ -69,7 +91,13 @@ impl Schema {
             } else if let Some(view) = export.get("View") {
                 let returned = type_from_json(&view["return_type"])?;
                 let row = schema.row_type(&returned)?;
-                schema.tables.push((text(view, "name")?, row));
+                schema.tables.push(Table {
+                    name: text(view, "name")?,
+                    is_view: true,
+                    row,
+                    notes: Vec::new(),
+                    column_notes: BTreeMap::new(),
+                });
             }
         }
         for named in list(json, "types")? {
@@ -85,18 +113,22 @@ impl Schema {
     }
 
     pub(crate) fn row_type_of(&self, table: &str) -> Option<&ProductType> {
-        let found = self.tables.iter().find(|(name, _)| name == table);
-        found.map(|(_, row)| row)
+        let found = self.tables.iter().find(|known| known.name == table);
+        found.map(|known| &known.row)
     }
 
-    /// A table's own type, or what a view's rows are: views return an array or an option of them.
+    /// A table's own type, or what a view's rows are: views return an array or an option of them,
+    /// or a query.
     fn row_type(&self, ty: &AlgebraicType) -> Result<ProductType> {
         match self
             .typespace
             .follow(ty)
             .context("a row type is not there")?
         {
-            AlgebraicType::Product(row) => Ok(row.clone()),
+            AlgebraicType::Product(row) => match row.as_view_query() {
+                Some(row) => self.row_type(&AlgebraicType::Ref(row)),
+                None => Ok(row.clone()),
+            },
             AlgebraicType::Array(row) => self.row_type(row),
             AlgebraicType::Sum(sum) if !sum.variants.is_empty() => {
                 let AlgebraicType::Product(row) = self
@@ -174,8 +206,52 @@ fn function(json: &Value, is_lifecycle: bool) -> Result<Function> {
     Ok(Function {
         name: text(json, "name")?,
         parameters: product_from_json(&json["params"])?,
+        returns: json.get("return_type").map(type_from_json).transpose()?,
         is_lifecycle,
     })
+}
+
+fn table_notes(table: &Value) -> Vec<String> {
+    let mut notes = Vec::new();
+    if table["table_access"].get("Private").is_some() {
+        notes.push("private".to_owned());
+    }
+    if let Some(function) = table["schedule"]["some"]["reducer_name"].as_str() {
+        notes.push(format!("its rows are calls of {function}"));
+    }
+    notes
+}
+
+/// What the keys and indexes of a table say about single columns.
+fn column_notes(table: &Value) -> BTreeMap<u64, Vec<&'static str>> {
+    let mut notes: BTreeMap<u64, Vec<&'static str>> = BTreeMap::new();
+    let mut note = |columns: &Value, what: &'static str| {
+        let [column] = columns.as_array().map(Vec::as_slice).unwrap_or_default() else {
+            return;
+        };
+        if let Some(column) = column.as_u64() {
+            let known = notes.entry(column).or_default();
+            // A primary key is unique, and what is unique has an index.
+            if known.is_empty() || what == "auto increment" {
+                known.push(what);
+            }
+        }
+    };
+    let all = |key: &str| table[key].as_array().cloned().unwrap_or_default();
+    note(&table["primary_key"], "primary key");
+    for constraint in all("constraints") {
+        note(&constraint["data"]["Unique"]["columns"], "unique");
+    }
+    for index in all("indexes") {
+        for kind in ["BTree", "Hash"] {
+            note(&index["algorithm"][kind], "index");
+        }
+        note(&json!([index["algorithm"]["Direct"]]), "index");
+    }
+    for sequence in all("sequences") {
+        note(&json!([sequence["column"]]), "auto increment");
+    }
+    notes
 }
 
 fn type_ref(json: &Value) -> Result<TypeRef> {

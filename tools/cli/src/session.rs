@@ -214,10 +214,26 @@ pub(crate) async fn refuse_failure(answer: Response) -> Result<Response> {
         return Ok(answer);
     };
     let status = anyhow!(status);
+    let server = answer.url().origin().ascii_serialization();
     match answer.text().await {
-        Ok(text) if !text.trim().is_empty() => Err(status.context(text.trim().to_owned())),
+        Ok(text) if !text.trim().is_empty() => {
+            let text = text.trim();
+            Err(status.context(format!("{text}{}", login_hint(text, &server))))
+        }
         _ => Err(status),
     }
+}
+
+/// What to do about a saved login that the server does not accept.
+fn login_hint(text: &str, server: &str) -> String {
+    if !text.starts_with("Invalid token") {
+        return String::new();
+    }
+    format!(
+        "\nThe server does not accept the saved login: it has expired, another server issued it, \
+         or the keys of this one are new. `spacetime login --server-issued-login {server}` gets \
+         another identity, `spacetime login` one that all servers know."
+    )
 }
 
 /// Saves a token for all servers and tells whose it is.
@@ -315,6 +331,13 @@ mod tests {
         for damaged in ["", "a.b", "a.!!.c", &token("{}"), &token("no")] {
             assert!(identity_of(damaged).is_err(), "{damaged}");
         }
+    }
+
+    #[test]
+    fn only_refused_logins_have_a_hint() {
+        let hint = login_hint("Invalid token: InvalidSignature", "http://h:1");
+        assert!(hint.contains("--server-issued-login http://h:1`"), "{hint}");
+        assert_eq!(login_hint("not authorized", "http://h:1"), "");
     }
 
     #[test]

@@ -236,6 +236,12 @@ fn the_data_of_a_running_server_cannot_be_cleared() {
     let data = server.data_dir().display().to_string();
     let clear = ["server", "clear", "--data-dir", &data, "--yes"];
     assert_eq!(status(&server.cli(&clear).output().unwrap()), Some(1));
+    // Nor what no server has made.
+    std::fs::write(server.scratch().join("letter.txt"), "dear").unwrap();
+    let scratch = server.scratch().display().to_string();
+    let other = ["server", "clear", "--data-dir", &scratch, "--yes"];
+    assert_eq!(status(&server.cli(&other).output().unwrap()), Some(1));
+    assert!(server.scratch().join("letter.txt").is_file());
     assert!(server.terminate().success());
     let declined = server.cli_ok(&clear[..4]);
     assert!(declined.ends_with("Aborting\n"), "{declined}");
@@ -347,6 +353,73 @@ fn a_subscription_prints_rows_and_then_changes() {
         .unwrap();
     assert_eq!(status(&refused), Some(1));
     assert!(stderr(&refused).contains("nothing"), "{}", stderr(&refused));
+}
+
+/// A view that is a query has the rows of its table, not the query's.
+#[test]
+fn views_are_described_and_followed_like_tables() {
+    let server = chat();
+    let views = module_path("views").display().to_string();
+    server.cli_ok(&["publish", "views", "--yes", "--bin-path", &views]);
+    let described = server.cli_ok(&["describe", "views"]);
+    for expected in [
+        "view veteran\n    id: u64\n    owner: Identity\n    level: u32\n    name: String\n",
+        "table score (private)\n    player: u64 (primary key)\n    points: i64 (index)\n",
+        "    id: u64 (primary key, auto increment)\n    owner: Identity (unique)\n",
+        "procedure add(a: u32, b: u32) -> u64\n",
+    ] {
+        assert!(described.contains(expected), "{described}");
+    }
+    for words in [["view", "veteran"], ["procedure", "add"]] {
+        let one = server.cli_ok(&["describe", "views", words[0], words[1]]);
+        assert!(one.starts_with(&words.join(" ")), "{one}");
+        let json = server.cli_ok(&["describe", "views", words[0], words[1], "--json"]);
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["source_name"], words[1]);
+    }
+    let missing = server.cli(&["describe", "views", "view", "score"]).output();
+    assert_eq!(status(&missing.unwrap()), Some(1));
+
+    server.cli_ok(&["call", "views", "join", "Ann", "20"]);
+    let query = "SELECT * FROM veteran";
+    let shown = server.cli_ok(&["subscribe", "views", query, "--print-initial-update", "-n0"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["veteran"]["inserts"][0]["name"], "Ann");
+}
+
+#[test]
+fn mistakes_are_noticed_before_anything_is_done() {
+    let server = chat();
+    let chat = module_path("chat").display().to_string();
+    let said = |words: &[&str]| {
+        let output = server.cli(words).output().unwrap();
+        assert_eq!(status(&output), Some(1), "{words:?}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+        stderr(&output)
+    };
+    let name = said(&["publish", "My App", "--bin-path", &chat]);
+    assert!(name.contains("like `my-app`"), "{name}");
+    let name = said(&["rename", "chat", "--to", "Talk"]);
+    assert!(name.contains("like `talk`"), "{name}");
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let program = said(&["publish", "x", "--bin-path", manifest]);
+    assert!(program.contains("is no WebAssembly program"), "{program}");
+    let lifecycle = said(&["call", "chat", "init"]);
+    assert!(!lifecycle.contains("Invalid arguments"), "{lifecycle}");
+    let taken = server.cli(&["publish", "talk", "-y", "-b", &chat]).output();
+    assert_eq!(status(&taken.unwrap()), Some(0));
+    let taken = said(&["rename", "chat", "--to", "talk"]);
+    assert!(taken.contains("    Cannot rename to talk"), "{taken}");
+    // A login of another server, or of this one before it had new keys.
+    let other = Server::start().new_login();
+    server.cli_ok(&["login", "--token", &other.token]);
+    let refused = said(&["sql", "chat", "SELECT * FROM user"]);
+    assert!(
+        refused.contains("Invalid token: InvalidSignature"),
+        "{refused}"
+    );
+    let way_out = format!("`spacetime login --server-issued-login {}`", server.url());
+    assert!(refused.contains(&way_out), "{refused}");
 }
 
 #[test]

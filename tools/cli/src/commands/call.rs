@@ -15,18 +15,18 @@ use crate::session::{As, ServerFlags, Session, percent_encoded};
 use crate::similar::{edit_distance, is_slip};
 
 const USAGE: &str = "[OPTIONS] <DATABASE> <FUNCTION> [ARGUMENTS]...";
+/// What servers say of a module that broke; why, only its owner is told.
+const FATAL_ERROR: &str = "The instance encountered a fatal error.";
 /// Most names that a hint lists.
 const HINT_NAMES_MAX: usize = 10;
 
 /// The flags of `call`.
 #[derive(Debug, Args)]
+#[command(override_usage = "spacetime call [OPTIONS] [DATABASE] <FUNCTION> [ARGUMENTS]...")]
 pub(crate) struct CallArguments {
     /// The database (unless spacetime.json names the only one), the function, and its arguments as
     /// JSON; text needs no quotes
-    #[arg(
-        value_name = "DATABASE> <FUNCTION> <ARGUMENTS",
-        allow_negative_numbers = true
-    )]
+    #[arg(value_name = "WORDS", allow_negative_numbers = true)]
     words: Vec<String>,
     /// All arguments as one JSON array
     #[arg(long, value_name = "ARRAY")]
@@ -107,10 +107,17 @@ pub(crate) async fn run(paths: &Paths, arguments: &CallArguments) -> Result<()> 
             say(text);
             Ok(())
         }
-        Some(error) if status == StatusCode::BAD_REQUEST => {
+        // Nothing is wrong with the arguments of what nobody may call.
+        Some(error) if status == StatusCode::BAD_REQUEST && !found.is_lifecycle => {
             Err(anyhow!(error).context(text).context(invalid()))
         }
-        Some(error) => Err(anyhow!(error).context(format!("Response text: {text}"))),
+        Some(error) => {
+            let hint = match text.as_str() {
+                FATAL_ERROR => format!("\n`spacetime logs {}` tells more.", picked.database),
+                _ => String::new(),
+            };
+            Err(anyhow!(error).context(format!("Response text: {text}{hint}")))
+        }
     }
 }
 
@@ -234,6 +241,7 @@ mod tests {
         let function = |name: &&str| Function {
             name: (*name).to_owned(),
             parameters: ProductType::default(),
+            returns: None,
             is_lifecycle: *name == "init",
         };
         Schema {
@@ -255,6 +263,7 @@ mod tests {
             parameters: ProductType {
                 elements: elements.collect(),
             },
+            returns: None,
             is_lifecycle: false,
         };
         let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();

@@ -5,6 +5,7 @@ use clap::Args;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::init::check_database_name;
 use crate::output::say;
 use crate::paths::Paths;
 use crate::project::{Project, pick_by_first};
@@ -100,6 +101,7 @@ pub(crate) async fn delete(paths: &Paths, arguments: &DatabaseArguments) -> Resu
 
 /// Gives a database another name.
 pub(crate) async fn rename(paths: &Paths, arguments: &RenameArguments) -> Result<()> {
+    check_database_name(&arguments.to)?;
     let server = arguments.server.server.as_deref();
     let session = Session::open_asking(paths, server, As::Me, arguments.yes).await?;
     let identity = session.database(&arguments.database).await?;
@@ -107,7 +109,9 @@ pub(crate) async fn rename(paths: &Paths, arguments: &RenameArguments) -> Result
     let answer = session.send(request.json(&json!([arguments.to]))).await?;
     if let Some(status) = answer.error_for_status_ref().err() {
         let text = answer.text().await.context("the answer was cut off")?;
-        let status = anyhow!(status).context(text);
+        let told: Value = serde_json::from_str(&text).unwrap_or_default();
+        let told = told["OtherError"].as_str().map(str::to_owned);
+        let status = anyhow!(status).context(told.unwrap_or(text));
         return Err(status.context(format!("cannot set name to {}", arguments.to)));
     }
     say(format_args!(

@@ -8,15 +8,18 @@ use super::call::fetch_schema;
 use crate::output::{say, warn_unstable};
 use crate::paths::Paths;
 use crate::project::{Project, pick_function};
-use crate::schema::{Schema, signature, type_name};
+use crate::schema::{Function, Schema, Table, signature, type_name};
 use crate::session::{As, ServerFlags, Session};
 
 /// The flags of `describe`.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "spacetime describe [OPTIONS] [DATABASE] [table|view|reducer|procedure <NAME>]"
+)]
 pub(crate) struct DescribeArguments {
-    /// The database (unless spacetime.json names the only one), and `reducer NAME` or `table NAME`
-    /// for one thing in it
-    #[arg(value_name = "DATABASE> [reducer|table] [NAME", num_args = 0..=3)]
+    /// The database (unless spacetime.json names the only one), and `table NAME`, `view NAME`,
+    /// `reducer NAME` or `procedure NAME` for one thing in it
+    #[arg(value_name = "WORDS", num_args = 0..=3)]
     words: Vec<String>,
     /// The module's own definition, as JSON
     #[arg(long)]
@@ -38,12 +41,14 @@ pub(crate) struct DescribeArguments {
 #[derive(Debug, Clone, Copy)]
 enum Entity<'a> {
     Reducer(&'a str),
+    Procedure(&'a str),
     Table(&'a str),
+    View(&'a str),
 }
 
 /// Prints the definition.
 pub(crate) async fn run(paths: &Paths, arguments: &DescribeArguments) -> Result<()> {
-    const USAGE: &str = "[OPTIONS] <DATABASE> [reducer|table <NAME>]";
+    const USAGE: &str = "[OPTIONS] <DATABASE> [table|view|reducer|procedure <NAME>]";
     warn_unstable();
     let project = Project::find_here(arguments.no_config, None)?;
     let picked = pick_function(project.as_ref(), &arguments.words, "describe", USAGE)?;
@@ -51,8 +56,13 @@ pub(crate) async fn run(paths: &Paths, arguments: &DescribeArguments) -> Result<
     let entity = match words.as_slice() {
         [] => None,
         ["reducer", name] => Some(Entity::Reducer(name)),
+        ["procedure", name] => Some(Entity::Procedure(name)),
         ["table", name] => Some(Entity::Table(name)),
-        _ => bail!("what to describe is `reducer NAME` or `table NAME`, or nothing for everything"),
+        ["view", name] => Some(Entity::View(name)),
+        _ => bail!(
+            "what to describe is `table NAME`, `view NAME`, `reducer NAME` or `procedure NAME`, \
+             or nothing for everything"
+        ),
     };
     let who = if arguments.anonymous {
         As::Anonymous
@@ -96,59 +106,109 @@ async fn definition(session: &Session, identity: &str) -> Result<Value> {
 fn find<'a>(definition: &'a Value, entity: Entity<'_>) -> Result<&'a Value> {
     let (list, section, name) = match entity {
         Entity::Reducer(name) => ("reducers", "Reducers", name),
+        Entity::Procedure(name) => ("misc_exports", "Procedures", name),
         Entity::Table(name) => ("tables", "Tables", name),
+        Entity::View(name) => ("misc_exports", "Views", name),
     };
     let sections = definition["sections"].as_array().into_iter().flatten();
     let in_sections = sections
         .filter_map(|part| part[section].as_array())
         .flatten();
     let in_list = definition[list].as_array().into_iter().flatten();
+    // Among other things, version 9 says in front what a thing is.
+    let kind = section.trim_end_matches('s');
+    let in_list = in_list.filter_map(|value| match list {
+        "misc_exports" => value.get(kind),
+        _ => Some(value),
+    });
     let is_called = |value: &&Value| {
         ["name", "source_name"]
             .iter()
             .any(|key| value[*key].as_str() == Some(name))
     };
     let found = in_list.chain(in_sections).find(is_called);
+    found.with_context(|| nothing(entity))
+}
+
+fn nothing(entity: Entity<'_>) -> &'static str {
     match entity {
-        Entity::Reducer(_) => found.context("no such reducer"),
-        Entity::Table(_) => found.context("no such table"),
+        Entity::Reducer(_) => "no such reducer",
+        Entity::Procedure(_) => "no such procedure",
+        Entity::Table(_) => "no such table",
+        Entity::View(_) => "no such view",
     }
 }
 
 fn for_people(schema: &Schema, entity: Option<Entity<'_>>) -> Result<String> {
-    let table = |name: &str, row: &spacetime_types::ProductType| {
-        let columns = row.elements.iter().map(|column| {
-            let ty = type_name(schema, &column.algebraic_type);
-            format!("\n    {}: {ty}", column.name.as_deref().unwrap_or("?"))
-        });
-        format!("table {name}{}", columns.collect::<String>())
+    let relation = |is_view: bool, name: &str| {
+        let mut tables = schema.tables.iter();
+        let found = tables.find(|table| table.name == name && table.is_view == is_view);
+        found.map(|table| relation(schema, table))
     };
-    match entity {
-        Some(Entity::Table(name)) => Ok(table(
-            name,
-            schema.row_type_of(name).context("no such table")?,
-        )),
-        Some(Entity::Reducer(name)) => {
-            let mut reducers = schema.reducers.iter();
-            let reducer = reducers.find(|reducer| reducer.name == name);
-            Ok(format!(
-                "reducer {}",
-                signature(schema, reducer.context("no such reducer")?)
-            ))
-        }
+    let called = |kind: &str, functions: &[Function], name: &str| {
+        let mut functions = functions.iter();
+        let found = functions.find(|function| function.name == name);
+        found.map(|found| function(schema, kind, found))
+    };
+    let found = match entity {
+        Some(Entity::Table(name)) => relation(false, name),
+        Some(Entity::View(name)) => relation(true, name),
+        Some(Entity::Reducer(name)) => called("reducer", &schema.reducers, name),
+        Some(Entity::Procedure(name)) => called("procedure", &schema.procedures, name),
         None => {
-            let tables = schema.tables.iter().map(|(name, row)| table(name, row));
-            let reducers = schema.reducers.iter().map(|reducer| ("reducer", reducer));
-            let procedures = schema
-                .procedures
-                .iter()
-                .map(|procedure| ("procedure", procedure));
-            let functions = reducers
-                .chain(procedures)
-                .map(|(kind, function)| format!("{kind} {}", signature(schema, function)));
-            Ok(tables.chain(functions).collect::<Vec<String>>().join("\n"))
+            let mut all: Vec<String> = Vec::new();
+            all.extend(
+                schema
+                    .tables
+                    .iter()
+                    .map(|table| self::relation(schema, table)),
+            );
+            for (kind, functions) in [
+                ("reducer", &schema.reducers),
+                ("procedure", &schema.procedures),
+            ] {
+                all.extend(functions.iter().map(|it| function(schema, kind, it)));
+            }
+            return Ok(all.join("\n"));
         }
+    };
+    found.with_context(|| entity.map_or("nothing is there", nothing))
+}
+
+/// `reducer add(name: String)`
+fn function(schema: &Schema, kind: &str, function: &Function) -> String {
+    let mut line = format!("{kind} {}", signature(schema, function));
+    if let Some(returns) = &function.returns {
+        line.push_str(&format!(" -> {}", type_name(schema, returns)));
     }
+    if function.is_lifecycle {
+        line.push_str(" (called by the server)");
+    }
+    line
+}
+
+/// A table or view, and its columns on lines of their own.
+fn relation(schema: &Schema, table: &Table) -> String {
+    let in_brackets = |notes: &str| match notes {
+        "" => String::new(),
+        notes => format!(" ({notes})"),
+    };
+    let kind = if table.is_view { "view" } else { "table" };
+    let mut text = format!(
+        "{kind} {}{}",
+        table.name,
+        in_brackets(&table.notes.join(", "))
+    );
+    for (position, column) in (0..).zip(table.row.elements.iter()) {
+        let notes = table.column_notes.get(&position);
+        text.push_str(&format!(
+            "\n    {}: {}{}",
+            column.name.as_deref().unwrap_or("?"),
+            type_name(schema, &column.algebraic_type),
+            in_brackets(&notes.map(|notes| notes.join(", ")).unwrap_or_default())
+        ));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -158,15 +218,31 @@ mod tests {
 
     #[test]
     fn one_thing_is_found_in_both_forms() {
-        let nine = json!({"tables": [{"name": "t"}], "reducers": [{"name": "r"}]});
+        let nine = json!({
+            "tables": [{"name": "t"}], "reducers": [{"name": "r"}],
+            "misc_exports": [{"View": {"name": "v"}}, {"Procedure": {"name": "p"}}],
+        });
         let ten = json!({"sections": [
             {"Typespace": {}},
             {"Tables": [{"source_name": "t"}]},
             {"Reducers": [{"source_name": "r"}]},
+            {"Views": [{"source_name": "v"}]},
+            {"Procedures": [{"source_name": "p"}]},
         ]});
         for definition in [nine, ten] {
             assert!(find(&definition, Entity::Table("t")).is_ok());
             assert!(find(&definition, Entity::Reducer("r")).is_ok());
+            assert_eq!(
+                find(&definition, Entity::View("v"))
+                    .unwrap()
+                    .as_object()
+                    .unwrap()
+                    .len(),
+                1
+            );
+            assert!(find(&definition, Entity::Procedure("p")).is_ok());
+            let error = find(&definition, Entity::Procedure("v")).unwrap_err();
+            assert_eq!(error.to_string(), "no such procedure");
             let error = find(&definition, Entity::Reducer("t")).unwrap_err();
             assert_eq!(error.to_string(), "no such reducer");
             let error = find(&definition, Entity::Table("r")).unwrap_err();

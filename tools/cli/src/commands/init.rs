@@ -22,7 +22,7 @@ use crate::templates::{ClientLanguage, MODULE_FOLDER, TEMPLATES, Template, find}
 mod name;
 mod write;
 
-pub(crate) use name::{database_name, kebab_case};
+pub(crate) use name::{check_database_name, database_name, kebab_case};
 
 /// What `--template` without a value means.
 const LIST: &str = "?list";

@@ -181,14 +181,17 @@ fn text(record: &Value) -> String {
     };
     let level = colour.paint(&format!("{level:>5}"));
     let mut line = format!("{time} {level}: ");
-    if let Some(function) = field("function") {
-        line.push_str(&format!("{function} "));
-    }
-    if let Some(file) = field("filename") {
-        match record["line_number"].as_u64() {
-            Some(number) => line.push_str(&format!("{file}:{number}: ")),
-            None => line.push_str(&format!("{file}: ")),
-        }
+    let place = field("filename").map(|file| match record["line_number"].as_u64() {
+        Some(number) => format!("{file}:{number}"),
+        None => file.to_owned(),
+    });
+    let places = field("function")
+        .map(str::to_owned)
+        .into_iter()
+        .chain(place);
+    let places = places.collect::<Vec<String>>().join(" ");
+    if !places.is_empty() {
+        line.push_str(&format!("{places}: "));
     }
     line.push_str(record["message"].as_str().unwrap_or_default());
     for frame in record["trace"].as_array().into_iter().flatten() {
@@ -217,8 +220,12 @@ mod tests {
             text(&record),
             "2024-01-01T00:00:00.123456Z  INFO: add src/lib.rs:12: hello"
         );
-        record["level"] = json!("Panic");
         record["filename"] = json!(INTERNAL);
+        assert_eq!(
+            text(&record),
+            "2024-01-01T00:00:00.123456Z  INFO: add: hello"
+        );
+        record["level"] = json!("Panic");
         record["function"] = json!(INTERNAL);
         record["trace"] = json!([{"module_name": "m", "func_name": "f"}]);
         assert_eq!(

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::build::default_folder;
+use super::init::check_database_name;
 use crate::output::{note, say};
 use crate::paths::Paths;
 use crate::project::{Project, Target};
@@ -155,6 +156,9 @@ impl PublishArguments {
     }
 }
 
+/// How WebAssembly begins.
+const WASM_START: &[u8] = b"\0asm";
+
 /// What is published.
 struct Program {
     bytes: Vec<u8>,
@@ -181,6 +185,9 @@ pub(crate) async fn publish(
     job: &Job,
     builds: &mut Builds,
 ) -> Result<()> {
+    if let Some(name) = &job.name {
+        check_database_name(name)?;
+    }
     if arguments.num_replicas.is_some() {
         note("WARNING: Use of unstable option `--num-replicas`.");
     }
@@ -255,6 +262,12 @@ fn program(job: &Job, builds: &mut Builds) -> Result<Program> {
         }
     };
     let bytes = read_file(path)?;
+    if host_type == "Wasm" && !bytes.starts_with(WASM_START) {
+        bail!(
+            "{} is no WebAssembly program: it does not begin as one does",
+            path.display()
+        );
+    }
     say(format_args!(
         "({}) Skipping build. Instead we are publishing {}",
         host_type.to_uppercase(),

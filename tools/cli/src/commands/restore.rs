@@ -28,7 +28,7 @@ pub(crate) struct RestoreArguments {
     /// Where the backups are: a folder, or s3://BUCKET/PREFIX
     #[arg(long, value_name = "WHERE")]
     from: String,
-    /// The data directory of a server that is not running
+    /// The data directory of a server that is not running; otherwise --over or --as is needed
     #[arg(
         long,
         value_name = "DATA_DIR",

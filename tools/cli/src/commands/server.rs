@@ -152,6 +152,7 @@ fn list(file: &CliToml) -> Result<()> {
 
 async fn add(file: &mut CliToml, arguments: &AddArguments) -> Result<()> {
     let (protocol, host) = split_url(&arguments.url)?;
+    refuse_empty(&arguments.name)?;
     for taken in [arguments.name.as_str(), host] {
         if file.find_server(taken)?.is_some() {
             bail!("there is a server called {taken} already; see `spacetime server list`");
@@ -180,6 +181,13 @@ async fn add(file: &mut CliToml, arguments: &AddArguments) -> Result<()> {
     })?;
     say(format_args!("Host: {host}"));
     say(format_args!("Protocol: {protocol}"));
+    Ok(())
+}
+
+fn refuse_empty(name: &str) -> Result<()> {
+    if name.trim().is_empty() {
+        bail!("a server's name has at least one letter");
+    }
     Ok(())
 }
 
@@ -232,6 +240,7 @@ async fn edit(file: &mut CliToml, arguments: &EditArguments) -> Result<()> {
         .is_some_and(|name| server.is_called(&name));
     let is_other = |name: &str| name != arguments.server;
     if let Some(name) = &arguments.new_name {
+        refuse_empty(name)?;
         if is_other(name) && file.find_server(name)?.is_some() {
             bail!("there is a server called {name} already; see `spacetime server list`");
         }
@@ -320,6 +329,7 @@ fn clear(paths: &Paths, arguments: &ClearArguments) -> Result<()> {
         return Ok(());
     }
     refuse_if_running(folder)?;
+    refuse_other_folder(folder)?;
     say(format_args!("Database path: {}", folder.display()));
     if !yes_or_no(
         arguments.yes,
@@ -332,6 +342,23 @@ fn clear(paths: &Paths, arguments: &ClearArguments) -> Result<()> {
         .with_context(|| format!("cannot delete {}", folder.display()))?;
     say(format_args!("Deleted database: {}", folder.display()));
     Ok(())
+}
+
+/// Deletes nothing that no server has made: a slip of the keyboard must not cost a home directory.
+fn refuse_other_folder(folder: &Path) -> Result<()> {
+    let has = |name: &str| folder.join(name).exists();
+    let is_empty = || std::fs::read_dir(folder).is_ok_and(|mut inside| inside.next().is_none());
+    if ["metadata.toml", "control", "control-db", "replicas"]
+        .iter()
+        .any(|name| has(name))
+        || is_empty()
+    {
+        return Ok(());
+    }
+    bail!(
+        "{} does not look like the data directory of a server; delete it yourself if it is one",
+        folder.display()
+    )
 }
 
 /// A running server holds a lock on its pid file.

@@ -20,9 +20,10 @@ use results::{StatementResult, read_results};
 
 /// The flags of `sql`.
 #[derive(Debug, Args)]
+#[command(override_usage = "spacetime sql [OPTIONS] [DATABASE] <QUERY>")]
 pub(crate) struct SqlArguments {
     /// The database (unless spacetime.json names the only one), and the SQL
-    #[arg(value_name = "DATABASE> <QUERY", num_args = 0..=2)]
+    #[arg(value_name = "WORDS", num_args = 0..=2)]
     words: Vec<String>,
     /// How results are printed
     #[arg(long, value_enum, default_value_t = Format::Text)]

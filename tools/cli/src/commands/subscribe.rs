@@ -34,9 +34,10 @@ const MESSAGE_BYTES_MAX: usize = 1 << 30;
 
 /// The flags of `subscribe`.
 #[derive(Debug, Args)]
+#[command(override_usage = "spacetime subscribe [OPTIONS] [DATABASE] <QUERY>...")]
 pub(crate) struct SubscribeArguments {
     /// The database (unless spacetime.json names the only one), and the queries
-    #[arg(value_name = "DATABASE> <QUERIES")]
+    #[arg(value_name = "WORDS")]
     words: Vec<String>,
     /// End after so many transactions with changes
     #[arg(long, short = 'n', value_name = "COUNT")]

@@ -51,7 +51,7 @@ fn tables_views_and_functions_are_found() {
     let tables: Vec<&str> = schema
         .tables
         .iter()
-        .map(|(name, _)| name.as_str())
+        .map(|table| table.name.as_str())
         .collect();
     assert_eq!(tables, ["person", "all", "me"]);
     let person = schema.row_type_of("person").unwrap();

@@ -2,6 +2,9 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
+use anyhow::{Result, bail};
+use spacetime_types::Identity;
+
 /// Letters at the end of a database's name, so that two people's projects do not meet.
 const SUFFIX_CHARS: usize = 5;
 const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
@@ -26,6 +29,23 @@ pub(crate) fn kebab_case(name: &str) -> Option<String> {
     }
     let kebab = kebab.trim_matches('-');
     (!kebab.is_empty()).then(|| kebab.to_owned())
+}
+
+/// Says what a name lacks before anything is done for it; identities are names, too.
+pub(crate) fn check_database_name(name: &str) -> Result<()> {
+    let is_part = |part: &str| {
+        let mut letters = part.chars();
+        !part.is_empty() && letters.all(|it| it.is_ascii_lowercase() || it.is_ascii_digit())
+    };
+    if name.split('-').all(is_part) || Identity::from_hex(name).is_ok() {
+        return Ok(());
+    }
+    let better = kebab_case(name).map(|better| format!(", like `{better}`"));
+    bail!(
+        "`{name}` is no name for a database: it has lower-case letters, digits, and single dashes \
+         between them{}",
+        better.unwrap_or_default()
+    )
 }
 
 /// The project's name and five random letters or digits.
@@ -57,7 +77,16 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(kebab_case(name).as_deref(), expected, "{name}");
+            if let Some(name) = expected {
+                check_database_name(name).unwrap();
+            }
         }
+        check_database_name(&"c2".repeat(32)).unwrap();
+        for name in ["", "A", "a--b", "-a", "a-", "a b", "\u{e9}", "a/b"] {
+            check_database_name(name).unwrap_err();
+        }
+        let error = check_database_name("My App").unwrap_err().to_string();
+        assert!(error.ends_with("between them, like `my-app`"), "{error}");
         let (one, other) = (database_name("a"), database_name("a"));
         assert_eq!(one.len(), 7);
         assert!(one.starts_with("a-"));

@@ -3,11 +3,11 @@
 //! Invariant: with the colours taken out the text is what it was.
 
 /// Words with a meaning of their own.
-pub(super) const KEYWORDS: [&str; 44] = [
+pub(super) const KEYWORDS: [&str; 43] = [
     "SELECT", "FROM", "WHERE", "JOIN", "INNER", "ON", "AS", "AND", "OR", "NOT", "NULL", "TRUE",
     "FALSE", "INSERT", "INTO", "VALUES", "UPDATE", "SET", "DELETE", "SHOW", "LIMIT", "OFFSET",
     "ORDER", "BY", "ASC", "DESC", "GROUP", "HAVING", "DISTINCT", "COUNT", "SUM", "MIN", "MAX",
-    "AVG", "BETWEEN", "IN", "IS", "LIKE", "CASE", "WHEN", "THEN", "ELSE", "END", "EXPLAIN",
+    "AVG", "BETWEEN", "IN", "IS", "LIKE", "ILIKE", "LEFT", "CROSS", "ANALYZE", "EXPLAIN",
 ];
 
 const KEYWORD: &str = "\x1b[1;34m";

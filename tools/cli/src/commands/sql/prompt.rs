@@ -32,12 +32,13 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of(schema: &Schema) -> Self {
-        let tables = schema.tables.iter().map(|(name, row)| {
-            let columns = row
+        let tables = schema.tables.iter().map(|table| {
+            let columns = table
+                .row
                 .elements
                 .iter()
                 .filter_map(|column| column.name.as_deref());
-            (name.clone(), columns.map(str::to_owned).collect())
+            (table.name.clone(), columns.map(str::to_owned).collect())
         });
         Names {
             tables: tables.collect(),

@@ -59,24 +59,22 @@ impl StatementResult {
         psql_table(self.names(), self.rows.iter().map(|row| self.cells(row)))
     }
 
-    /// The rows as comma separated values, with the names first. Texts are bare.
+    /// The rows as comma separated values, with the names first. Texts and what options hold are
+    /// bare; an option that holds nothing is an empty field, an empty text one with quotes.
     pub(super) fn csv(&self) -> String {
         if self.columns.elements.is_empty() {
             return String::new();
         }
+        let names: Vec<String> = self.names().iter().map(|name| csv_text(name)).collect();
         let rows = self.rows.iter().map(|row| {
-            let cells = self.cells(row).into_iter().zip(row);
-            let bare = cells.map(|(cell, value)| match value.as_str() {
-                Some(text) if cell.starts_with('"') => text.to_owned(),
-                _ => cell,
-            });
-            bare.collect::<Vec<String>>()
+            let columns = self.columns.elements.iter();
+            let types = columns.map(|column| &column.algebraic_type);
+            let fields = types.zip(row).map(|(ty, value)| csv_field(ty, value));
+            fields.collect::<Vec<String>>()
         });
-        let lines = std::iter::once(self.names()).chain(rows).map(|cells| {
-            let fields: Vec<String> = cells.iter().map(|cell| csv_field(cell)).collect();
-            fields.join(",")
-        });
-        lines.collect::<Vec<String>>().join("\n")
+        let lines = std::iter::once(names).chain(rows);
+        let lines: Vec<String> = lines.map(|fields| fields.join(",")).collect();
+        lines.join("\n")
     }
 
     fn names(&self) -> Vec<String> {
@@ -128,8 +126,25 @@ fn cell(ty: &AlgebraicType, value: &Value) -> String {
     }
 }
 
-fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
+fn csv_field(ty: &AlgebraicType, value: &Value) -> String {
+    if let (Some(inner), Some([tag, some])) = (ty.as_option(), value.as_array().map(Vec::as_slice))
+    {
+        return match tag.as_u64() {
+            Some(0) => csv_field(inner, some),
+            _ => String::new(),
+        };
+    }
+    match (ty, value) {
+        (AlgebraicType::String, Value::String(text)) => csv_text(text),
+        (AlgebraicType::Product(product), _) if product.is_uuid() => {
+            csv_text(cell(ty, value).trim_matches('"'))
+        }
+        _ => csv_text(&cell(ty, value)),
+    }
+}
+
+fn csv_text(text: &str) -> String {
+    if text.is_empty() || text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text.to_owned()
@@ -200,6 +215,17 @@ mod tests {
         assert_eq!(empty.csv(), "id,name");
         let odd = result(&columns, &json!([[1, "a,\"b\""], [2, "plain"]]));
         assert_eq!(odd.csv(), "id,name\n1,\"a,\"\"b\"\"\"\n2,plain");
+        let unit = json!({"Product": {"elements": []}});
+        let variant =
+            |name: &str, ty: &Value| json!({"name": {"some": name}, "algebraic_type": ty});
+        let variants = [
+            variant("some", &json!({"String": []})),
+            variant("none", &unit),
+        ];
+        let option = json!({"Sum": {"variants": variants}});
+        let rows = json!([[[0, "a,b"]], [[0, ""]], [[1, []]]]);
+        let options = result(&[("o", option)], &rows);
+        assert_eq!(options.csv(), "o\n\"a,b\"\n\"\"\n");
         let one = result(&[("", json!({"Bool": []}))], &json!([[true]]));
         assert_eq!(one.table(), " column 0 \n----------\n true     ");
         assert!(one.summary().starts_with("(1 row) "));
