@@ -10,6 +10,7 @@ import { DbConnection, tables } from '../bindings/chat.mjs';
 import {
   CHAT_DATABASE,
   IS_OWN_CLIENT,
+  SERVER_URL,
   V2,
   V3,
   connect,
@@ -166,6 +167,13 @@ test('a query that makes no sense is answered with an error', async () => {
   const { connection } = await open();
   await assert.rejects(subscribe(connection, 'SELECT * FROM no_such_table'), /no_such_table/);
   await subscribe(connection, EVERYTHING);
+  connection.disconnect();
+});
+
+test('a database is found by its identity, too', async () => {
+  const answer = await fetch(`${SERVER_URL}/v1/database/${CHAT_DATABASE}/identity`);
+  const { connection } = await connect(DbConnection, await answer.text());
+  await inTime(connection.reducers.sendMessage({ text: `by identity ${randomUUID()}` }), 'result');
   connection.disconnect();
 });
 

@@ -260,13 +260,13 @@ fn entry(table: &Table) -> Result<ServerEntry> {
     let required = |key: &str| {
         text_at(table, key)?.with_context(|| format!("an entry of `{SERVERS}` has no `{key}`"))
     };
-    let protocol = required("protocol")?;
+    let (host, protocol) = (required("host")?, required("protocol")?);
     if !["http", "https"].contains(&protocol.as_str()) {
         bail!("`protocol` in an entry of `{SERVERS}` has to be http or https, not `{protocol}`");
     }
     Ok(ServerEntry {
         nickname: text_at(table, "nickname")?,
-        host: required("host")?,
+        host,
         protocol,
         fingerprint: text_at(table, "ecdsa_public_key")?,
     })

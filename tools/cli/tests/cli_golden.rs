@@ -296,8 +296,8 @@ fn other_names_of_the_program_work() {
     };
     assert!(run(&["version"]).starts_with("Path: "));
     let chat = module_path("chat").display().to_string();
-    let definition: serde_json::Value =
-        serde_json::from_str(&run(&["extract-schema", &chat])).unwrap();
+    let text = run(&["extract-schema", &chat]);
+    let definition: serde_json::Value = serde_json::from_str(&text).unwrap();
     let sections = definition["V10"]["sections"].as_array().unwrap();
     let tables = sections
         .iter()
@@ -310,6 +310,29 @@ fn other_names_of_the_program_work() {
         .filter_map(|table| table["source_name"].as_str())
         .collect();
     assert_eq!(names, ["message", "user"]);
+
+    // Bindings can be made of it as well as of the program.
+    let file = folder.path().join("chat.json");
+    std::fs::write(&file, text).unwrap();
+    let bindings = |name: &str, source: &[&str]| {
+        let out = folder.path().join(name);
+        let mut generate = Command::new(binary());
+        generate.args([
+            "generate",
+            "--no-config",
+            "--lang",
+            "typescript",
+            "--out-dir",
+        ]);
+        let output = generate.arg(&out).args(source).output().unwrap();
+        assert!(output.status.success(), "{source:?}: {output:?}");
+        std::fs::read_to_string(out.join("index.ts")).unwrap()
+    };
+    let definition = file.display().to_string();
+    assert_eq!(
+        bindings("from-program", &["--bin-path", &chat]),
+        bindings("from-definition", &["--module-def", &definition])
+    );
 }
 
 #[test]

@@ -282,6 +282,13 @@ fn calls_change_what_queries_show() {
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json[0]["rows"], json!([["hello"], ["!"]]));
 
+    server.cli_ok(&["call", "chat", "send_message", "who?", "--anonymous"]);
+    let senders = server.cli_ok(&["sql", "chat", "SELECT sender FROM message"]);
+    let mut senders: Vec<&str> = senders.lines().skip(2).collect();
+    senders.sort_unstable();
+    senders.dedup();
+    assert_eq!(senders.len(), 2, "{senders:?}");
+
     let refused = |arguments: &[&str]| {
         let output = server.cli(arguments).output().unwrap();
         assert_eq!(status(&output), Some(1), "{arguments:?}");

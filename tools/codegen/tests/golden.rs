@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, thread};
 
-use spacetime_codegen::{GENERATED_MARK, Generated, GeneratedFile, Language, Options, generate};
-use spacetime_types::module_def::{ModuleDef, RawModuleDef};
+use spacetime_codegen::{
+    GENERATED_MARK, Generated, GeneratedFile, Language, Options, generate, read_definition_json,
+};
+use spacetime_types::module_def::{ModuleDef, RawModuleDef, ToJson as _};
 use spacetime_types::{bsatn, hex};
 
 fn tests_dir() -> PathBuf {
@@ -238,6 +240,37 @@ fn formatted(text: &str) -> String {
         .expect("the writer does not panic")
         .expect("rustfmt reads it all");
     String::from_utf8(output.stdout).expect("it is text")
+}
+
+/// As `spacetime extract-schema` writes them, and `generate --module-def` reads them.
+#[test]
+fn definitions_survive_being_written_as_json() {
+    for name in ["chat", "kitchen_sink", "views", "procedures", "clashes"] {
+        let path = tests_dir().join(format!("definitions/{name}.hex"));
+        let text = fs::read_to_string(path).expect("the definition is in the repository");
+        let bytes = hex::decode(&text.replace('\n', "")).expect("it holds hexadecimal digits");
+        let definition = ModuleDef::from_bsatn(&bytes).expect("the module was published once");
+        let raw = RawModuleDef::from_bsatn(&bytes).expect("it was read a line above");
+        let RawModuleDef::V10(ten) = &raw else {
+            panic!("{name} has another version");
+        };
+        let json = format!("{{\"V10\":{}}}", ten.to_json());
+        assert_eq!(read_definition_json(&json), Ok(raw), "{name}");
+        // What the older form has, it keeps; clients see no difference in it.
+        let nine = format!("{{\"V9\":{}}}", definition.to_raw_v9().to_json());
+        let read = read_definition_json(&nine).expect("it is the older form");
+        assert_eq!(read, RawModuleDef::V9(definition.to_raw_v9()), "{name}");
+    }
+    for wrong in [
+        "",
+        "{}",
+        "[]",
+        "{\"V11\":{}}",
+        "{\"V10\":{}}",
+        "{\"V10\":{\"sections\":[5]}}",
+    ] {
+        read_definition_json(wrong).unwrap_err();
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use spacetimedb_sdk::{DbContext as _, Error, procedure_reply, reply};
+use spacetimedb_sdk::{DbContext as _, Error, credentials, procedure_reply, reply};
 
 use super::kitchen_sink::*;
 use super::server::{foreign_token, server};
@@ -148,6 +148,58 @@ fn driving_from_inside_a_callback_does_no_harm() {
         conn.frame_tick().unwrap();
         std::thread::sleep(Duration::from_millis(1));
         assert!(start.elapsed() < super::PATIENCE);
+    }
+}
+
+#[test]
+fn a_database_is_found_by_its_identity_too() {
+    let Some(server) = server() else { return };
+    server.publish("named", "kitchen_sink");
+    let identity = server.identity("named");
+    let client = Client::connect(builder(&server.url(), &identity)).unwrap();
+    client.add("a", 1);
+    let other = Client::connect(builder(&server.url(), "named")).unwrap();
+    other.subscribe(&["SELECT * FROM item"]);
+    assert_eq!(other.labels(), ["a"]);
+}
+
+/// In a process of its own, since the home directory is everybody's.
+#[test]
+fn credentials_are_kept_in_a_file() {
+    const HERE: &str = "CREDENTIALS_HOME_OF_A_TEST";
+    let Some(home) = std::env::var_os(HERE) else {
+        let home = std::env::temp_dir().join(format!("credentials-{}", std::process::id()));
+        std::fs::create_dir_all(&home).unwrap();
+        let this = std::env::current_exe().unwrap();
+        let again = std::process::Command::new(this)
+            .args(["--exact", "calls::credentials_are_kept_in_a_file"])
+            .envs([(HERE, &home), ("HOME", &home)])
+            .output()
+            .unwrap();
+        std::fs::remove_dir_all(&home).unwrap();
+        let said = String::from_utf8_lossy(&again.stdout);
+        assert!(
+            again.status.success() && said.contains("1 passed"),
+            "{said}"
+        );
+        return;
+    };
+    let file = || credentials::File::new("game");
+    assert_eq!(file().load().unwrap(), None);
+    file().save("one and longer").unwrap();
+    file().save("two").unwrap();
+    assert_eq!(file().load().unwrap(), Some("two".to_owned()));
+    let path = std::path::Path::new(&home).join(".spacetimedb_client_credentials/game");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    assert_eq!(credentials::File::new("other").load().unwrap(), None);
+    for key in ["", ".", "..", "a/b", "../up"] {
+        credentials::File::new(key).save("x").unwrap_err();
     }
 }
 

@@ -109,6 +109,14 @@ impl Server {
         assert!(answer.contains("Success"), "{answer}");
     }
 
+    /// The identity of a database, as the answer to a question about it tells.
+    #[allow(dead_code, reason = "the scenarios share this file")]
+    pub fn identity(&self, database: &str) -> String {
+        let answer = self.request("GET", &format!("/v1/database/{database}/identity"), &[]);
+        let body = answer.rsplit("\r\n").next().unwrap_or_default();
+        body.trim().to_owned()
+    }
+
     fn request(&self, method: &str, path: &str, body: &[u8]) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let login = match &*self.token {

@@ -142,6 +142,16 @@ fn a_failed_change_leaves_the_file_alone() {
 }
 
 #[test]
+fn where_nothing_can_be_written_the_file_is_as_it_would_be() {
+    let (folder, path) = file_with("");
+    let inside_a_file = path.join("cli.toml");
+    let mut file = CliToml::load(&inside_a_file).unwrap();
+    assert_eq!(file.default_server().as_deref(), Some("maincloud"));
+    assert!(file.update(|_| Ok(())).is_err());
+    drop(folder);
+}
+
+#[test]
 fn wrong_types_are_named() {
     for (text, expected) in [
         (
@@ -159,6 +169,10 @@ fn wrong_types_are_named() {
         (
             "[[server_configs]]\nhost = []",
             "`host` has to be a string, but is array",
+        ),
+        (
+            "[[server_configs]]\nhost = \"h\"\nprotocol = \"ftp\"",
+            "`protocol` in an entry of `server_configs` has to be http or https, not `ftp`",
         ),
     ] {
         let (_folder, path) = file_with(text);
