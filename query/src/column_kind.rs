@@ -23,6 +23,8 @@ pub(crate) enum ColumnKind {
     ConnectionId,
     Timestamp,
     Uuid,
+    /// An enum whose variants hold nothing: its variant's place, one byte.
+    Enum,
 }
 
 impl ColumnKind {
@@ -50,13 +52,14 @@ impl ColumnKind {
             AlgebraicType::Product(_) if ty.is_connection_id() => ColumnKind::ConnectionId,
             AlgebraicType::Product(_) if ty.is_timestamp() => ColumnKind::Timestamp,
             AlgebraicType::Product(_) if ty.is_uuid() => ColumnKind::Uuid,
+            AlgebraicType::Sum(sum) if sum.is_plain_enum() => ColumnKind::Enum,
             _ => return None,
         })
     }
 
     pub(crate) fn order(self) -> Order {
         match self {
-            ColumnKind::Bool => Order::Unsigned(1),
+            ColumnKind::Bool | ColumnKind::Enum => Order::Unsigned(1),
             ColumnKind::Unsigned(width) => Order::Unsigned(width),
             ColumnKind::Signed(width) => Order::Signed(width),
             ColumnKind::F32 => Order::F32,

@@ -4,7 +4,8 @@
 //! values of INSERT and UPDATE a string is only for strings and for the types that can be written
 //! in no other way.
 
-use spacetime_types::{AlgebraicType, Timestamp, U256, Uuid, hex};
+use spacetime_types::names::camel_case;
+use spacetime_types::{AlgebraicType, SumType, Timestamp, U256, Uuid, hex};
 
 use crate::ast::Literal;
 use crate::column_kind::ColumnKind;
@@ -35,16 +36,19 @@ pub(crate) fn literal_bsatn(
         && matches!(literal, Literal::Str(_))
         && !matches!(
             kind,
-            Some(ColumnKind::Str | ColumnKind::Timestamp | ColumnKind::Uuid)
+            Some(ColumnKind::Str | ColumnKind::Timestamp | ColumnKind::Uuid | ColumnKind::Enum)
         )
     {
         return Err(unexpected("String", ty));
     }
-    kind.and_then(|kind| parse_as(literal, kind))
-        .ok_or_else(|| SqlError::Literal {
-            text: shown(literal),
-            type_name: ty.to_string(),
-        })
+    let value = match ty {
+        AlgebraicType::Sum(sum) if kind == Some(ColumnKind::Enum) => variant(literal, sum),
+        _ => kind.and_then(|kind| parse_as(literal, kind)),
+    };
+    value.ok_or_else(|| SqlError::Literal {
+        text: shown(literal),
+        type_name: ty.to_string(),
+    })
 }
 
 fn unexpected(found: &str, wanted: &AlgebraicType) -> SqlError {
@@ -97,7 +101,22 @@ fn parse_as(literal: &Literal, kind: ColumnKind) -> Option<Vec<u8>> {
         ColumnKind::Uuid => Uuid::parse(text)
             .ok()
             .map(|uuid| uuid.0.to_le_bytes().to_vec()),
+        // Its names are in the type.
+        ColumnKind::Enum => None,
     }
+}
+
+/// A variant's place, by its name in the schema, or as the module's source writes it.
+fn variant(literal: &Literal, sum: &SumType) -> Option<Vec<u8>> {
+    let Literal::Str(text) = literal else {
+        return None;
+    };
+    let place_of = |name: &str| {
+        let mut variants = sum.variants.iter();
+        variants.position(|variant| variant.name.as_deref() == Some(name))
+    };
+    let place = place_of(text).or_else(|| place_of(&camel_case(text)))?;
+    Some(vec![u8::try_from(place).ok()?])
 }
 
 fn integer(literal: &Literal) -> Option<Integer> {

@@ -111,14 +111,20 @@ fn parse_parameters(input: ParseStream<'_>) -> Result<Vec<Parameter>> {
     Ok(parameters)
 }
 
-/// `name` or `mut name`.
+/// `name`, `mut name`, `ref name`, and `name @ pattern`.
 fn name_in(pattern: &[TokenTree]) -> Option<Ident> {
-    let pattern = match pattern {
-        [TokenTree::Ident(word), rest @ ..] if word == "mut" => rest,
-        pattern => pattern,
-    };
+    let mut pattern = pattern;
+    while let [TokenTree::Ident(word), rest @ ..] = pattern {
+        if word != "mut" && word != "ref" {
+            break;
+        }
+        pattern = rest;
+    }
+    let is_at =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(mark) if mark.as_char() == '@');
     match pattern {
         [TokenTree::Ident(ident)] if ident != "_" => Some(ident.clone()),
+        [TokenTree::Ident(ident), mark, ..] if is_at(mark) => Some(ident.clone()),
         _ => None,
     }
 }

@@ -26,6 +26,10 @@ pub(crate) fn parse_list(
     each: &mut dyn FnMut(&Ident, ParseStream<'_>) -> Result<()>,
 ) -> Result<()> {
     while !input.is_empty() {
+        if let Ok(text) = input.fork().parse::<LitStr>() {
+            let message = format!("a name is written `name = {:?}`", text.value());
+            return Err(syn::Error::new(text.span(), message));
+        }
         let word = input.call(Ident::parse_any)?;
         each(&word, input)?;
         if !input.is_empty() {
@@ -46,6 +50,25 @@ pub(crate) fn set_once<T>(place: &mut Option<T>, value: T, span: Span) -> Result
 /// `= "text"`, after the word.
 pub(crate) fn parse_name(input: ParseStream<'_>) -> Result<LitStr> {
     input.parse::<Token![=]>()?;
+    if let Ok(ident) = input.fork().parse::<Ident>() {
+        let message = format!("a name is a text: write `name = \"{ident}\"`");
+        return Err(syn::Error::new(ident.span(), message));
+    }
+    input.parse()
+}
+
+/// `= ident`, after the word.
+pub(crate) fn parse_accessor(input: ParseStream<'_>, suggested: &str) -> Result<Ident> {
+    input.parse::<Token![=]>()?;
+    if let Ok(text) = input.fork().parse::<LitStr>() {
+        let name = if text.value().is_empty() {
+            suggested.to_owned()
+        } else {
+            text.value()
+        };
+        let message = format!("an accessor is a name, not a text: write `accessor = {name}`");
+        return Err(syn::Error::new(text.span(), message));
+    }
     input.parse()
 }
 

@@ -298,10 +298,24 @@ impl Described<'_> {
         }
     }
 
-    /// What makes an enum without payloads a key of indexes.
+    /// What makes an enum without payloads a key of indexes, and a value in queries.
     fn key(&self) -> TokenStream {
         let (library, ident) = (&self.library, &self.input.ident);
+        let Shape::Enum(variants) = &self.shape else {
+            return TokenStream::new();
+        };
+        let names = variants.iter().map(|variant| {
+            let (ident, name) = (variant.ident, name_of(variant.ident));
+            quote!(Self::#ident => #name,)
+        });
         quote! {
+            #[automatically_derived]
+            impl #library::query_builder::LiteralValue for #ident {
+                fn write_literal(&self, out: &mut ::std::string::String) {
+                    #library::rt::write_variant(match self { #(#names)* }, out);
+                }
+            }
+
             #[automatically_derived]
             impl #library::FilterableValue for #ident {
                 type Column = #ident;

@@ -41,6 +41,7 @@ pub(crate) fn expand(arguments: &TokenStream, item: &TokenStream) -> Result<Toke
         return Err(syn::Error::new(input.ident.span(), message));
     };
     let columns = parse_columns(fields)?;
+    let conditions = columns::check_conditions(fields)?;
     let indexes = indexes::collect(&arguments, &columns)?;
     let table = Table {
         input: &input,
@@ -62,6 +63,7 @@ pub(crate) fn expand(arguments: &TokenStream, item: &TokenStream) -> Result<Toke
     let checks = table.checks();
     let register = table.register();
     Ok(quote! {
+        #conditions
         #row
         #query_columns
         #handles

@@ -2,13 +2,14 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{GenericArgument, LitStr, PathArguments, Result, Token, Type, TypeParamBound};
 
 use crate::export;
 use crate::function::{Function, with_lifetime};
-use crate::item::{name_of, optional_name, parse_arguments, parse_name, set_once, unknown};
+use crate::item::{
+    name_of, optional_name, parse_accessor, parse_arguments, parse_name, set_once, unknown,
+};
 
 const KNOWN: [&str; 4] = ["accessor", "public", "name", "primary_key"];
 
@@ -29,7 +30,10 @@ impl Arguments {
         let (mut accessor, mut name, mut primary_key) = (None, None, None);
         let mut public = None;
         parse_arguments(arguments, |word, input| match word.to_string().as_str() {
-            "accessor" => set_once(&mut accessor, parse_accessor(input)?, word.span()),
+            "accessor" => {
+                let ident = parse_accessor(input, &name_of(&function.ident))?;
+                set_once(&mut accessor, ident, word.span())
+            }
             "public" => set_once(&mut public, (), word.span()),
             "name" => set_once(&mut name, parse_name(input)?, word.span()),
             "primary_key" => {
@@ -41,6 +45,10 @@ impl Arguments {
                 };
                 set_once(&mut primary_key, key, word.span())
             }
+            "private" => Err(syn::Error::new(
+                word.span(),
+                "a view is there for clients, so it is always `public`",
+            )),
             _ => Err(unknown(word, &KNOWN)),
         })?;
         let example = format!("#[view(accessor = {}, public)]", function.ident);
@@ -56,11 +64,6 @@ impl Arguments {
             primary_key,
         })
     }
-}
-
-fn parse_accessor(input: ParseStream<'_>) -> Result<Ident> {
-    input.parse::<Token![=]>()?;
-    input.parse()
 }
 
 /// The rows' type, if the view returns `impl Query<T>`.

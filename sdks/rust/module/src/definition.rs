@@ -133,6 +133,13 @@ impl Definition {
             "rows of {} have no named type",
             table.name
         );
+        if let Some(schedule) = &table.schedule {
+            let out = self.entry(Kind::Schedules);
+            write_no_name(out);
+            table.name.serialize(out);
+            schedule.at_column.serialize(out);
+            schedule.function.serialize(out);
+        }
         let out = self.entry(Kind::Tables);
         table.name.serialize(out);
         out.extend_from_slice(&row[1..]);
@@ -165,13 +172,6 @@ impl Definition {
         self.rename(Renamed::Table, table.name, table.canonical_name);
         for index in table.indexes {
             self.rename(Renamed::Index, index.source_name, index.canonical_name);
-        }
-        if let Some(schedule) = &table.schedule {
-            let out = self.entry(Kind::Schedules);
-            write_no_name(out);
-            table.name.serialize(out);
-            schedule.at_column.serialize(out);
-            schedule.function.serialize(out);
         }
     }
 

@@ -114,6 +114,14 @@ pub enum Filter {
     Sql(&'static str),
 }
 
+impl Filter {
+    /// The query's text.
+    pub fn sql_text(&self) -> &'static str {
+        let Filter::Sql(sql) = self;
+        sql
+    }
+}
+
 /// Types as data, and the encoding of values.
 pub mod sats {
     pub use crate::algebraic_type::{
@@ -154,6 +162,16 @@ pub mod sats {
         pub use crate::types::TimeDuration;
     }
 
+    /// Hashes.
+    pub mod hash {
+        pub use crate::types::{HASH_SIZE, Hash, hash_bytes};
+    }
+
+    /// Bytes as hexadecimal digits.
+    pub mod hex {
+        pub use crate::types::{HexString, encode_hex as encode};
+    }
+
     /// UUIDs.
     pub mod uuid {
         pub use crate::types::{ParseUuidError, Uuid, Version};
@@ -161,14 +179,42 @@ pub mod sats {
 }
 
 /// The types that clients and modules share.
+///
+/// `#[sats(crate = ...)]` may name it: what the derives need is here too.
 pub mod spacetimedb_lib {
     pub use crate::bsatn::{Deserialize, DeserializeOwned, Serialize};
-    pub use crate::sats;
-    pub use crate::sats::bsatn;
-    pub use crate::types::{
-        AlgebraicValue, ColId, ConnectionId, ConstraintId, Hash, HexString, Identity, IndexId,
-        ParseHexError, ScheduleAt, SequenceId, TableId, TimeDuration, Timestamp, Uuid,
+    #[doc(hidden)]
+    pub use crate::filterable::DirectIndexKey;
+    pub use crate::filterable::FilterableValue;
+    #[doc(hidden)]
+    pub use crate::query_builder;
+    #[doc(hidden)]
+    pub use crate::rt;
+    pub use crate::sats::hash::{self, hash_bytes};
+    pub use crate::sats::{
+        self, AlgebraicType, ProductType, ProductTypeElement, ProductValue, SpacetimeType, SumType,
+        bsatn, de, ser,
     };
+    pub use crate::types::{
+        AlgebraicValue, ArgId, ColId, ConnectionId, ConstraintId, Hash, HexString, Identity,
+        IndexId, ParseHexError, ScheduleAt, ScheduleId, SequenceId, TableId, TimeDuration,
+        Timestamp, Uuid, ViewId,
+    };
+
+    /// Identities.
+    pub mod identity {
+        pub use crate::types::Identity;
+    }
+
+    /// Connections.
+    pub mod connection_id {
+        pub use crate::types::ConnectionId;
+    }
+
+    /// When scheduled functions run.
+    pub mod scheduler {
+        pub use crate::types::ScheduleAt;
+    }
 }
 
 /// Queues a call of a reducer or procedure, soon and by the database itself. It is made even if

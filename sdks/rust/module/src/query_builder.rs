@@ -13,10 +13,15 @@ mod literal;
 use std::marker::PhantomData;
 
 pub use expression::{BoolExpr, CanBeBool, Col, IntoOperand, IxCol, IxJoinEq, Operand};
-pub use literal::LiteralValue;
 pub(crate) use literal::write_quoted;
+pub use literal::{LiteralValue, write_variant};
 
 /// What a view may return instead of rows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a query for rows of `{T}`",
+    label = "not a query for rows of `{T}`",
+    note = "a `left_semijoin` gives rows of the left table, a `right_semijoin` of the right one"
+)]
 pub trait Query<T> {
     /// The text of the query.
     fn into_sql(self) -> String;
@@ -70,6 +75,8 @@ pub struct LeftSemiJoin<L> {
 pub struct RightSemiJoin<R, L> {
     right: Table<R>,
     join: String,
+    /// What is asked of the left table's rows.
+    left_condition: String,
     condition: String,
     left: PhantomData<fn() -> L>,
 }
@@ -234,7 +241,8 @@ impl<T: HasIxCols> FromWhere<T> {
         RightSemiJoin {
             join: self.join(right, on),
             right,
-            condition: self.condition,
+            left_condition: self.condition,
+            condition: String::new(),
             left: PhantomData,
         }
     }
@@ -261,19 +269,29 @@ macro_rules! joins {
                 self.filter(condition)
             }
         }
-
-        impl<$row $(, $other)?> $join<$row $(, $other)?> {
-            /// The query for these rows.
-            pub fn build(self) -> RawQuery<$row> {
-                RawQuery::new(select(self.$table.name, &self.join, &self.condition))
-            }
-        }
     )*};
 }
 
 joins! {
     LeftSemiJoin<L> by left;
     RightSemiJoin<R, L> by right;
+}
+
+impl<L> LeftSemiJoin<L> {
+    /// The query for these rows.
+    pub fn build(self) -> RawQuery<L> {
+        RawQuery::new(select(self.left.name, &self.join, &self.condition))
+    }
+}
+
+impl<R, L> RightSemiJoin<R, L> {
+    /// The query for these rows.
+    pub fn build(self) -> RawQuery<R> {
+        let sides = [self.left_condition, self.condition];
+        let sides: Vec<String> = sides.into_iter().filter(|side| !side.is_empty()).collect();
+        let condition = sides.join(" AND ");
+        RawQuery::new(select(self.right.name, &self.join, &condition))
+    }
 }
 
 impl<T> RawQuery<T> {

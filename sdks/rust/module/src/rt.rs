@@ -23,6 +23,7 @@ use crate::{CaseConversionPolicy, Filter};
 mod functions;
 mod views;
 
+pub use crate::query_builder::write_variant;
 #[cfg(feature = "unstable")]
 pub use functions::HandlerContextArgument;
 pub use functions::{

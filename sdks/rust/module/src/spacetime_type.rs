@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ethnum::{I256, U256};
+use smallvec::SmallVec;
 
 use crate::algebraic_type::{AlgebraicType, AlgebraicTypeRef};
 use crate::bsatn::{Serialize, write_len};
@@ -21,7 +22,9 @@ use crate::bsatn::{Serialize, write_len};
     label = "this type does not implement `SpacetimeType`",
     note = "for a struct or an enum of yours, add `#[derive(spacetimedb::SpacetimeType)]` to it",
     note = "numbers, `bool`, `String`, `Vec<T>`, `Option<T>`, `Result<T, E>`, `Identity`, \
-            `ConnectionId`, `Timestamp`, `TimeDuration`, `ScheduleAt` and `Uuid` are known"
+            `ConnectionId`, `Timestamp`, `TimeDuration`, `ScheduleAt` and `Uuid` are known",
+    note = "tuples, maps, sets, `char`, `usize` and times of the standard library are not: use a \
+            struct, a `Vec` of one, a `String`, a `u64`, `TimeDuration` or `Timestamp`"
 )]
 pub trait SpacetimeType {
     /// Describes the type.
@@ -143,6 +146,19 @@ impl<T: SpacetimeType> SpacetimeType for Vec<T> {
 impl<T: SpacetimeType, const N: usize> SpacetimeType for [T; N] {
     fn make_type(types: &mut TypeBuilder) -> AlgebraicType {
         AlgebraicType::array(T::make_type(types))
+    }
+}
+
+impl<A: smallvec::Array<Item: SpacetimeType>> SpacetimeType for SmallVec<A> {
+    fn make_type(types: &mut TypeBuilder) -> AlgebraicType {
+        AlgebraicType::array(A::Item::make_type(types))
+    }
+}
+
+#[cfg(feature = "bytestring")]
+impl SpacetimeType for bytestring::ByteString {
+    fn make_type(_: &mut TypeBuilder) -> AlgebraicType {
+        AlgebraicType::String
     }
 }
 

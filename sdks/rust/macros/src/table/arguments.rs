@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use syn::parse::ParseStream;
 use syn::{LitStr, Path, Result, Token, bracketed, parenthesized};
 
-use crate::item::{parse_arguments, parse_list, parse_name, set_once, unknown};
+use crate::item::{parse_accessor, parse_arguments, parse_list, parse_name, set_once, unknown};
 
 const KNOWN: [&str; 7] = [
     "accessor",
@@ -72,6 +72,7 @@ impl Arguments {
                 indexes.push(parse_index(word, input)?);
                 Ok(())
             }
+            "unique" | "primary_key" | "auto_inc" | "default" => Err(belongs_to_a_field(word)),
             _ => Err(unknown(word, &KNOWN)),
         })?;
         let accessor = match (accessor, &name) {
@@ -104,6 +105,17 @@ impl Arguments {
     }
 }
 
+/// The complaint about what is said of one column.
+fn belongs_to_a_field(word: &Ident) -> syn::Error {
+    let mut message = format!("`{word}` is said of one column: write `#[{word}]` above its field");
+    if word == "unique" || word == "primary_key" {
+        message.push_str(
+            ". Several columns cannot be unique together: add a column that is made of them",
+        );
+    }
+    syn::Error::new(word.span(), message)
+}
+
 fn set_access(place: &mut Option<Access>, access: Access, word: &Ident) -> Result<()> {
     if place.replace(access).is_some() {
         return Err(syn::Error::new(
@@ -112,20 +124,6 @@ fn set_access(place: &mut Option<Access>, access: Access, word: &Ident) -> Resul
         ));
     }
     Ok(())
-}
-
-fn parse_accessor(input: ParseStream<'_>, suggested: &str) -> Result<Ident> {
-    input.parse::<Token![=]>()?;
-    if let Ok(text) = input.fork().parse::<LitStr>() {
-        let name = if text.value().is_empty() {
-            suggested.to_owned()
-        } else {
-            text.value()
-        };
-        let message = format!("an accessor is a name, not a text: write `accessor = {name}`");
-        return Err(syn::Error::new(text.span(), message));
-    }
-    input.parse()
 }
 
 /// A text; a bare name is what `accessor` was once called.

@@ -1,6 +1,8 @@
 //! The columns of a table: the fields of its struct, with their attributes.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::quote_spanned;
+use syn::spanned::Spanned;
 use syn::{Attribute, FieldsNamed, Result, Type, Visibility};
 
 /// A column.
@@ -64,6 +66,24 @@ pub(super) fn parse_columns(fields: &FieldsNamed) -> Result<Vec<Column<'_>>> {
         return Err(syn::Error::new(second.ident.span(), message));
     }
     Ok(columns)
+}
+
+/// Code that does not compile if a column is left out by its `cfg`. An attribute sees all fields,
+/// and numbers columns by them.
+pub(super) fn check_conditions(fields: &FieldsNamed) -> Result<TokenStream> {
+    let mut checks = TokenStream::new();
+    for field in &fields.named {
+        for attribute in field.attrs.iter().filter(|a| a.path().is_ident("cfg")) {
+            let condition = &attribute.meta.require_list()?.tokens;
+            let message = "a column cannot be left out by `#[cfg]`: write the struct twice, each \
+                           with a `#[cfg]` of its own";
+            checks.extend(quote_spanned! {attribute.span()=>
+                #[cfg(not(#condition))]
+                ::core::compile_error!(#message);
+            });
+        }
+    }
+    Ok(checks)
 }
 
 impl Column<'_> {

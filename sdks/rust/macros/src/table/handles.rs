@@ -150,6 +150,8 @@ pub(super) fn index_accessors(table: &Table<'_>) -> TokenStream {
 
 fn index_accessor(table: &Table<'_>, index: &Index<'_>, marker: &syn::Ident) -> TokenStream {
     let (handle, view_handle) = (table.handle(), table.view_handle());
+    // As visible as the handle: in public, a private one could not be named.
+    let row_visibility = &table.input.vis;
     let source_name = index.source_name(&table.name());
     let method = index.method();
     let types = index.columns.iter().map(|column| column.ty);
@@ -187,7 +189,7 @@ fn index_accessor(table: &Table<'_>, index: &Index<'_>, marker: &syn::Ident) -> 
     let read_only = format_ident!("{kind}ReadOnly");
     quote! {
         #[allow(missing_debug_implementations)]
-        pub struct #marker;
+        #row_visibility struct #marker;
 
         impl ::spacetimedb::table::Index for #marker {
             fn id() -> ::spacetimedb::spacetimedb_lib::IndexId {

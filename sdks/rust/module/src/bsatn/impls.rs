@@ -1,10 +1,13 @@
 //! The codec of Rust's own types.
 
+use std::borrow::Cow;
+use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ethnum::{I256, U256};
+use smallvec::{Array, SmallVec};
 
 use super::{DecodeError, Deserialize, Reader, Serialize, write_len};
 
@@ -130,6 +133,26 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Vec<T> {
     }
 }
 
+impl<A: Array<Item: Serialize>> Serialize for SmallVec<A> {
+    #[inline]
+    fn serialize(&self, out: &mut Vec<u8>) {
+        self.as_slice().serialize(out);
+    }
+}
+
+impl<'de, A: Array<Item: Deserialize<'de>>> Deserialize<'de> for SmallVec<A> {
+    fn deserialize(reader: &mut Reader<'de>) -> Result<Self, DecodeError> {
+        let count = reader.read_len()?;
+        reader.check_count(count)?;
+        // Room for more than is inside of it is made as elements arrive.
+        let mut elements = SmallVec::new();
+        for _ in 0..count {
+            elements.push(A::Item::deserialize(reader)?);
+        }
+        Ok(elements)
+    }
+}
+
 impl<T: Serialize, const N: usize> Serialize for [T; N] {
     fn serialize(&self, out: &mut Vec<u8>) {
         self.as_slice().serialize(out);
@@ -144,6 +167,67 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for [T; N] {
             given: elements.len(),
         };
         elements.try_into().map_err(|_| wrong)
+    }
+}
+
+#[cfg(feature = "bytestring")]
+impl Serialize for bytestring::ByteString {
+    fn serialize(&self, out: &mut Vec<u8>) {
+        (**self).serialize(out);
+    }
+}
+
+#[cfg(feature = "bytestring")]
+impl<'de> Deserialize<'de> for bytestring::ByteString {
+    fn deserialize(reader: &mut Reader<'de>) -> Result<Self, DecodeError> {
+        <&str>::deserialize(reader).map(Self::from)
+    }
+}
+
+impl<'de> Deserialize<'de> for &'de [u8] {
+    fn deserialize(reader: &mut Reader<'de>) -> Result<Self, DecodeError> {
+        let len = reader.read_len()?;
+        reader.take(len, "[u8]")
+    }
+}
+
+impl<'de> Deserialize<'de> for Cow<'de, str> {
+    fn deserialize(reader: &mut Reader<'de>) -> Result<Self, DecodeError> {
+        Deserialize::deserialize(reader).map(Cow::Borrowed)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cow<'de, [u8]> {
+    fn deserialize(reader: &mut Reader<'de>) -> Result<Self, DecodeError> {
+        Deserialize::deserialize(reader).map(Cow::Borrowed)
+    }
+}
+
+impl<T: Serialize> Serialize for Bound<T> {
+    fn serialize(&self, out: &mut Vec<u8>) {
+        let (tag, value) = match self {
+            Bound::Included(value) => (0, Some(value)),
+            Bound::Excluded(value) => (1, Some(value)),
+            Bound::Unbounded => (2, None),
+        };
+        out.push(tag);
+        if let Some(value) = value {
+            value.serialize(out);
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bound<T> {
+    fn deserialize(reader: &mut Reader<'de>) -> Result<Self, DecodeError> {
+        match reader.tag()? {
+            0 => T::deserialize(reader).map(Bound::Included),
+            1 => T::deserialize(reader).map(Bound::Excluded),
+            2 => Ok(Bound::Unbounded),
+            tag => Err(DecodeError::InvalidTag {
+                tag,
+                sum_name: Some("Bound"),
+            }),
+        }
     }
 }
 
@@ -282,4 +366,8 @@ tuples! {
     (A 0, B 1, C 2, D 3, E 4, F 5);
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6);
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
 }

@@ -34,6 +34,12 @@ impl Deref for TxContext {
     }
 }
 
+impl AsRef<ReducerContext> for TxContext {
+    fn as_ref(&self) -> &ReducerContext {
+        &self.0
+    }
+}
+
 impl ProcedureContext {
     pub(crate) fn new(
         sender: Identity,

@@ -24,8 +24,15 @@ pub struct AnonymousViewContext {
     pub from: QueryBuilder,
 }
 
+impl Default for AnonymousViewContext {
+    fn default() -> Self {
+        AnonymousViewContext::new()
+    }
+}
+
 impl ViewContext {
-    pub(crate) fn new(sender: Identity) -> Self {
+    /// The context of this caller, to call a view's function.
+    pub fn new(sender: Identity) -> Self {
         ViewContext {
             db: LocalReadOnly {},
             from: QueryBuilder {},

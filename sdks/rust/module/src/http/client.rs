@@ -17,6 +17,12 @@ pub struct HttpClient {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeout(pub TimeDuration);
 
+impl From<Timeout> for TimeDuration {
+    fn from(timeout: Timeout) -> Self {
+        timeout.0
+    }
+}
+
 impl From<TimeDuration> for Timeout {
     fn from(duration: TimeDuration) -> Self {
         Timeout(duration)

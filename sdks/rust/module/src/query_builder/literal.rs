@@ -31,6 +31,11 @@ pub(super) fn write_text(text: &str, out: &mut String) {
     out.push('\'');
 }
 
+/// Appends the name of a variant that holds nothing.
+pub fn write_variant(name: &str, out: &mut String) {
+    write_text(name, out);
+}
+
 macro_rules! literals {
     ($($type:ty: |$value:ident, $out:ident| $write:expr;)*) => {$(
         impl LiteralValue for $type {

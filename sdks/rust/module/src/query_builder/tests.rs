@@ -134,7 +134,7 @@ fn semijoins() {
             .right_semijoin(other, |l, r| l.id.eq(r.id))
             .filter(|r| r.id.lt(9)),
         "SELECT \"others\".* FROM \"users\" JOIN \"others\" ON \"users\".\"id\" = \
-         \"others\".\"id\" WHERE ((\"users\".\"id\" > 1) AND (\"others\".\"id\" < 9))",
+         \"others\".\"id\" WHERE (\"users\".\"id\" > 1) AND (\"others\".\"id\" < 9)",
     );
     let raw: RawQuery<User> = users().filter(|u| u.online).build();
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Which of a client's connections it is.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use super::hex::{self, HexString, ParseHexError};
 use super::one_number;
@@ -39,6 +40,22 @@ impl ConnectionId {
         ConnectionId {
             number: u128::from_be_bytes(bytes),
         }
+    }
+
+    /// From a slice of 16 bytes, high byte first; panics if there are more or fewer.
+    pub fn from_be_slice(bytes: impl AsRef<[u8]>) -> Self {
+        let bytes = bytes.as_ref().try_into();
+        ConnectionId::from_be_byte_array(bytes.expect("a connection id has 16 bytes"))
+    }
+
+    /// As an address of IPv6 with the same bits.
+    pub fn to_ipv6(self) -> Ipv6Addr {
+        Ipv6Addr::from(self.number)
+    }
+
+    /// That address as text.
+    pub fn to_ipv6_string(self) -> String {
+        self.to_ipv6().to_string()
     }
 
     /// The bytes, low byte first.

@@ -4,10 +4,19 @@ use std::fmt;
 
 use ethnum::U256;
 
-use super::hex::HexString;
+use super::hex::{self, HexString, ParseHexError};
+use super::keccak::keccak256;
 use crate::algebraic_type::AlgebraicType;
 use crate::bsatn::{DecodeError, Deserialize, Reader, Serialize};
 use crate::spacetime_type::{SpacetimeType, TypeBuilder};
+
+/// How many bytes a hash has.
+pub const HASH_SIZE: usize = 32;
+
+/// The hash of some bytes: Keccak-256.
+pub fn hash_bytes(bytes: impl AsRef<[u8]>) -> Hash {
+    Hash::from_byte_array(keccak256(bytes.as_ref()))
+}
 
 /// 32 bytes; to the database, a number of 256 bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +28,22 @@ pub struct Hash {
 impl Hash {
     /// All zero.
     pub const ZERO: Hash = Hash { data: [0; 32] };
+
+    /// From its bytes.
+    pub const fn from_byte_array(data: [u8; HASH_SIZE]) -> Self {
+        Hash { data }
+    }
+
+    /// The first half of the bytes.
+    pub fn abbreviate(&self) -> &[u8; 16] {
+        let (half, _) = self.data.split_first_chunk().expect("32 is more than 16");
+        half
+    }
+
+    /// Reads 64 digits; `0x` may stand before them.
+    pub fn from_hex(hex: impl AsRef<[u8]>) -> Result<Self, ParseHexError> {
+        hex::parse(hex.as_ref()).map(Hash::from_byte_array)
+    }
 
     /// From the number, whose low byte comes first.
     pub fn from_u256(number: U256) -> Self {

@@ -5,7 +5,7 @@ use std::fmt;
 /// The digits of so many bytes, in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HexString<const N: usize> {
-    bytes: [u8; N],
+    digits: [[u8; 2]; N],
 }
 
 /// The text is not so many hexadecimal digits.
@@ -22,19 +22,66 @@ impl fmt::Display for ParseHexError {
 
 impl std::error::Error for ParseHexError {}
 
+/// The digits of these bytes, in their order.
+pub const fn encode<const N: usize>(bytes: &[u8; N]) -> HexString<N> {
+    HexString::new(*bytes)
+}
+
+const DIGITS: [u8; 16] = *b"0123456789abcdef";
+
 impl<const N: usize> HexString<N> {
     /// The digits of these bytes, in their order.
     pub const fn new(bytes: [u8; N]) -> Self {
-        HexString { bytes }
+        let mut digits = [[0; 2]; N];
+        let mut place = 0;
+        while place < N {
+            let (high, low) = (bytes[place] >> 4, bytes[place] & 15);
+            digits[place] = [DIGITS[high as usize], DIGITS[low as usize]];
+            place += 1;
+        }
+        HexString { digits }
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).expect("digits are ASCII")
+    }
+
+    /// The digits as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.digits.as_flattened()
+    }
+}
+
+impl<const N: usize> std::ops::Deref for HexString<N> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl<const N: usize> AsRef<str> for HexString<N> {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl<const N: usize> AsRef<[u8]> for HexString<N> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl<const N: usize> From<HexString<N>> for String {
+    fn from(hex: HexString<N>) -> String {
+        hex.as_str().to_owned()
     }
 }
 
 impl<const N: usize> fmt::Display for HexString<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.bytes {
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(self)
     }
 }
 

@@ -32,6 +32,9 @@ impl Identity {
     /// Nobody.
     pub const ZERO: Identity = Identity { number: U256::ZERO };
 
+    /// The number one.
+    pub const ONE: Identity = Identity { number: U256::ONE };
+
     /// From its bytes, low byte first.
     pub const fn from_byte_array(bytes: [u8; 32]) -> Self {
         let [first, second] = halves(bytes);

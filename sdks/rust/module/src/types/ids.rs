@@ -11,9 +11,19 @@ macro_rules! ids {
         pub struct $name(pub $number);
 
         impl $name {
+            /// Zero: not an id that the database gives out.
+            pub const SENTINEL: Self = $name(0);
+
+            /// Whether it is that.
+            pub fn is_sentinel(self) -> bool {
+                self == Self::SENTINEL
+            }
+
             /// The number, as an index.
             pub const fn idx(self) -> usize {
-                self.0 as usize
+                #[allow(clippy::cast_possible_truncation)]
+                let index = self.0 as usize;
+                index
             }
         }
 
@@ -64,6 +74,12 @@ ids! {
     SequenceId(u32);
     /// A constraint.
     ConstraintId(u32);
+    /// A schedule.
+    ScheduleId(u32);
+    /// A view.
+    ViewId(u32);
+    /// The arguments of a view.
+    ArgId(u64);
     /// A column, by its place in the table.
     ColId(u16);
 }

@@ -1,6 +1,6 @@
 //! When to run a scheduled function.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{TimeDuration, Timestamp};
 use crate::algebraic_type::AlgebraicType;
@@ -24,6 +24,19 @@ impl ScheduleAt {
             ScheduleAt::Time(time) => time.duration_since(from).unwrap_or(Duration::ZERO),
         }
     }
+
+    /// When the first run is, seen from `from`.
+    pub fn to_timestamp_from(&self, from: Timestamp) -> Timestamp {
+        match self {
+            ScheduleAt::Interval(interval) => from + *interval,
+            ScheduleAt::Time(time) => *time,
+        }
+    }
+
+    /// Its type.
+    pub fn get_type() -> AlgebraicType {
+        ScheduleAt::make_type(&mut TypeBuilder::default())
+    }
 }
 
 impl From<TimeDuration> for ScheduleAt {
@@ -41,6 +54,12 @@ impl From<Duration> for ScheduleAt {
 impl From<Timestamp> for ScheduleAt {
     fn from(time: Timestamp) -> Self {
         ScheduleAt::Time(time)
+    }
+}
+
+impl From<SystemTime> for ScheduleAt {
+    fn from(time: SystemTime) -> Self {
+        ScheduleAt::Time(time.into())
     }
 }
 

@@ -138,6 +138,12 @@ impl Timestamp {
         time_text::parse(text).map(Timestamp::from_micros_since_unix_epoch)
     }
 
+    /// As the crate `chrono` has it.
+    #[cfg(feature = "chrono")]
+    pub fn to_chrono_date_time(&self) -> Result<chrono::DateTime<chrono::Utc>, OutOfRange> {
+        chrono::DateTime::from_timestamp_micros(self.micros).ok_or(OutOfRange)
+    }
+
     /// As an RFC 3339 time. The years 0 to 9999 have one.
     pub fn to_rfc3339(&self) -> Result<String, ParseTimestampError> {
         let text = self.to_string();
@@ -148,6 +154,21 @@ impl Timestamp {
     }
 }
 
+/// The crate `chrono` has no such time: its years end with 262,142.
+#[cfg(feature = "chrono")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfRange;
+
+#[cfg(feature = "chrono")]
+impl fmt::Display for OutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time is out of the range of `chrono`")
+    }
+}
+
+#[cfg(feature = "chrono")]
+impl std::error::Error for OutOfRange {}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         time_text::write_timestamp(self.micros, f)
@@ -156,7 +177,9 @@ impl fmt::Display for Timestamp {
 
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Timestamp").field(&self.micros).finish()
+        f.debug_struct("Timestamp")
+            .field("__timestamp_micros_since_unix_epoch__", &self.micros)
+            .finish()
     }
 }
 
@@ -246,7 +269,9 @@ impl fmt::Display for TimeDuration {
 
 impl fmt::Debug for TimeDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TimeDuration").field(&self.micros).finish()
+        f.debug_struct("TimeDuration")
+            .field("__time_duration_micros__", &self.micros)
+            .finish()
     }
 }
 

@@ -133,6 +133,28 @@ impl Uuid {
     }
 }
 
+#[cfg(feature = "uuid")]
+impl Uuid {
+    /// As the crate `uuid` has it.
+    pub fn to_uuid(self) -> uuid::Uuid {
+        uuid::Uuid::from_u128(self.number)
+    }
+}
+
+#[cfg(feature = "uuid")]
+impl From<uuid::Uuid> for Uuid {
+    fn from(uuid: uuid::Uuid) -> Self {
+        Uuid::from_u128(uuid.as_u128())
+    }
+}
+
+#[cfg(feature = "uuid")]
+impl From<Uuid> for uuid::Uuid {
+    fn from(uuid: Uuid) -> Self {
+        uuid.to_uuid()
+    }
+}
+
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, byte) in self.number.to_be_bytes().into_iter().enumerate() {
@@ -147,7 +169,9 @@ impl fmt::Display for Uuid {
 
 impl fmt::Debug for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Uuid({self})")
+        f.debug_struct("Uuid")
+            .field("__uuid__", &self.number)
+            .finish()
     }
 }
 

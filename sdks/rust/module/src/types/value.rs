@@ -72,6 +72,124 @@ pub struct ArrayValue {
     pub elements: Box<[AlgebraicValue]>,
 }
 
+impl SumValue {
+    /// A variant that holds something.
+    pub fn new(tag: u8, value: impl Into<AlgebraicValue>) -> Self {
+        SumValue {
+            tag,
+            value: Box::new(value.into()),
+        }
+    }
+
+    /// A variant that holds nothing.
+    pub fn new_simple(tag: u8) -> Self {
+        SumValue::new(tag, AlgebraicValue::unit())
+    }
+}
+
+impl AlgebraicValue {
+    /// A struct without fields.
+    pub fn unit() -> Self {
+        AlgebraicValue::product([])
+    }
+
+    /// A struct.
+    pub fn product(elements: impl Into<ProductValue>) -> Self {
+        AlgebraicValue::Product(elements.into())
+    }
+
+    /// A variant of an enum.
+    pub fn sum(tag: u8, value: Self) -> Self {
+        AlgebraicValue::Sum(SumValue::new(tag, value))
+    }
+
+    /// A variant that holds nothing.
+    pub fn enum_simple(tag: u8) -> Self {
+        AlgebraicValue::Sum(SumValue::new_simple(tag))
+    }
+}
+
+/// Named like variants, for what are variants in Rust.
+#[allow(non_snake_case)]
+impl AlgebraicValue {
+    /// A value that is there.
+    pub fn OptionSome(value: Self) -> Self {
+        AlgebraicValue::sum(0, value)
+    }
+
+    /// A value that is not there.
+    pub fn OptionNone() -> Self {
+        AlgebraicValue::enum_simple(1)
+    }
+
+    /// A value instead of an error.
+    pub fn ResultOk(value: Self) -> Self {
+        AlgebraicValue::sum(0, value)
+    }
+
+    /// An error instead of a value.
+    pub fn ResultErr(error: Self) -> Self {
+        AlgebraicValue::sum(1, error)
+    }
+
+    /// A list of bytes.
+    pub fn Bytes(bytes: Box<[u8]>) -> Self {
+        let elements = bytes.into_iter().map(AlgebraicValue::U8).collect();
+        AlgebraicValue::Array(ArrayValue { elements })
+    }
+}
+
+impl<const N: usize> From<[AlgebraicValue; N]> for ProductValue {
+    fn from(elements: [AlgebraicValue; N]) -> Self {
+        ProductValue {
+            elements: elements.into(),
+        }
+    }
+}
+
+impl FromIterator<AlgebraicValue> for ProductValue {
+    fn from_iter<I: IntoIterator<Item = AlgebraicValue>>(elements: I) -> Self {
+        ProductValue {
+            elements: elements.into_iter().collect(),
+        }
+    }
+}
+
+macro_rules! values {
+    ($($type:ty: |$value:ident| $made:expr;)*) => {$(
+        impl From<$type> for AlgebraicValue {
+            fn from($value: $type) -> Self {
+                $made
+            }
+        }
+    )*};
+}
+
+values! {
+    bool: |value| AlgebraicValue::Bool(value);
+    i8: |value| AlgebraicValue::I8(value);
+    u8: |value| AlgebraicValue::U8(value);
+    i16: |value| AlgebraicValue::I16(value);
+    u16: |value| AlgebraicValue::U16(value);
+    i32: |value| AlgebraicValue::I32(value);
+    u32: |value| AlgebraicValue::U32(value);
+    i64: |value| AlgebraicValue::I64(value);
+    u64: |value| AlgebraicValue::U64(value);
+    i128: |value| AlgebraicValue::I128(value);
+    u128: |value| AlgebraicValue::U128(value);
+    I256: |value| AlgebraicValue::I256(Box::new(value));
+    U256: |value| AlgebraicValue::U256(Box::new(value));
+    f32: |value| AlgebraicValue::F32(value);
+    f64: |value| AlgebraicValue::F64(value);
+    &str: |value| AlgebraicValue::String(value.into());
+    Box<str>: |value| AlgebraicValue::String(value);
+    String: |value| AlgebraicValue::String(value.into());
+    Box<[u8]>: |value| AlgebraicValue::Bytes(value);
+    SumValue: |value| AlgebraicValue::Sum(value);
+    ProductValue: |value| AlgebraicValue::Product(value);
+    ArrayValue: |value| AlgebraicValue::Array(value);
+}
+
 impl Serialize for AlgebraicValue {
     fn serialize(&self, out: &mut Vec<u8>) {
         match self {

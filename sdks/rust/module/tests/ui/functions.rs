@@ -80,4 +80,96 @@ fn not_a_constant() {}
 
 const ODD: Duration = duration!("5 parsecs");
 
+#[reducer]
+pub fn constant<const N: u8>(_ctx: &ReducerContext) {}
+
+#[reducer]
+pub fn with_lifetime<'a>(_ctx: &ReducerContext, _name: &'a str) {}
+
+#[reducer("other")]
+pub fn bare_text(_ctx: &ReducerContext) {}
+
+#[reducer(name = other)]
+pub fn name_without_quotes(_ctx: &ReducerContext) {}
+
+#[reducer(name = "one", name = "two")]
+pub fn two_names(_ctx: &ReducerContext) {}
+
+#[reducer]
+const NOT_CALLABLE: u32 = 5;
+
+pub struct Methods;
+
+impl Methods {
+    #[reducer]
+    pub fn method(&self, _ctx: &ReducerContext) {}
+}
+
+#[procedure]
+pub fn borrowing_procedure(_ctx: &mut ProcedureContext, _name: &String) {}
+
+#[procedure]
+pub fn procedure_without_context() -> u32 {
+    5
+}
+
+#[view(accessor = public_twice, public, public)]
+pub fn public_twice(_ctx: &ViewContext) -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(accessor = view_name, name = view_name, public)]
+pub fn view_name(_ctx: &ViewContext) -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(accessor = unknown_view_word, public, anonymous)]
+pub fn unknown_view_word(_ctx: &ViewContext) -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(accessor = private_view, private)]
+pub fn private_view(_ctx: &ViewContext) -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(accessor = no_view_context, public)]
+pub fn no_view_context() -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(accessor = context_second, public)]
+pub fn context_second(_id: &u32, _ctx: &ViewContext) -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(accessor = "text_accessor", public)]
+pub fn text_accessor(_ctx: &ViewContext) -> Vec<u32> {
+    Vec::new()
+}
+
+#[view(accessor = odd_key, public, primary_key = 5)]
+pub fn odd_key(_ctx: &ViewContext) -> Vec<u32> {
+    Vec::new()
+}
+
+#[handler]
+fn no_arguments() -> Response {
+    panic!()
+}
+
+#[handler]
+fn no_response(_ctx: &mut HandlerContext, _request: Request) {}
+
+#[handler]
+fn three_arguments(_ctx: &mut HandlerContext, _request: Request, _id: u32) -> Response {
+    panic!()
+}
+
+#[router]
+fn no_router() {}
+
+#[router]
+static ROUTES: Router = Router::new();
+
 fn main() {}

@@ -161,4 +161,109 @@ pub struct OddAttribute {
     a: u32,
 }
 
+#[table(accessor = unique_pair, unique(columns = [a, b]))]
+pub struct UniquePair {
+    a: u32,
+    b: u32,
+}
+
+#[table(accessor = key_argument, primary_key(a))]
+pub struct KeyArgument {
+    a: u32,
+}
+
+#[table(accessor = two_schedules, scheduled(one), scheduled(two))]
+pub struct TwoSchedules {
+    a: u32,
+}
+
+#[table(accessor = text_schedule, scheduled("run"))]
+pub struct TextSchedule {
+    a: u32,
+}
+
+#[table(accessor = bare_schedule, scheduled)]
+pub struct BareSchedule {
+    a: u32,
+}
+
+#[table(accessor = visible, public = true)]
+pub struct Visible {
+    a: u32,
+}
+
+#[table(accessor = one_index, index(accessor = by_a, btree(column = a)))]
+pub struct OneIndex {
+    a: u32,
+}
+
+#[table(accessor = old_index, index(name = by_a, btree(columns = [a])))]
+pub struct OldIndex {
+    a: u32,
+}
+
+#[table(accessor = same_accessors, index(accessor = a, btree(columns = [a, b])))]
+pub struct SameAccessors {
+    #[unique]
+    a: u32,
+    b: u32,
+}
+
+#[table(accessor = unique_name)]
+pub struct UniqueName {
+    #[unique(name = "a")]
+    a: u32,
+}
+
+#[table(accessor = default_nothing)]
+pub struct DefaultNothing {
+    #[default]
+    a: u32,
+}
+
+#[table(accessor = default_counter)]
+pub struct DefaultCounter {
+    #[auto_inc]
+    #[default(1u32)]
+    a: u32,
+}
+
+#[table(accessor = left_out)]
+pub struct LeftOut {
+    a: u32,
+    #[cfg(any())]
+    b: u32,
+}
+
+#[table(accessor = constant)]
+pub struct Constant<const N: usize> {
+    a: u32,
+}
+
+#[table(accessor = a_union)]
+pub union AUnion {
+    a: u32,
+}
+
+#[derive(SpacetimeType)]
+pub union Union {
+    a: u32,
+}
+
+#[derive(SpacetimeType)]
+#[sats(name = Other)]
+pub struct NameWithoutQuotes {
+    a: u32,
+}
+
+#[derive(SpacetimeType)]
+pub enum NamedPayloads {
+    A { x: u32, y: u32 },
+}
+
+#[derive(SpacetimeType)]
+pub struct ConstantType<const N: usize> {
+    a: [u8; N],
+}
+
 fn main() {}

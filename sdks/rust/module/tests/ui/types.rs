@@ -141,4 +141,133 @@ pub fn compares(ctx: &ViewContext) -> impl spacetimedb::Query<Person> {
     ctx.from.person().filter(|person| person.age.eq(5u32))
 }
 
+#[table(accessor = tuple_column)]
+pub struct TupleColumn {
+    pair: (u32, u32),
+}
+
+#[table(accessor = map_column)]
+pub struct MapColumn {
+    map: std::collections::HashMap<String, u32>,
+}
+
+#[table(accessor = borrowed_column)]
+pub struct BorrowedColumn {
+    size: usize,
+}
+
+#[table(accessor = std_time, scheduled(run_std))]
+pub struct StdTime {
+    #[primary_key]
+    id: u64,
+    scheduled_at: spacetimedb::Timestamp,
+}
+
+#[reducer]
+pub fn run_std(_ctx: &ReducerContext, _row: StdTime) {}
+
+#[table(accessor = parts_schedule, scheduled(run_parts))]
+pub struct PartsSchedule {
+    #[primary_key]
+    id: u64,
+    scheduled_at: ScheduleAt,
+}
+
+#[reducer]
+pub fn run_parts(_ctx: &ReducerContext, _id: u64, _at: ScheduleAt) {}
+
+#[reducer]
+pub fn context_by_value(_ctx: ReducerContext) {}
+
+#[reducer]
+pub fn no_context_at_all(_number: u8) {}
+
+#[reducer]
+pub fn strange_error(_ctx: &ReducerContext) -> Result<(), Row> {
+    Ok(())
+}
+
+#[reducer]
+pub fn returns_an_option(_ctx: &ReducerContext) -> Option<()> {
+    None
+}
+
+#[view(accessor = of_reducers, public)]
+pub fn of_reducers(_ctx: &ReducerContext) -> Vec<Row> {
+    Vec::new()
+}
+
+#[view(accessor = strange_rows, public)]
+pub fn strange_rows(_ctx: &AnonymousViewContext) -> Option<Unknown> {
+    None
+}
+
+#[view(accessor = number_rows, public, primary_key = inner)]
+pub fn number_rows(_ctx: &AnonymousViewContext) -> Vec<Nested> {
+    Vec::new()
+}
+
+#[derive(SpacetimeType)]
+pub struct Nested {
+    inner: Row,
+}
+
+#[handler]
+fn shared_handler(_ctx: &HandlerContext, _request: Request) -> Response {
+    panic!()
+}
+
+#[handler]
+fn strange_request(_ctx: &mut HandlerContext, _request: u32) -> Response {
+    panic!()
+}
+
+#[handler]
+fn asks_who(ctx: &mut HandlerContext, _request: Request) -> Response {
+    ctx.sender();
+    ctx.db.person();
+    panic!()
+}
+
+#[reducer]
+pub fn changes_what_is_read_only(ctx: &ReducerContext) {
+    let ctx = ctx.as_read_only();
+    ctx.db.person().insert(Person { id: 1, name: String::new(), age: 1, tag: 1 });
+    ctx.db.person().delete(Person { id: 1, name: String::new(), age: 1, tag: 1 });
+    ctx.db.person().id().delete(1);
+    ctx.db.person().age().delete(1u8);
+}
+
+#[reducer]
+pub fn without_an_index(ctx: &ReducerContext) {
+    ctx.db.person().tag().filter(1u32);
+    ctx.db.person().age().filter(1);
+    ctx.db.person().id().find("one");
+    ctx.db.persons().count();
+}
+
+#[view(accessor = joins, public)]
+pub fn joins(ctx: &ViewContext) -> impl spacetimedb::Query<Person> {
+    ctx.from
+        .person()
+        .left_semijoin(ctx.from.float_key(), |person, other| person.id.eq(other.a))
+}
+
+#[view(accessor = joins_without_index, public)]
+pub fn joins_without_index(ctx: &ViewContext) -> impl spacetimedb::Query<Person> {
+    let persons = ctx.from.person();
+    persons.left_semijoin(ctx.from.person(), |person, other| person.tag.eq(other.tag))
+}
+
+#[view(accessor = wrong_side, public)]
+pub fn wrong_side(ctx: &ViewContext) -> impl spacetimedb::Query<Person> {
+    let persons = ctx.from.person();
+    persons.right_semijoin(ctx.from.float_key(), |person, other| person.id.eq(other.a))
+}
+
+#[view(accessor = compares_identity, public)]
+pub fn compares_identity(ctx: &ViewContext) -> impl spacetimedb::Query<Person> {
+    ctx.from.person().filter(|person| person.id.eq(ctx.sender()))
+}
+
 fn main() {}
