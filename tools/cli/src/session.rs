@@ -65,9 +65,7 @@ impl Session {
         if who == As::Anonymous {
             return Ok(session);
         }
-        let own = file.server_tokens()?;
-        let own = own.get(&session.url).map(str::to_owned);
-        session.token = match own.or_else(|| file.token()) {
+        session.token = match session.saved_token(&file).await? {
             Some(token) => Some(token),
             None if !yes && !server_address::is_local(&session.url) && web_login::wanted()? => {
                 let token = web_login::log_in(web_login::AUTH_HOST, true, &mut file).await?;
@@ -79,6 +77,49 @@ impl Session {
             }
         };
         Ok(session)
+    }
+
+    /// A session with the login that is saved, if there is one.
+    pub(crate) async fn saved(file: &CliToml, url: &str) -> Result<Self> {
+        let mut session = Self::anonymous(url)?;
+        session.token = session.saved_token(file).await?;
+        Ok(session)
+    }
+
+    /// The login that this server has issued, or that with an account. What another server has
+    /// issued is shown to no other one, unless that may be the same at another address: both are
+    /// this machine, and it knows the login.
+    async fn saved_token(&self, file: &CliToml) -> Result<Option<String>> {
+        let mut tokens = file.server_tokens()?;
+        if let Some(own) = tokens.get(&self.url) {
+            return Ok(Some(own.to_owned()));
+        }
+        let Some(token) = file.token() else {
+            return Ok(None);
+        };
+        if !tokens.holds(&token) {
+            return Ok(Some(token));
+        }
+        let is_local = server_address::is_local;
+        let is_near = is_local(&self.url)
+            && tokens
+                .iter()
+                .any(|(url, known)| known == token && is_local(url));
+        if !is_near || !self.knows(&token).await? {
+            return Ok(None);
+        }
+        tokens.set(&self.url, &token)?;
+        Ok(Some(token))
+    }
+
+    /// Whether the server takes a token.
+    async fn knows(&self, token: &str) -> Result<bool> {
+        let Ok(identity) = identity_of(token) else {
+            return Ok(false);
+        };
+        let verify = self.v1(&format!("identity/{identity}/verify"));
+        let answer = self.send(self.http.get(verify).bearer_auth(token)).await?;
+        Ok(answer.status().is_success())
     }
 
     /// A session without a login.
@@ -148,10 +189,13 @@ impl Session {
 
     /// Sends; only a server that does not answer is an error.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response> {
-        request
-            .send()
-            .await
-            .with_context(|| format!("the server at {} does not answer", self.url))
+        request.send().await.map_err(|error| {
+            let hint = match error.is_connect() && server_address::is_local(&self.url) {
+                true => "; `spacetime start` starts one on this machine",
+                false => "",
+            };
+            anyhow!(error).context(format!("the server at {} does not answer{hint}", self.url))
+        })
     }
 
     /// Sends, and makes an error of an answer that is not a success.
@@ -245,7 +289,7 @@ pub(crate) fn save_login(file: &mut CliToml, token: &str) -> Result<()> {
 }
 
 /// Saves a token that only the server at `url` knows. Without a login with an account it is also
-/// the one that is tried elsewhere, since a server can have several addresses.
+/// the one that is shown, and tried at other addresses of this machine.
 fn save_server_login(file: &mut CliToml, url: &str, token: &str) -> Result<()> {
     let mut tokens = file.server_tokens()?;
     if file.token().is_none_or(|old| tokens.holds(&old)) {

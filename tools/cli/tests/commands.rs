@@ -194,6 +194,24 @@ fn every_server_has_its_own_login() {
     assert_ne!(who(&first, &config), other);
 }
 
+/// It is not even shown there, unless that may be the same server.
+#[test]
+fn a_login_that_one_server_issued_is_no_hindrance_at_another() {
+    let (first, second) = (chat(), Server::start());
+    let at = |url: &str| first.cli_ok(&["list", "--server", url]);
+    let other = at(&second.url());
+    assert!(other.contains("Logged in with identity "), "{other}");
+    assert!(other.contains("No databases found"), "{other}");
+    first.cli_ok(&["login", "--server-issued-login", &first.url()]);
+    let config = first.config_path();
+    let me = who(&first, &config);
+    let same = at(&first.url().replace("127.0.0.1", "localhost"));
+    assert_eq!(same, format!("No databases found for {me}.\n"));
+    assert_ne!(who(&second, &config), me);
+    let empty = first.cli(&["login", "--token", " "]).output().unwrap();
+    assert_eq!(status(&empty), Some(1));
+}
+
 #[test]
 fn a_login_is_kept_until_the_logout() {
     let server = Server::start();

@@ -1,6 +1,6 @@
 //! `spacetime login` and `logout`: who one is to servers.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
 use crate::cli_toml::CliToml;
@@ -60,7 +60,11 @@ pub(crate) async fn login(paths: &Paths, arguments: &LoginArguments) -> Result<(
         return show(&file, token);
     }
     if let Some(token) = &arguments.token {
-        return save_login(&mut file, token.trim());
+        let token = token.trim();
+        if token.is_empty() {
+            bail!("the token is empty; `spacetime logout` forgets a login");
+        }
+        return save_login(&mut file, token);
     }
     if let Some(server) = &arguments.server_issued_login {
         let url = server_address::resolve(&file, Some(server))?;

@@ -15,7 +15,7 @@ use crate::cli_toml::CliToml;
 use crate::output::{say, warn_unstable};
 use crate::paths::Paths;
 use crate::server_address::resolve;
-use crate::session::{As, ServerFlags, Session, percent_encoded};
+use crate::session::{ServerFlags, Session, percent_encoded};
 
 /// What JSON-RPC calls a failure of the other side.
 const INTERNAL_ERROR: i32 = -32603;
@@ -39,10 +39,10 @@ pub(crate) async fn run(paths: &Paths, arguments: &McpArguments) -> Result<()> {
     let server = arguments.server.server.as_deref();
     let file = CliToml::load(&paths.cli_toml()?)?;
     // A login could not be asked for, nor told of: the streams belong to the protocol.
-    let session = if arguments.anonymous || file.token().is_none() {
-        Session::anonymous(&resolve(&file, server)?)?
-    } else {
-        Session::open(paths, server, As::Me).await?
+    let url = resolve(&file, server)?;
+    let session = match arguments.anonymous {
+        true => Session::anonymous(&url)?,
+        false => Session::saved(&file, &url).await?,
     };
     let route = match &arguments.database {
         Some(database) => format!("database/{}/mcp", percent_encoded(database)),
