@@ -11,7 +11,14 @@ use spacetime_codegen::{Generated, Language, Options, generate};
 use spacetime_types::module_def::{ModuleDef, RawModuleDef, RawModuleDefV10Section};
 use spacetime_types::{AlgebraicType, ProductTypeElement, hex};
 
-const MODULES: [&str; 4] = ["chat", "kitchen_sink", "procedures", "clashes"];
+const MODULES: [&str; 6] = [
+    "chat",
+    "kitchen_sink",
+    "procedures",
+    "clashes",
+    "arena",
+    "hangman",
+];
 
 pub fn main() -> Result<(), Box<dyn Error>> {
     // The manifest is that of whichever package this builds for.

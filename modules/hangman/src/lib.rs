@@ -11,7 +11,7 @@ use std::time::Duration;
 use spacetimedb::rand::seq::SliceRandom;
 use spacetimedb::{
     duration, reducer, table, view, AnonymousViewContext, Identity, ReducerContext, ScheduleAt,
-    SpacetimeType, Table, Timestamp, ViewContext,
+    SpacetimeType, Table, TimeDuration, Timestamp, ViewContext,
 };
 
 const ROUND: Duration = duration!("60s");
@@ -61,6 +61,16 @@ pub struct RoundResult {
     pub mistakes: u32,
 }
 
+/// How long things take, and who may change it.
+#[table(accessor = settings)]
+pub struct Settings {
+    #[primary_key]
+    pub id: u32,
+    pub owner: Identity,
+    pub round: TimeDuration,
+    pub reveal: TimeDuration,
+}
+
 #[table(accessor = secret)]
 pub struct Secret {
     #[primary_key]
@@ -91,7 +101,13 @@ pub struct Transition {
 
 #[reducer(init)]
 pub fn init(ctx: &ReducerContext) {
-    begin(ctx, 1);
+    ctx.db.settings().insert(Settings {
+        id: 0,
+        owner: ctx.sender(),
+        round: ROUND.into(),
+        reveal: REVEAL.into(),
+    });
+    begin(ctx, 1, ROUND.into());
     ctx.db.transition().insert(Transition {
         id: 1,
         scheduled_at: (ctx.timestamp + ROUND).into(),
@@ -134,9 +150,8 @@ pub fn set_name(ctx: &ReducerContext, name: String) -> Result<(), String> {
         return Err("a name has letters".to_owned());
     }
     let player = player_of(ctx)?;
-    let is_taken = |other: Player| {
-        other.name.as_ref() == Some(&name) && other.identity != player.identity
-    };
+    let is_taken =
+        |other: Player| other.name.as_ref() == Some(&name) && other.identity != player.identity;
     if ctx.db.player().iter().any(is_taken) {
         return Err(format!("{name} is somebody else"));
     }
@@ -144,6 +159,32 @@ pub fn set_name(ctx: &ReducerContext, name: String) -> Result<(), String> {
         name: Some(name),
         ..player
     });
+    Ok(())
+}
+
+/// The round that runs ends after the new time, too.
+#[reducer]
+pub fn set_times(
+    ctx: &ReducerContext,
+    round: TimeDuration,
+    reveal: TimeDuration,
+) -> Result<(), String> {
+    let settings = settings_of(ctx)?;
+    if settings.owner != ctx.sender() {
+        return Err("the times are the owner's to set".to_owned());
+    }
+    ctx.db.settings().id().update(Settings {
+        round,
+        reveal,
+        ..settings
+    });
+    let transitions = ctx.db.transition().id();
+    if let Some(transition) = transitions.find(1) {
+        transitions.update(Transition {
+            scheduled_at: (ctx.timestamp + round).into(),
+            ..transition
+        });
+    }
     Ok(())
 }
 
@@ -203,22 +244,23 @@ pub fn guess_letter(ctx: &ReducerContext, letter: String) -> Result<(), String> 
 #[reducer]
 pub fn run_transition(ctx: &ReducerContext, transition: Transition) -> Result<(), String> {
     let round = current_round(ctx)?;
+    let settings = settings_of(ctx)?;
     let (next, after) = match transition.next {
         Phase::Revealed => {
             let word = ctx.db.secret().id().find(0).map(|secret| secret.word);
             ctx.db.round().number().update(Round {
                 phase: Phase::Revealed,
                 word,
-                ends: ctx.timestamp + REVEAL,
+                ends: ctx.timestamp + settings.reveal,
                 ..round
             });
-            (Phase::Guessing, REVEAL)
+            (Phase::Guessing, settings.reveal)
         }
         Phase::Guessing => {
             ctx.db.round().number().delete(round.number);
             ctx.db.progress().round().delete(round.number);
-            begin(ctx, round.number + 1);
-            (Phase::Revealed, ROUND)
+            begin(ctx, round.number + 1, settings.round);
+            (Phase::Revealed, settings.round)
         }
     };
     let transitions = ctx.db.transition();
@@ -231,7 +273,7 @@ pub fn run_transition(ctx: &ReducerContext, transition: Transition) -> Result<()
     Ok(())
 }
 
-fn begin(ctx: &ReducerContext, number: u64) {
+fn begin(ctx: &ReducerContext, number: u64, after: TimeDuration) {
     let word = WORDS.choose(&mut ctx.rng()).copied().unwrap_or("word");
     ctx.db.secret().id().delete(0);
     ctx.db.secret().insert(Secret {
@@ -243,13 +285,18 @@ fn begin(ctx: &ReducerContext, number: u64) {
         phase: Phase::Guessing,
         length: u32::try_from(word.len()).unwrap_or(u32::MAX),
         word: None,
-        ends: ctx.timestamp + ROUND,
+        ends: ctx.timestamp + after,
     });
 }
 
 fn player_of(ctx: &ReducerContext) -> Result<Player, String> {
     let player = ctx.db.player().identity().find(ctx.sender());
     player.ok_or_else(|| "you are not connected".to_owned())
+}
+
+fn settings_of(ctx: &ReducerContext) -> Result<Settings, String> {
+    let settings = ctx.db.settings().id().find(0);
+    settings.ok_or_else(|| "there are no settings".to_owned())
 }
 
 fn current_round(ctx: &ReducerContext) -> Result<Round, String> {

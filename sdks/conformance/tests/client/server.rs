@@ -55,6 +55,7 @@ pub fn server() -> Option<Arc<Server>> {
 }
 
 /// The token of somebody whom another server knows.
+#[allow(dead_code, reason = "not every test asks")]
 pub fn foreign_token() -> Option<String> {
     Some(Server::start(&binary()?).token.clone())
 }
@@ -99,6 +100,12 @@ impl Server {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Whom the databases belong to.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// Makes a database of one of the repository's modules.
