@@ -1,9 +1,11 @@
 //! What can be set from outside.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use spacetime_host::OutboxLimits;
 
+use crate::tls::Tls;
 use crate::ws::{KeepAlive, RateLimit};
 
 /// Limits and times of the network surface.
@@ -21,6 +23,8 @@ pub struct ApiConfig {
     pub limits: ConnectionLimits,
     /// Creating databases is for identities of this issuer only.
     pub publisher_issuer: Option<String>,
+    /// With it every connection is encrypted.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Default for ApiConfig {
@@ -33,6 +37,7 @@ impl Default for ApiConfig {
             keep_alive: KeepAlive::default(),
             limits: ConnectionLimits::default(),
             publisher_issuer: None,
+            tls: None,
         }
     }
 }

@@ -89,14 +89,22 @@ pub async fn serve(
         connections_per_address: limits.connections_per_address,
         is_down,
         alive: state.alive.clone(),
+        tls: state.config.tls.clone(),
         router: router(state),
     };
+    let files = acceptor
+        .tls
+        .clone()
+        .map(|tls| tokio::spawn(tls.follow_files()));
     tokio::spawn(async move {
         shutdown.await;
         let _ = down.send(true);
     });
     // Whoever connects from here on is refused: nobody listens any more.
     acceptor.run(listener).await;
+    if let Some(files) = files {
+        files.abort();
+    }
     // Connections hold a sender each: this is over when the last one is dropped.
     if tokio::time::timeout(DRAIN_TIMEOUT, all_ended.recv())
         .await

@@ -9,8 +9,10 @@ mod clock;
 mod config;
 mod http;
 mod module_http;
+mod tls;
 pub mod ws;
 
 pub use config::{ApiConfig, ConnectionLimits};
 pub use http::serve;
 pub use module_http::{ModuleHttp, ModuleHttpError};
+pub use tls::{Tls, TlsError};

@@ -1,4 +1,5 @@
-//! Accepting connections: bounded for each address, and none without a request in time.
+//! Accepting connections: bounded for each address, and none without a request in time; encrypted
+//! if the server has a certificate.
 //!
 //! Invariants
 //!   * A connection whose request head is not complete within the header timeout is closed; so is
@@ -16,11 +17,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tower_service::Service as _;
 
 use crate::admission::{Admission, Admitted, Key};
+use crate::tls::Tls;
 
 /// Pause after a failed accept: most likely there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -33,6 +36,7 @@ pub(super) struct Acceptor {
     pub(super) header_timeout: Duration,
     /// 0 is no bound.
     pub(super) connections_per_address: usize,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) is_down: watch::Receiver<bool>,
     /// Held as long as a connection is open.
     pub(super) alive: mpsc::Sender<()>,
@@ -66,10 +70,33 @@ impl Acceptor {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
-        tokio::spawn(self.clone().serve(stream, admitted));
+        let acceptor = self.clone();
+        tokio::spawn(async move {
+            match acceptor.tls.clone() {
+                None => acceptor.serve(stream, admitted).await,
+                Some(tls) => acceptor.serve_encrypted(&tls, stream, admitted).await,
+            }
+        });
     }
 
-    async fn serve(self, stream: TcpStream, admitted: Admitted) {
+    async fn serve_encrypted(self, tls: &Tls, stream: TcpStream, admitted: Admitted) {
+        let handshake = tokio::time::timeout(self.header_timeout, tls.accept(stream));
+        let accepted = tokio::select! {
+            accepted = handshake => accepted,
+            () = went_down(self.is_down.clone()) => return,
+        };
+        match accepted {
+            Ok(Ok(stream)) => self.serve(stream, admitted).await,
+            Ok(Err(error)) => tracing::debug!(%error, "no encrypted connection"),
+            Err(_late) => tracing::debug!("no encrypted connection in time"),
+        }
+    }
+
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        admitted: Admitted,
+    ) {
         // An upgraded connection outlives this task; it keeps its count by the request.
         let admitted = Arc::new(admitted);
         let router = self.router;

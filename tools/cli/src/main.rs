@@ -22,6 +22,7 @@ mod session;
 mod similar;
 mod templates;
 mod terminal;
+mod trust;
 mod web_login;
 mod words;
 

@@ -16,6 +16,7 @@ use crate::cli_toml::CliToml;
 use crate::output::say;
 use crate::paths::Paths;
 use crate::server_address;
+use crate::trust;
 use crate::web_login;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -242,7 +243,12 @@ impl Session {
 
 /// What sends the requests of all commands.
 pub(crate) fn http_client() -> Result<Client> {
-    Client::builder()
+    let mut builder = Client::builder();
+    for authority in trust::own_authorities()? {
+        let authority = reqwest::Certificate::from_der(&authority);
+        builder = builder.add_root_certificate(authority.context("cannot use a certificate")?);
+    }
+    builder
         .user_agent(concat!("spacetimedb-cli/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         // A server that answers before it has read a large body closes the connection; the next

@@ -6,15 +6,16 @@
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use spacetime_api::ApiConfig;
 use spacetime_api::auth::{Authority, KeyPair};
+use spacetime_api::{ApiConfig, Tls};
 use spacetime_host::{CacheKey, CallLimits, Host, HostConfig, ReadLimits};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli_toml::CliToml;
@@ -62,6 +63,13 @@ pub(crate) struct StartArguments {
     /// Private signing key
     #[arg(long, value_name = "FILE", requires = "jwt_pub_key_path")]
     jwt_priv_key_path: Option<PathBuf>,
+    /// The server's certificate, with those that lead to its authority behind it (PEM): all
+    /// connections are encrypted. Files that change are read anew
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Longest time that one call of a module may take, in seconds [default: that of config.toml,
     /// or 10]
     #[arg(long, value_name = "SECONDS")]
@@ -142,7 +150,10 @@ pub(crate) fn run(paths: &Paths, arguments: &StartArguments) -> Result<()> {
             read_limits: read_limits(arguments, &config)?,
             client_limits: config.client_limits(),
         },
-        api: config.api()?,
+        api: ApiConfig {
+            tls: tls(arguments, &config)?,
+            ..config.api()?
+        },
         private,
         public,
     };
@@ -193,6 +204,13 @@ impl Server {
         }
         let host = opened?;
         let authority = Authority::new(&keys, &[])?;
+        if let Some(tls) = &self.api.tls {
+            say("Connections are encrypted: clients use https:// or wss://");
+            tokio::spawn(reload_on_hangup(
+                Arc::clone(tls),
+                signal(SignalKind::hangup())?,
+            ));
+        }
         say(format_args!("Starting spacetime listening on {address}"));
 
         let stop = async move {
@@ -205,6 +223,15 @@ impl Server {
         spacetime_api::serve(host.clone(), authority, self.api, listener, stop).await?;
         host.shutdown().await;
         Ok(())
+    }
+}
+
+/// Certificate and key are read anew at once when the process is told to (SIGHUP).
+async fn reload_on_hangup(tls: Arc<Tls>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let tls = Arc::clone(&tls);
+        // It can only fail by a panic, which has been logged.
+        let _ = tokio::task::spawn_blocking(move || tls.reload()).await;
     }
 }
 
@@ -296,6 +323,16 @@ fn key_paths(
     };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok((folder.join("id_ecdsa"), folder.join("id_ecdsa.pub")))
+}
+
+/// The pair on the command line, or the configured pair.
+fn tls(arguments: &StartArguments, config: &ServerConfig) -> Result<Option<Arc<Tls>>> {
+    let pair = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => Some((certificate.as_path(), key.as_path())),
+        _ => config.tls_paths(),
+    };
+    let tls = pair.map(|(certificate, key)| Tls::load(certificate, key));
+    tls.transpose().context("connections cannot be encrypted")
 }
 
 /// The command line wins over `config.toml`.

@@ -11,17 +11,16 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::http::Uri;
 
+use crate::trust;
+
 /// Bytes both ways.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-/// Connects to the host of a `ws` or `wss` address. Trusted are the authorities that browsers do.
+/// Connects to the host of a `ws` or `wss` address.
 pub(super) async fn open(url: &Uri) -> Result<Box<dyn Transport>> {
-    let roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    open_trusting(url, roots).await
+    open_trusting(url, trust::authorities()?).await
 }
 
 async fn open_trusting(url: &Uri, roots: RootCertStore) -> Result<Box<dyn Transport>> {

@@ -1,0 +1,46 @@
+//! Whom the command line trusts to vouch for servers: the authorities that browsers trust, and
+//! those in the file that `SSL_CERT_FILE` names, for servers with certificates of one's own.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+
+/// The variable that other programs take such a file from, too.
+const VARIABLE: &str = "SSL_CERT_FILE";
+
+/// The authorities of the variable's file.
+pub(crate) fn own_authorities() -> Result<Vec<CertificateDer<'static>>> {
+    let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let path = PathBuf::from(path);
+    read(&path).with_context(|| {
+        format!(
+            "cannot read the certificates in {}, which {VARIABLE} names",
+            path.display()
+        )
+    })
+}
+
+fn read(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>> {
+    let text = std::fs::read(path)?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>()?;
+    anyhow::ensure!(!found.is_empty(), "it has none in the PEM format");
+    Ok(found)
+}
+
+/// All who are trusted.
+pub(crate) fn authorities() -> Result<RootCertStore> {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    for own in own_authorities()? {
+        roots
+            .add(own)
+            .with_context(|| format!("a certificate of {VARIABLE} cannot be used"))?;
+    }
+    Ok(roots)
+}
