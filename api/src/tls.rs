@@ -119,7 +119,7 @@ impl Tls {
         match self.load_changes(&mut seen) {
             Ok(false) => {}
             Ok(true) => {
-                tracing::info!(certificate = %self.certificate.display(), "a new certificate")
+                tracing::info!(certificate = %self.certificate.display(), "a new certificate");
             }
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
