@@ -126,10 +126,17 @@ impl Identity {
         hex::encode(&self.be_bytes)
     }
 
+    /// The first 8 of the bytes as text shows them.
+    #[must_use]
+    pub fn abbreviate(self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.be_bytes;
+        [a, b, c, d, e, f, g, h]
+    }
+
     /// The first 16 hex digits, for people.
     #[must_use]
     pub fn to_abbreviated_hex(self) -> String {
-        hex::encode(&self.be_bytes[..8])
+        hex::encode(&self.abbreviate())
     }
 
     /// Parses 64 hex digits of either case, after an optional `0x`.
@@ -203,10 +210,47 @@ impl ConnectionId {
         (self != ConnectionId::ZERO).then_some(self)
     }
 
+    /// From the bytes of the number, least significant first.
+    #[must_use]
+    pub const fn from_le_byte_array(bytes: [u8; 16]) -> Self {
+        ConnectionId(u128::from_le_bytes(bytes))
+    }
+
+    /// From the bytes of the number, most significant first: the order of the text form.
+    #[must_use]
+    pub const fn from_be_byte_array(bytes: [u8; 16]) -> Self {
+        ConnectionId(u128::from_be_bytes(bytes))
+    }
+
+    /// The bytes of the number, least significant first.
+    #[must_use]
+    pub const fn as_le_byte_array(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// The bytes of the number, most significant first.
+    #[must_use]
+    pub const fn as_be_byte_array(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The first 8 bytes of that.
+    #[must_use]
+    pub fn abbreviate(self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.as_be_byte_array();
+        [a, b, c, d, e, f, g, h]
+    }
+
     /// 32 lower-case hex digits.
     #[must_use]
     pub fn to_hex(self) -> String {
         hex::encode(&self.0.to_be_bytes())
+    }
+
+    /// The first 16 of them.
+    #[must_use]
+    pub fn to_abbreviated_hex(self) -> String {
+        hex::encode(&self.abbreviate())
     }
 
     /// Parses 32 hex digits of either case, after an optional `0x`.
@@ -214,6 +258,12 @@ impl ConnectionId {
         hex::decode_array(strip_prefix(text))
             .map(|bytes| ConnectionId(u128::from_be_bytes(bytes)))
             .map_err(|error| ParseHexError::ConnectionId(Box::new(error)))
+    }
+}
+
+impl From<u128> for ConnectionId {
+    fn from(number: u128) -> Self {
+        ConnectionId(number)
     }
 }
 

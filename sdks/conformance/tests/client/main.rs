@@ -29,6 +29,7 @@ mod proxy;
 mod reconnect;
 mod rows;
 mod server;
+mod signs;
 mod tls;
 
 use std::sync::Arc;

@@ -18,6 +18,7 @@ struct State {
     left: [AtomicUsize; 2],
     passed: [AtomicUsize; 2],
     is_down: AtomicBool,
+    is_mute: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -75,6 +76,11 @@ impl Proxy {
         self.state.cut();
     }
 
+    /// Swallows what comes from now on, without cutting anything.
+    pub fn mute(&self) {
+        self.state.is_mute.store(true, Ordering::SeqCst);
+    }
+
     pub fn up(&self) {
         self.state.is_down.store(false, Ordering::SeqCst);
     }
@@ -115,6 +121,9 @@ fn copy(from: &TcpStream, to: &TcpStream, way: Way, state: &Arc<State>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 16 * 1024];
         while let Ok(len @ 1..) = from.read(&mut buffer) {
+            if state.is_mute.load(Ordering::SeqCst) {
+                continue;
+            }
             let admitted = state.admit(way, len);
             state.passed[way as usize].fetch_add(admitted, Ordering::SeqCst);
             let is_written = to.write_all(&buffer[..admitted]).is_ok();

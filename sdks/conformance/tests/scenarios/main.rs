@@ -1,6 +1,7 @@
 //! The table of scenarios (`scenarios.json`), run with the crate that is called `spacetimedb_sdk`:
 //! this project's, and in `official` the one of SpacetimeDB. Bindings are the generator's.
 
+mod api;
 #[allow(warnings)]
 mod kitchen_sink {
     include!(concat!(env!("OUT_DIR"), "/kitchen_sink.rs"));

@@ -14,6 +14,7 @@
 
 mod answers;
 mod builder;
+mod diary;
 mod drive;
 mod incoming;
 mod link;

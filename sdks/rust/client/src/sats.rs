@@ -3,9 +3,11 @@
 //! Not here: the formats themselves (`spacetime-types`).
 
 mod time;
+mod uuid;
 
-pub use spacetime_types::{ConnectionId, Hash, I256 as i256, Identity, U256 as u256, Uuid};
+pub use spacetime_types::{ConnectionId, Hash, I256 as i256, Identity, U256 as u256};
 pub use time::{ScheduleAt, TimeDuration, Timestamp, YearOutOfRange};
+pub use uuid::Uuid;
 
 /// Writing.
 pub mod ser {

@@ -124,12 +124,12 @@ impl<M: SpacetimeModule> SubscriptionBuilder<M> {
     }
 
     /// Subscribes to every table and view of the bindings.
-    pub fn subscribe_to_all_tables(self) {
+    pub fn subscribe_to_all_tables(self) -> M::SubscriptionHandle {
         let queries: Vec<String> = M::ALL_TABLE_NAMES
             .iter()
             .map(|name| format!("SELECT * FROM {name}"))
             .collect();
-        let _ = self.subscribe(queries);
+        self.subscribe(queries)
     }
 
     /// Begins a subscription to typed queries.

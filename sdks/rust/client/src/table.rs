@@ -142,7 +142,7 @@ pub trait WithUpdate: TableLike {
 }
 
 /// Stands for a table of `Db` where no connection is at hand.
-pub trait TableAccessor<Db> {
+pub trait TableAccessor<Db: ?Sized> {
     /// A row.
     type Row: 'static;
     /// A handle on the table.

@@ -1,6 +1,7 @@
 //! What a program says before there is a connection.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use http::Uri;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::DbContextImpl;
+use super::diary::Diary;
 use super::drive::Driver;
 use super::incoming;
 use super::link::{self, Commands, ConnectFailure, Link, Target};
@@ -68,6 +70,7 @@ pub struct DbConnectionBuilder<M: SpacetimeModule> {
     confirmed: Option<bool>,
     reconnect: Option<Reconnect>,
     silence_max: Duration,
+    debug_path: Option<PathBuf>,
     lifecycle: Lifecycle<M>,
 }
 
@@ -105,6 +108,7 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
             confirmed: None,
             reconnect: None,
             silence_max: SILENCE_MAX,
+            debug_path: None,
             lifecycle: Lifecycle {
                 on_connect: None,
                 on_connect_error: None,
@@ -178,6 +182,14 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
         self
     }
 
+    /// Writes what the connection does to the end of a file, a line for every message: to look for
+    /// faults. Each connection needs a file of its own. In web pages the lines go to the log.
+    #[must_use]
+    pub fn with_debug_to_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.debug_path = Some(path.into());
+        self
+    }
+
     /// Runs `callback` once the server has said who this client is.
     #[must_use]
     pub fn on_connect(
@@ -238,7 +250,7 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
     /// connection is driven. Panics if the address or the database is missing.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn build(self) -> Result<M::DbConnection> {
-        let (connection, link) = self.prepare();
+        let (connection, link) = self.prepare()?;
         let (connected, outcome) = std::sync::mpsc::sync_channel(1);
         let report = move |outcome| drop(connected.send(outcome));
         link::spawn(link.start(report)).map_err(failed)?;
@@ -248,13 +260,13 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
     /// The same for web pages, where nothing may wait but a future.
     #[cfg(target_arch = "wasm32")]
     pub async fn build(self) -> Result<M::DbConnection> {
-        let (connection, link) = self.prepare();
+        let (connection, link) = self.prepare()?;
         let (connected, outcome) = tokio::sync::oneshot::channel();
         link::spawn(link.start(move |outcome| drop(connected.send(outcome))));
         settle(connection, outcome.await.ok())
     }
 
-    fn prepare(self) -> (DbContextImpl<M>, Link<M>) {
+    fn prepare(self) -> Result<(DbContextImpl<M>, Link<M>)> {
         let target = Target {
             uri: self.uri.expect("`with_uri` has to be said"),
             database: self.database.expect("`with_database_name` has to be said"),
@@ -267,6 +279,7 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
             silence_max: self.silence_max,
             has_connected: false,
         };
+        let diary = Diary::open(self.debug_path)?;
         let queued_bytes = Arc::new(AtomicUsize::new(0));
         let (sender, receiver) = unbounded_channel();
         let (incoming_sender, incoming_receiver) = incoming::channel();
@@ -279,8 +292,9 @@ impl<M: SpacetimeModule> DbConnectionBuilder<M> {
             commands: Commands::new(receiver, queued_bytes),
             incoming: incoming_sender,
             written: AtomicU64::new(0),
+            diary,
         };
-        (connection, link)
+        Ok((connection, link))
     }
 }
 

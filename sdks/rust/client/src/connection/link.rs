@@ -34,6 +34,7 @@ use platform::{Socket, SocketReader, SocketWriter, sleep};
 pub(super) use target::Target;
 
 use super::builder::Reconnect;
+use super::diary::Diary;
 use super::incoming::{Incoming, IncomingSender};
 use super::requests::Command;
 use crate::error::{Error, InternalError};
@@ -95,6 +96,7 @@ pub(super) struct Link<M: SpacetimeModule> {
     pub(super) commands: Commands,
     pub(super) incoming: IncomingSender<M>,
     pub(super) written: AtomicU64,
+    pub(super) diary: Diary,
 }
 
 /// What is to be done, in order.
@@ -188,12 +190,19 @@ async fn connect(target: &Target) -> Result<Socket, ConnectFailure> {
 impl<M: SpacetimeModule> Link<M> {
     /// Connects, tells `report` whether that succeeded, and goes on until the connection ends.
     pub(super) async fn start(self, report: impl FnOnce(Result<(), ConnectFailure>)) {
+        let Target { uri, database, .. } = &self.target;
+        self.diary
+            .note(format_args!("connecting to {database} at {uri}"));
         match connect(&self.target).await {
             Ok(socket) => {
                 report(Ok(()));
                 self.run(socket).await;
             }
-            Err(failure) => report(Err(failure)),
+            Err(failure) => {
+                self.diary
+                    .note(format_args!("no connection: {}", failure.error));
+                report(Err(failure));
+            }
         }
     }
 
@@ -215,12 +224,14 @@ impl<M: SpacetimeModule> Link<M> {
                 });
             }
             let written = self.written.load(Ordering::Relaxed);
+            self.diary.note(format_args!("lost: {error}"));
             self.incoming.send_now(Incoming::Lost { error, written });
             match self.resume().await {
                 Ok(again) => socket = again,
                 Err(error) => break error,
             }
         };
+        self.diary.note(format_args!("the end: {error:?}"));
         self.incoming.send_now(Incoming::Ended(error));
     }
 
@@ -237,11 +248,13 @@ impl<M: SpacetimeModule> Link<M> {
             commands,
             incoming,
             written,
+            diary,
             ..
         } = self;
+        diary.note(format_args!("connected, {version:?}"));
         let end = tokio::select! {
-            end = read(&mut reader, version, incoming, &ping, target, has_connected) => end,
-            end = write(&mut writer, version, commands, written, &ping) => end,
+            end = read(&mut reader, version, incoming, &ping, target, has_connected, diary) => end,
+            end = write(&mut writer, version, commands, written, &ping, diary) => end,
         };
         if matches!(end, SessionEnd::Closed) {
             let closed = async {
@@ -265,6 +278,7 @@ async fn read<M: SpacetimeModule>(
     ping: &Notify,
     target: &mut Target,
     has_connected: &mut bool,
+    diary: &Diary,
 ) -> SessionEnd {
     let mut is_asked = false;
     loop {
@@ -293,6 +307,7 @@ async fn read<M: SpacetimeModule>(
             Err(error) => return SessionEnd::Unusable(unreadable(error)),
         };
         for message in messages {
+            diary.note(format_args!("came: {} in {bytes} bytes", message.name()));
             match Incoming::parse(message) {
                 Ok(Some(mut message)) => {
                     if let Incoming::Connected(welcome) = &mut message {
@@ -315,6 +330,7 @@ async fn write(
     commands: &mut Commands,
     written: &AtomicU64,
     ping: &Notify,
+    diary: &Diary,
 ) -> SessionEnd {
     loop {
         let command = tokio::select! {
@@ -335,6 +351,8 @@ async fn write(
                 let mut frame = message;
                 let last = commands.batch(version, &mut frame, sequence);
                 written.store(last, Ordering::Relaxed);
+                let bytes = frame.len();
+                diary.note(format_args!("sent: {sequence} to {last} in {bytes} bytes"));
                 if let Err(error) = writer.send(frame).await {
                     return SessionEnd::Broken(error);
                 }

@@ -18,6 +18,12 @@ pub struct TableHandle<Row: InModule> {
     name: &'static str,
 }
 
+impl<Row: InModule> Clone for TableHandle<Row> {
+    fn clone(&self) -> Self {
+        TableHandle::new(self.connection.clone(), self.name)
+    }
+}
+
 impl<Row: InModule> Debug for TableHandle<Row> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("TableHandle").field(&self.name).finish()

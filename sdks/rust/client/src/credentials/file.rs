@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use spacetime_types::bsatn;
+
 /// The folder in the home directory.
 const FOLDER: &str = ".spacetimedb_client_credentials";
 
@@ -18,6 +20,12 @@ pub enum CredentialFileError {
     /// The key is to be a plain file name.
     #[error("{0:?} cannot be the name of a file")]
     BadKey(String),
+    /// Something else is in the file: remove it.
+    #[error("{path} does not hold a token; remove it")]
+    NoToken {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The disk said no.
     #[error("{path}: {source}")]
     Io {
@@ -26,6 +34,12 @@ pub enum CredentialFileError {
         /// What the disk said.
         source: io::Error,
     },
+}
+
+/// A token in the binary form, as the official crate keeps it, or as it is.
+fn read_token(bytes: Vec<u8>) -> Option<String> {
+    let token: Option<String> = bsatn::from_slice_exact(&bytes).ok();
+    token.or_else(|| String::from_utf8(bytes).ok())
 }
 
 /// A file in the home directory that holds one token.
@@ -62,7 +76,7 @@ impl File {
             options.create(true).write(true).truncate(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options.open(&path)?.write_all(token.as_bytes())
+            options.open(&path)?.write_all(&bsatn::to_vec(&token))
         };
         write().map_err(|source| CredentialFileError::Io {
             path: path.clone(),
@@ -73,10 +87,25 @@ impl File {
     /// The token, if there is one.
     pub fn load(self) -> Result<Option<String>, CredentialFileError> {
         let path = self.path()?;
-        match fs::read_to_string(&path) {
-            Ok(token) => Ok(Some(token)),
+        match fs::read(&path) {
+            Ok(bytes) => read_token(bytes)
+                .map(Some)
+                .ok_or(CredentialFileError::NoToken { path }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(CredentialFileError::Io { path, source }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_read() {
+        let read = |bytes: &[u8]| read_token(bytes.to_vec());
+        assert_eq!(read(b"\x05\0\0\0token").as_deref(), Some("token"));
+        assert_eq!(read(b"token").as_deref(), Some("token"));
+        assert_eq!(read(b"\xff\xfe"), None);
     }
 }

@@ -73,7 +73,7 @@ impl<T> Operand<T, ConnectionId> for ConnectionId {
 
 impl<T> Operand<T, Uuid> for Uuid {
     fn to_sql(&self) -> String {
-        format!("0x{:032x}", self.0)
+        format!("0x{:032x}", self.as_u128())
     }
 }
 

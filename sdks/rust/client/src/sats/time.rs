@@ -148,6 +148,20 @@ impl Timestamp {
         Some(Timestamp { micros })
     }
 
+    /// `None` on overflow.
+    #[must_use]
+    pub fn checked_add_duration(&self, span: Duration) -> Option<Self> {
+        let micros = i64::try_from(span.as_micros()).ok()?;
+        self.checked_add(TimeDuration { micros })
+    }
+
+    /// `None` on overflow.
+    #[must_use]
+    pub fn checked_sub_duration(&self, span: Duration) -> Option<Self> {
+        let micros = i64::try_from(span.as_micros()).ok()?;
+        self.checked_sub(TimeDuration { micros })
+    }
+
     /// As text, in UTC.
     pub fn to_rfc3339(&self) -> Result<String, YearOutOfRange> {
         let text = self.to_string();
@@ -194,6 +208,26 @@ impl TimeDuration {
     #[must_use]
     pub const fn to_duration_abs(self) -> Duration {
         Duration::from_micros(self.micros.unsigned_abs())
+    }
+
+    /// As the standard library has it; none for a negative span.
+    #[must_use]
+    pub fn to_duration_saturating(self) -> Duration {
+        self.to_duration().unwrap_or(Duration::ZERO)
+    }
+
+    /// Seconds in the form of ISO 8601, as in `PT1.5S`.
+    #[must_use]
+    pub fn to_iso8601(self) -> String {
+        let sign = if self.micros < 0 { "-" } else { "" };
+        let micros = self.micros.unsigned_abs();
+        if micros == 0 {
+            return "P0D".to_owned();
+        }
+        let fraction = format!("{:06}", micros % 1_000_000);
+        let (seconds, fraction) = (micros / 1_000_000, fraction.trim_end_matches('0'));
+        let point = if fraction.is_empty() { "" } else { "." };
+        format!("{sign}PT{seconds}{point}{fraction}S")
     }
 
     /// Without its sign.
@@ -244,6 +278,41 @@ impl Display for TimeDuration {
 impl From<Duration> for TimeDuration {
     fn from(duration: Duration) -> Self {
         Self::from_duration(duration)
+    }
+}
+
+impl TryFrom<TimeDuration> for Duration {
+    type Error = Duration;
+
+    /// The error is the opposite of a negative span.
+    fn try_from(span: TimeDuration) -> Result<Self, Self> {
+        span.to_duration()
+    }
+}
+
+impl ScheduleAt {
+    /// How long it is from `now` until then: none if it is over.
+    #[must_use]
+    pub fn to_duration_from(&self, now: Timestamp) -> Duration {
+        match self {
+            ScheduleAt::Interval(interval) => interval.to_duration_abs(),
+            ScheduleAt::Time(time) => time.duration_since(now).unwrap_or_default(),
+        }
+    }
+
+    /// When that is, seen from `now`.
+    #[must_use]
+    pub fn to_timestamp_from(&self, now: Timestamp) -> Timestamp {
+        match self {
+            ScheduleAt::Interval(interval) => now + *interval,
+            ScheduleAt::Time(time) => *time,
+        }
+    }
+}
+
+impl From<SystemTime> for ScheduleAt {
+    fn from(time: SystemTime) -> Self {
+        ScheduleAt::Time(time.into())
     }
 }
 

@@ -205,6 +205,20 @@ fn offset_at(offsets: &Bytes, index: usize) -> Option<usize> {
 }
 
 impl ServerMessage {
+    /// Which message it is.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            ServerMessage::InitialConnection { .. } => "InitialConnection",
+            ServerMessage::SubscribeApplied { .. } => "SubscribeApplied",
+            ServerMessage::UnsubscribeApplied { .. } => "UnsubscribeApplied",
+            ServerMessage::SubscriptionError { .. } => "SubscriptionError",
+            ServerMessage::TransactionUpdate(_) => "TransactionUpdate",
+            ServerMessage::OneOffQueryResult => "OneOffQueryResult",
+            ServerMessage::ReducerResult { .. } => "ReducerResult",
+            ServerMessage::ProcedureResult { .. } => "ProcedureResult",
+        }
+    }
+
     /// Reads the message at the cursor, which is in `frame`.
     pub(crate) fn read(frame: &Bytes, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let offset = reader.offset();
