@@ -1,5 +1,7 @@
 //! Two people in the room, each with the real program.
 
+// Other tests use more of it.
+#[allow(dead_code)]
 #[path = "../../../sdks/conformance/tests/client/server.rs"]
 mod server;
 

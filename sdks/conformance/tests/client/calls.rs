@@ -190,7 +190,11 @@ fn credentials_are_kept_in_a_file() {
     file().save("two").unwrap();
     assert_eq!(file().load().unwrap(), Some("two".to_owned()));
     let path = std::path::Path::new(&home).join(".spacetimedb_client_credentials/game");
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+    // As SpacetimeDB's crate writes it.
+    assert_eq!(std::fs::read(&path).unwrap(), b"\x03\0\0\0two");
+    // And as it was once written here.
+    std::fs::write(&path, "three").unwrap();
+    assert_eq!(file().load().unwrap(), Some("three".to_owned()));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

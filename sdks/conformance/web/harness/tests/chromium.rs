@@ -14,6 +14,7 @@ mod programs;
 #[allow(dead_code)]
 mod proxy;
 #[path = "../../../tests/client/server.rs"]
+#[allow(dead_code)]
 mod server;
 #[path = "chromium/site.rs"]
 mod site;
