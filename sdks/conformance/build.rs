@@ -11,13 +11,14 @@ use spacetime_codegen::{Generated, Language, Options, generate};
 use spacetime_types::module_def::{ModuleDef, RawModuleDef, RawModuleDefV10Section};
 use spacetime_types::{AlgebraicType, ProductTypeElement, hex};
 
-const MODULES: [&str; 6] = [
+const MODULES: [&str; 7] = [
     "chat",
     "kitchen_sink",
     "procedures",
     "clashes",
     "arena",
     "hangman",
+    "matrix",
 ];
 
 pub fn main() -> Result<(), Box<dyn Error>> {

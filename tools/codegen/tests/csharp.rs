@@ -103,7 +103,14 @@ fn bindings_compile() {
         eprintln!("SKIPPED: there is no mcs (Debian package mono-mcs)");
         return;
     }
-    for name in ["chat", "kitchen_sink", "views", "procedures", "names"] {
+    for name in [
+        "chat",
+        "kitchen_sink",
+        "views",
+        "procedures",
+        "names",
+        "matrix",
+    ] {
         for namespace in ["SpacetimeDB.Types", "Game.Net"] {
             compile(name, namespace);
         }

@@ -28,7 +28,7 @@ fn bindings_are_cpp() {
         eprintln!("SKIPPED: there is no g++ (Debian package g++)");
         return;
     }
-    for name in ["chat", "kitchen_sink", "views", "procedures"] {
+    for name in ["chat", "kitchen_sink", "views", "procedures", "matrix"] {
         check(name, "");
     }
     check("views", "Net");

@@ -11,6 +11,12 @@ mod hangman {
     include!(concat!(env!("OUT_DIR"), "/hangman.rs"));
 }
 
+/// Every type in every place. That it compiles is the test.
+#[allow(warnings)]
+mod matrix {
+    include!(concat!(env!("OUT_DIR"), "/matrix.rs"));
+}
+
 #[path = "../client/server.rs"]
 mod server;
 
