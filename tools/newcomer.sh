@@ -84,11 +84,6 @@ if [ -f package.json ] && [ -n "$sdk" ]; then
   npm run --silent build
   cd "$work/my-app"
 fi
-if [ -f package.json ]; then
-  step "installing packages"
-  npm install --silent --no-audit --no-fund
-fi
-
 step "starting to work on it"
 # Its input stays open, as a terminal's would.
 mkfifo "$work/typed"
@@ -100,7 +95,9 @@ dev=$!
 wait_for "$work/dev.log" "Published successfully!"
 step "published"
 case "$template" in
-*react*) wait_for "$work/dev.log" "localhost:" ;;
+*react* | nextjs-ts | vue-ts | svelte-ts | solid-ts | browser-ts)
+  wait_for "$work/dev.log" "http://localhost:"
+  ;;
 chat-console-rs) wait_for "$work/dev.log" "type a message" ;;
 *) wait_for "$work/dev.log" "people are here" ;;
 esac
@@ -111,7 +108,7 @@ chat-*) spacetime call --server mine send_message "hello from outside" ;;
 *) spacetime call --server mine add "Alice" ;;
 esac
 case "$template" in
-*react*) ;;
+*react* | nextjs-ts | vue-ts | svelte-ts | solid-ts | browser-ts) ;;
 chat-*) wait_for "$work/dev.log" "hello from outside" ;;
 *) wait_for "$work/dev.log" "Alice" ;;
 esac

@@ -7,7 +7,7 @@ import { WebSocket } from 'undici';
 import { DbConnection, tables } from './module_bindings';
 
 const HOST = process.env.SPACETIMEDB_HOST ?? 'ws://localhost:3000';
-const DB_NAME = process.env.SPACETIMEDB_DB_NAME ?? 'basic-ts';
+const DB_NAME = process.env.SPACETIMEDB_DB_NAME ?? 'my-db';
 const TOKEN_FILE = '.spacetimedb-token';
 
 // Node has a WebSocket of its own since version 22.

@@ -9,11 +9,11 @@ use spacetimedb_sdk::{credentials, DbContext, Event, Identity, Table, TableWithP
 
 fn main() -> Result<(), Box<dyn Error>> {
     let host = setting("SPACETIMEDB_HOST", "http://localhost:3000");
-    let database = setting("SPACETIMEDB_DB_NAME", "quickstart-chat");
+    let database = setting("SPACETIMEDB_DB_NAME", "my-db");
     // One login for each word after `--`, so that several people can use one machine.
     let who = std::env::args().nth(1).unwrap_or_default();
     let login = move || credentials::File::new(format!("chat-{database}-{who}"));
-    let database = setting("SPACETIMEDB_DB_NAME", "quickstart-chat");
+    let database = setting("SPACETIMEDB_DB_NAME", "my-db");
     let saved = login().load().unwrap_or_default();
 
     let connection = DbConnection::builder()

@@ -33,12 +33,15 @@ export function App() {
   };
 
   return (
-    <main style={{ fontFamily: 'system-ui', margin: '2rem auto', maxWidth: '40rem' }}>
+    <main>
       <h1>Chat</h1>
       <p>
         You are {me === undefined ? 'nobody yet' : nameOf(me)}.{' '}
         {users.filter(user => user.online).length} online:{' '}
-        {users.filter(user => user.online).map(nameOf).join(', ')}
+        {users
+          .filter(user => user.online)
+          .map(nameOf)
+          .join(', ')}
       </p>
       <Line label="Name" action="Rename" onText={name => settle(setName({ name }))} />
       <ul style={{ listStyle: 'none', padding: 0 }}>
@@ -71,7 +74,7 @@ function Line(props: { label: string; action: string; onText: (text: string) => 
         placeholder={props.label}
         value={text}
         onChange={event => setText(event.target.value)}
-      />{' '}
+      />
       <button>{props.action}</button>
     </form>
   );

@@ -19,7 +19,7 @@ export function App() {
   };
 
   return (
-    <main style={{ fontFamily: 'system-ui', margin: '2rem auto', maxWidth: '30rem' }}>
+    <main>
       <h1>People</h1>
       <p>{isActive ? 'connected' : 'connecting'}</p>
       <form onSubmit={submit}>
@@ -28,7 +28,7 @@ export function App() {
           value={name}
           onChange={event => setName(event.target.value)}
           disabled={!isActive}
-        />{' '}
+        />
         <button disabled={!isActive}>Add</button>
       </form>
       {isReady && people.length === 0 && <p>Nobody is here yet.</p>}

@@ -10,6 +10,7 @@ mod commands;
 mod env_local;
 mod line_editor;
 mod output;
+mod package_manager;
 mod paths;
 mod private_file;
 mod progress_bar;

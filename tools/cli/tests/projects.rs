@@ -162,6 +162,80 @@ fn a_project_is_published_again_when_its_program_changes() {
     assert!(!is_running(&pid), "the client ends with the loop");
 }
 
+/// Programs that stand for others, found first on the path.
+fn stand_in(server: &Server, command: &mut Command, name: &str, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = server.scratch().join("programs");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let others = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{others}", folder.display()));
+}
+
+#[test]
+fn what_a_client_needs_is_installed_and_one_that_ended_starts_again() {
+    let server = Server::start();
+    let folder = server.scratch().join("project");
+    std::fs::create_dir(&folder).unwrap();
+    let program = folder.join("module.wasm");
+    std::fs::copy(module_path("chat"), &program).unwrap();
+    let config = json!({
+        "server": server.url(), "bin-path": "module.wasm", "database": "installs",
+        "dev": {"run": "npm run dev"},
+    });
+    write(&folder.join("spacetime.json"), &config);
+    write(
+        &folder.join("package.json"),
+        &json!({"dependencies": {"left": "1"}}),
+    );
+    let mut command = server.cli(&["dev", "--yes"]);
+    command.current_dir(&folder);
+    let script = r#"[ "$1" = install ] && mkdir -p node_modules/left; echo "npm did $*""#;
+    stand_in(&server, &mut command, "npm", script);
+    let mut dev = Dev::start(command);
+    dev.wait_for_all([
+        "The package left is not installed",
+        "npm did install",
+        "npm did run dev",
+        "The client has ended",
+    ]);
+    assert!(folder.join("src/module_bindings/index.ts").is_file());
+    std::fs::copy(module_path("transfers"), &program).unwrap();
+    let [.., again] = dev.wait_for_all(["Something changed", "Writing file", "npm did"]);
+    assert!(again.contains("npm did run dev"), "{again}");
+    dev.stop();
+}
+
+#[test]
+fn a_client_that_is_compiled_starts_again_with_new_bindings() {
+    let server = Server::start();
+    let folder = server.scratch().join("project");
+    std::fs::create_dir_all(folder.join("src")).unwrap();
+    std::fs::write(folder.join("Cargo.toml"), "[package]").unwrap();
+    std::fs::write(folder.join("src/main.rs"), "fn main() {}").unwrap();
+    let program = folder.join("module.wasm");
+    std::fs::copy(module_path("chat"), &program).unwrap();
+    let config = json!({
+        "server": server.url(), "bin-path": "module.wasm", "database": "compiled",
+        "dev": {"run": "echo run''ning $$; exec sleep 300"},
+    });
+    write(&folder.join("spacetime.json"), &config);
+    let mut command = server.cli(&["dev", "--yes"]);
+    command.current_dir(&folder);
+    let mut dev = Dev::start(command);
+    let first = dev.wait_for("running ");
+    let first = first.split_whitespace().nth(1).unwrap().to_owned();
+    // The same bindings: it goes on.
+    std::fs::copy(module_path("chat"), &program).unwrap();
+    dev.wait_for_all(["Something changed", "Generate finished"]);
+    std::fs::copy(module_path("transfers"), &program).unwrap();
+    let second = dev.wait_for("running ");
+    assert!(!second.contains(&first) && !is_running(&first), "{second}");
+    dev.stop();
+}
+
 #[test]
 fn a_server_is_started_for_the_time_of_the_work() {
     let home = tempfile::tempdir().unwrap();
@@ -202,6 +276,33 @@ fn a_server_is_started_for_the_time_of_the_work() {
 }
 
 #[test]
+fn templates_are_listed_and_neighbours_are_named() {
+    let server = Server::start();
+    let listed = server.cli_ok(&["init", "--template"]);
+    for part in [
+        "react-ts         TypeScript, React    A page in React",
+        "basic-rs         Rust                 A program",
+        "modules in JavaScript do not run",
+    ] {
+        assert!(listed.contains(part), "{listed}");
+    }
+    for (asked, answer) in [
+        ("react", "Did you mean `react-ts` or `chat-react-ts`?"),
+        ("astro-ts", "the nearest here is `nextjs-ts`"),
+        (
+            "cobol",
+            "there is no template `cobol`. `spacetime init --template` lists all",
+        ),
+    ] {
+        let words = ["init", "app", "-t", asked, "--non-interactive"];
+        let refused = server.cli(&words).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert!(text.contains(answer), "{text}");
+    }
+}
+
+#[test]
 fn a_project_is_made_and_names_its_server() {
     let server = Server::start();
     let made = server.cli_ok(&[
@@ -217,6 +318,7 @@ fn a_project_is_made_and_names_its_server() {
     for path in [
         "spacetimedb/src/lib.rs",
         "src/App.tsx",
+        "src/module_bindings/index.ts",
         ".gitignore",
         ".env.local",
         "LICENSE",

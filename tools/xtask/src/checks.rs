@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, run, run_within, say};
-use crate::server::{Server, build_test_binary, free_address};
+use crate::server::{Server, build_binary, build_test_binary, free_address};
 use crate::{fuzz, repository_folder, setup, target_folder, tidy};
 
 /// Where the tests find the modules, so that they need not ask cargo, each for itself.
@@ -233,6 +233,22 @@ pub fn rust_client_in_web_pages() -> Result<()> {
         .env("CARGO_TARGET_DIR", target_folder().join("conformance-web"))
         .env(BINARY_VARIABLE, binary)
         .env(MODULES_VARIABLE, target_folder().join("modules")))
+}
+
+/// Every template from `init` to the end of `dev`, pages in headless Chromium, with the published
+/// SDKs and with this project's. No step of the tests: it installs the packages of all frameworks.
+pub fn templates(only: &[String]) -> Result<()> {
+    setup::typescript_packages()?;
+    let binary = build_binary()?;
+    let script = repository_folder().join("tools/templates/run.mjs");
+    for sdk in ["official", "own"] {
+        run(Command::new("node")
+            .arg(&script)
+            .args(["--sdk", sdk])
+            .args(only)
+            .env(BINARY_VARIABLE, &binary))?;
+    }
+    Ok(())
 }
 
 fn documentation() -> Result<()> {

@@ -56,6 +56,12 @@ enum Chore {
     TestOfficialRust,
     /// Run the scenarios with this project's Rust client in headless Chromium
     TestWebPages,
+    /// Make and use a project of every template, with the published SDKs and with this project's;
+    /// installs what they need (minutes the first time)
+    TestTemplates {
+        /// Only these
+        templates: Vec<String>,
+    },
     /// Check the rules that a compiler does not know
     Tidy,
     /// Run the fuzz targets, a minute each, if cargo-fuzz is installed
@@ -83,6 +89,7 @@ fn main() -> ExitCode {
         }),
         Chore::TestOfficialRust => checks::official_rust_client(),
         Chore::TestWebPages => checks::rust_client_in_web_pages(),
+        Chore::TestTemplates { templates } => checks::templates(&templates),
         Chore::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Chore::Tidy => tidy::check(&repository_folder()),
     };

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::publish::{Builds, DeleteData, Job, PublishArguments, Yes, jobs, publish};
 use crate::env_local;
 use crate::output::{error, note, say};
+use crate::package_manager::install_missing;
 use crate::paths::Paths;
 use crate::project::Project;
 use crate::session::{As, ServerFlags, Session};
@@ -136,6 +137,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &DevArguments) -> Result<()> {
         jobs: Vec::new(),
         logs: Vec::new(),
         client: None,
+        bindings_changed: false,
         arguments,
     };
     dev.plan()?;
@@ -156,6 +158,8 @@ struct Dev<'a> {
     jobs: Vec<Job>,
     logs: Vec<JoinHandle<()>>,
     client: Option<Client>,
+    /// Whether bindings have changed since the client was started.
+    bindings_changed: bool,
 }
 
 impl Dev<'_> {
@@ -198,6 +202,7 @@ impl Dev<'_> {
                     () = watch.changed() => break,
                     status = client::ended(&mut self.client) => {
                         note(format_args!("The client has ended ({status})."));
+                        self.renew_client().await;
                     }
                 }
             }
@@ -219,16 +224,38 @@ impl Dev<'_> {
             say("Published successfully!");
         }
         if !self.arguments.skip_generate {
-            self.generate(&built)?;
+            self.bindings_changed |= self.generate(&built)?;
         }
         self.write_env().await?;
         if self.logs.is_empty() && !self.arguments.skip_publish {
             self.follow_logs();
         }
-        if self.client.is_none() && !self.arguments.server_only {
+        if self.arguments.server_only {
+            return Ok(());
+        }
+        // A client that was compiled before does not know what has changed; those in TypeScript
+        // are run by tools that see it.
+        let is_compiled = self.client_lang() == Some(ClientLang::Rust);
+        let is_old = self.bindings_changed && is_compiled;
+        if let Some(client) = self.client.take_if(|client| client.has_ended() || is_old) {
+            client.stop();
+        }
+        if self.client.is_none() {
             self.start_client().await?;
         }
         Ok(())
+    }
+
+    /// A module that has changed may disconnect its clients, and some end then: they are started
+    /// again, with the bindings for it.
+    async fn renew_client(&mut self) {
+        if !self.bindings_changed {
+            return;
+        }
+        self.client = None;
+        if let Err(failure) = self.start_client().await {
+            error(&failure);
+        }
     }
 
     /// The jobs with programs in the place of sources. A build takes long, and the logs go on
@@ -249,8 +276,10 @@ impl Dev<'_> {
         task.await.context("the build was cut off")?
     }
 
-    /// The bindings that are configured, or those of the client that is there.
-    fn generate(&self, built: &[Job]) -> Result<()> {
+    /// The bindings that are configured, or those of the client that is there. True if they have
+    /// changed.
+    fn generate(&self, built: &[Job]) -> Result<bool> {
+        let mut has_changed = false;
         for job in built {
             let Some(program) = &job.bin_path else {
                 continue;
@@ -265,16 +294,16 @@ impl Dev<'_> {
             let entries = configured.unwrap_or_default();
             if let Some(project) = self.project.as_ref().filter(|_| !entries.is_empty()) {
                 for entry in &entries {
-                    bindings::generate_entry(project, entry, program)?;
+                    has_changed |= bindings::generate_entry(project, entry, program)?;
                 }
             } else if let Some(lang) = self.client_lang() {
                 let folder = &self.arguments.module_bindings_path;
-                bindings::generate(lang.name(), folder, program)?;
+                has_changed |= bindings::generate(lang.name(), folder, program)?;
                 // More targets would write the same files.
                 break;
             }
         }
-        Ok(())
+        Ok(has_changed)
     }
 
     fn client_lang(&self) -> Option<ClientLang> {
@@ -346,7 +375,11 @@ impl Dev<'_> {
             return Ok(());
         };
         let (database, url) = self.first_database().await?;
+        if self.client_lang() == Some(ClientLang::Typescript) {
+            install_missing(Path::new("."));
+        }
         say(format_args!("Starting the client: {command}"));
+        self.bindings_changed = false;
         self.client = Some(Client::start(&command, &database, &url)?);
         Ok(())
     }

@@ -18,6 +18,7 @@ use super::extract_schema::description;
 use super::publish::build_arguments;
 use crate::output::say;
 use crate::project::Project;
+use crate::templates::ClientLanguage;
 
 mod folder;
 mod runs;
@@ -160,6 +161,21 @@ pub(crate) fn run(arguments: &GenerateArguments) -> Result<()> {
         write(run, &module, arguments.yes)?;
     }
     Ok(())
+}
+
+/// Writes bindings into a new folder, for a definition that is part of this program.
+pub(crate) fn write_first(client: ClientLanguage, folder: &Path, definition: &str) -> Result<()> {
+    let (lang, language) = match client {
+        ClientLanguage::Rust => (Lang::Rust, Language::Rust),
+        ClientLanguage::TypeScript => (Lang::Typescript, Language::TypeScript),
+    };
+    let module = ModuleDef::validate(read_definition_json(definition)?)
+        .context("the template has a definition that makes no sense")?;
+    let options = Options {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Options::new(language)
+    };
+    folder::write_new(lang, folder, generate(&module, &options)?)
 }
 
 /// The definition of the module that a run is about.

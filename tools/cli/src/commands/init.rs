@@ -14,10 +14,12 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::env_local;
-use crate::output::{note, say};
+use crate::output::say;
+use crate::package_manager::PackageManager;
 use crate::prompt::{can_ask, one_of, text};
-use crate::similar::nearest;
-use crate::templates::{ClientLanguage, MODULE_FOLDER, TEMPLATES, Template, find};
+use crate::templates::{
+    ClientLanguage, MODULE_FOLDER, MODULE_LANGUAGE_NOTE, TEMPLATES, Template, elsewhere, find, near,
+};
 
 mod name;
 mod write;
@@ -97,7 +99,8 @@ struct Plan<'a> {
     folder: PathBuf,
     source: Source<'a>,
     is_local: bool,
-    package_manager: Option<&'static str>,
+    /// Whether to ask who installs the packages of a client in TypeScript.
+    asks_for_packages: bool,
 }
 
 /// A project that was made.
@@ -109,21 +112,38 @@ pub(crate) struct Made {
 /// Makes a project, or lists what there is.
 pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
     if arguments.template.as_deref() == Some(LIST) {
-        say("Templates:");
-        let width = TEMPLATES.iter().map(|it| it.id.len()).max().unwrap_or(0);
-        for template in TEMPLATES {
-            say(format_args!(
-                "  {:width$}  {}",
-                template.id, template.description
-            ));
-        }
-        return Ok(());
+        return list();
     }
     let made = make(arguments)?;
     say(format_args!(
         "\nTo start:\n  cd {}\n  spacetime dev",
         made.folder.display()
     ));
+    Ok(())
+}
+
+/// Says what there is to choose from.
+fn list() -> Result<()> {
+    say("Templates:");
+    let width = |column: &dyn Fn(&Template) -> Result<usize>| -> Result<usize> {
+        let widths = TEMPLATES
+            .iter()
+            .map(column)
+            .collect::<Result<Vec<usize>>>()?;
+        Ok(widths.into_iter().max().unwrap_or(0))
+    };
+    let ids = width(&|it| Ok(it.id.len()))?;
+    let clients = width(&|it| Ok(it.metadata()?.client().len()))?;
+    for template in TEMPLATES {
+        let metadata = template.metadata()?;
+        say(format_args!(
+            "  {:ids$}  {:clients$}  {}",
+            template.id,
+            metadata.client(),
+            metadata.description
+        ));
+    }
+    say(MODULE_LANGUAGE_NOTE);
     Ok(())
 }
 
@@ -140,12 +160,18 @@ pub(crate) fn make(arguments: &InitArguments) -> Result<Made> {
             client_of(&plan.folder)
         }
         Source::Template(template) => {
-            write::template(&plan.folder, template, arguments.server_only)?;
-            (!arguments.server_only).then_some(template.client)
+            write::module(&plan.folder, template)?;
+            match arguments.server_only {
+                true => None,
+                false => {
+                    write::client(&plan.folder, template, &plan.name)?;
+                    Some(template.metadata()?.client_lang)
+                }
+            }
         }
         Source::Module => {
             let template = find("basic-rs").context("the basic template is part of the program")?;
-            write::template(&plan.folder, template, true)?;
+            write::module(&plan.folder, template)?;
             None
         }
     };
@@ -153,10 +179,21 @@ pub(crate) fn make(arguments: &InitArguments) -> Result<Made> {
     if let Some(checkout) = &arguments.sdk_path {
         write::own_sdks(&plan.folder, checkout)?;
     }
-    configure(&plan, client)?;
+    let is_typescript = client == Some(ClientLanguage::TypeScript);
+    let installer = match is_typescript && plan.asks_for_packages {
+        true => choose_package_manager(&plan.folder)?,
+        false => None,
+    };
+    let run = client.map(|client| match client {
+        ClientLanguage::Rust => "cargo run".to_owned(),
+        ClientLanguage::TypeScript => installer
+            .unwrap_or_else(|| PackageManager::of(&plan.folder))
+            .run_command(),
+    });
+    configure(&plan, run.as_deref())?;
     say(format_args!("Project created in {}", plan.folder.display()));
-    if let (Some(manager), Some(ClientLanguage::TypeScript)) = (plan.package_manager, client) {
-        install(manager, &plan.folder);
+    if let Some(manager) = installer {
+        manager.install(&plan.folder);
     }
     Ok(Made {
         folder: plan.folder,
@@ -221,17 +258,8 @@ fn plan(arguments: &InitArguments) -> Result<Plan<'_>> {
         folder,
         source,
         is_local,
-        package_manager: if is_asked && is_typescript(source, arguments) {
-            choose_package_manager()?
-        } else {
-            None
-        },
+        asks_for_packages: is_asked,
     })
-}
-
-fn is_typescript(source: Source<'_>, arguments: &InitArguments) -> bool {
-    matches!(source, Source::Template(it) if it.client == ClientLanguage::TypeScript)
-        && !arguments.server_only
 }
 
 fn source(arguments: &InitArguments) -> Result<Option<Source<'_>>> {
@@ -244,28 +272,51 @@ fn source(arguments: &InitArguments) -> Result<Option<Source<'_>>> {
     if asked.contains('/') {
         return Ok(Some(Source::Git(asked)));
     }
-    let ids: Vec<&str> = TEMPLATES.iter().map(|template| template.id).collect();
-    let meant = nearest(asked, ids.iter().copied());
-    let meant = meant.map_or_else(String::new, |id| format!("Did you mean `{id}`? "));
     bail!(
-        "there is no template `{asked}`. {meant}There are: {}",
-        ids.join(", ")
+        "there is no template `{asked}`. {}`spacetime init --template` lists all; a git URL or \
+         owner/repo can be given, too",
+        hint(asked)
     )
 }
 
+/// What may be meant by an id that is none.
+fn hint(asked: &str) -> String {
+    if let Some(nearest) = elsewhere(asked) {
+        return format!("SpacetimeDB has one; the nearest here is `{nearest}`. ");
+    }
+    let near: Vec<String> = near(asked).iter().map(|id| format!("`{id}`")).collect();
+    match near.is_empty() {
+        true => String::new(),
+        false => format!("Did you mean {}? ", near.join(" or ")),
+    }
+}
+
 fn choose() -> Result<Source<'static>> {
-    let mut choices: Vec<(&str, &str)> =
-        TEMPLATES.iter().map(|it| (it.id, it.description)).collect();
-    choices.push(("none", "a module alone, in Rust"));
-    let chosen = one_of("What should it be?", &choices)?;
+    let mut choices = Vec::with_capacity(TEMPLATES.len() + 1);
+    for template in TEMPLATES {
+        let metadata = template.metadata()?;
+        let what = format!("{} ({})", metadata.description, metadata.client());
+        choices.push((template.id, what));
+    }
+    choices.push(("none", "A module alone, in Rust".to_owned()));
+    let question = format!("What should it be? {MODULE_LANGUAGE_NOTE}");
+    let choices: Vec<(&str, &str)> = choices
+        .iter()
+        .map(|(id, what)| (*id, what.as_str()))
+        .collect();
+    let chosen = one_of(&question, &choices)?;
     Ok(TEMPLATES
         .get(chosen)
         .map_or(Source::Module, Source::Template))
 }
 
-fn choose_package_manager() -> Result<Option<&'static str>> {
-    let managers = ["npm", "pnpm", "yarn", "bun"];
-    let mut choices: Vec<(&str, &str)> = managers.iter().map(|name| (*name, "")).collect();
+/// None installs nothing now.
+fn choose_package_manager(folder: &Path) -> Result<Option<PackageManager>> {
+    let managers = match PackageManager::required(folder) {
+        Some(required) => vec![required],
+        None => PackageManager::USUAL.to_vec(),
+    };
+    let mut choices: Vec<(&str, &str)> = managers.iter().map(|it| (it.name(), "")).collect();
     choices.push(("none", "install nothing now"));
     let chosen = one_of("Which package manager?", &choices)?;
     Ok(managers.get(chosen).copied())
@@ -324,7 +375,7 @@ fn client_of(folder: &Path) -> Option<ClientLanguage> {
 }
 
 /// `spacetime.json`, its local layer, and the variables for web clients.
-fn configure(plan: &Plan<'_>, client: Option<ClientLanguage>) -> Result<()> {
+fn configure(plan: &Plan<'_>, run: Option<&str>) -> Result<()> {
     let (server, url) = match plan.is_local {
         true => ("local", LOCAL_URL),
         false => ("maincloud", CLOUD_URL),
@@ -333,9 +384,8 @@ fn configure(plan: &Plan<'_>, client: Option<ClientLanguage>) -> Result<()> {
         "server": server,
         "module-path": format!("./{MODULE_FOLDER}"),
     });
-    if let (Some(client), Some(config)) = (client, config.as_object_mut()) {
-        let run = json!({ "run": client.run_command() });
-        config.insert("dev".to_owned(), run);
+    if let Some(run) = run {
+        config["dev"] = json!({ "run": run });
     }
     let database = database_name(&plan.name);
     write_json(&plan.folder.join("spacetime.json"), &config)?;
@@ -349,21 +399,6 @@ pub(crate) fn write_json(path: &Path, value: &Value) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value).context("JSON has a text")?;
     text.push('\n');
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn install(manager: &str, folder: &Path) {
-    say(format_args!("{manager} install"));
-    let status = Command::new(manager)
-        .arg("install")
-        .current_dir(folder)
-        .status();
-    match status {
-        Ok(status) if status.success() => {}
-        Ok(status) => note(format_args!(
-            "{manager} install failed ({status}); try it again later"
-        )),
-        Err(error) => note(format_args!("{manager} cannot be started: {error}")),
-    }
 }
 
 #[cfg(test)]

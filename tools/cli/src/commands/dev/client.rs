@@ -39,6 +39,11 @@ impl Client {
         })
     }
 
+    /// Whether it was told that it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// Asks it to end, with all that it has started.
     pub(super) fn stop(mut self) {
         if self.has_ended {

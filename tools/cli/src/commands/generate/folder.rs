@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use spacetime_codegen::{GENERATED_MARK, Generated, GeneratedFile};
@@ -55,6 +56,23 @@ pub(super) fn write(lang: Lang, folder: &Path, generated: Generated, yes: bool) 
         dotnet_format(folder);
     }
     remove_stale(folder, &produced, yes)
+}
+
+/// Writes all files into a folder that has none, without a word.
+pub(super) fn write_new(lang: Lang, folder: &Path, generated: Generated) -> Result<()> {
+    let files = match lang {
+        Lang::Rust => rustfmt(folder, generated.files),
+        _ => generated.files,
+    };
+    for file in files {
+        let path = folder.join(&file.path);
+        let cannot = || format!("cannot write {}", path.display());
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).with_context(cannot)?;
+        }
+        std::fs::write(&path, &file.text).with_context(cannot)?;
+    }
+    Ok(())
 }
 
 fn write_file(path: &Path, text: &str) -> Result<()> {
@@ -130,7 +148,10 @@ fn rustfmt(folder: &Path, files: Vec<GeneratedFile>) -> Vec<GeneratedFile> {
 }
 
 fn try_rustfmt(folder: &Path, files: &[GeneratedFile]) -> Result<Vec<GeneratedFile>> {
-    let scratch = std::env::temp_dir().join(format!("spacetime-generate-{}", std::process::id()));
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("spacetime-generate-{}-{run}", std::process::id());
+    let scratch = std::env::temp_dir().join(name);
     let formatted = format_in(&scratch, folder, files);
     // Whatever is left there is of no use to anybody.
     let _ = std::fs::remove_dir_all(&scratch);

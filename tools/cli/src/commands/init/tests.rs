@@ -29,16 +29,31 @@ fn every_template_is_a_project_with_its_own_names() {
         assert!(read("spacetimedb/Cargo.toml").contains("name = \"my-app-module\""));
         assert!(read("spacetimedb/src/lib.rs").contains("#[reducer]"));
         assert!(read(".gitignore").contains("*.local.json"));
-        match template.client {
-            ClientLanguage::Rust => assert!(read("Cargo.toml").contains("name = \"my-app\"")),
+        assert!(!made.folder.join(".template.json").exists());
+        let (bindings, run) = match template.metadata().unwrap().client_lang {
+            ClientLanguage::Rust => {
+                assert!(read("Cargo.toml").contains("name = \"my-app\""));
+                ("src/module_bindings/mod.rs", "cargo run")
+            }
             ClientLanguage::TypeScript => {
                 assert_eq!(json_at(&made.folder.join("package.json"))["name"], "my-app");
+                let run = match template.id {
+                    "bun-ts" => "bun run dev",
+                    "deno-ts" => "deno task dev",
+                    _ => "npm run dev",
+                };
+                ("src/module_bindings/index.ts", run)
             }
+        };
+        assert!(read(bindings).contains("CHANGES TO IT"), "{bindings}");
+        assert!(read("README.md").starts_with("# my-app\n"));
+        for (path, _) in template.files() {
+            assert!(!read(path).contains(crate::templates::NAME_MARK), "{path}");
         }
         let config = json_at(&made.folder.join("spacetime.json"));
         assert_eq!(config["server"], "local");
         assert_eq!(config["module-path"], "./spacetimedb");
-        assert_eq!(config["dev"]["run"], template.client.run_command());
+        assert_eq!(config["dev"]["run"], run);
         let local = json_at(&made.folder.join("spacetime.local.json"));
         let database = local["database"].as_str().unwrap();
         assert_eq!(database.len(), "my-app-".len() + 5);
@@ -76,7 +91,8 @@ fn what_is_missing_or_in_the_way_is_told() {
         init(folder.path(), template, more).unwrap_err().to_string()
     };
     assert!(error(None, |_| {}).contains("--template"));
-    assert!(error(Some("basic-r"), |_| {}).contains("Did you mean `basic-rs`?"));
+    assert!(error(Some("basic-r"), |_| {}).contains("Did you mean `basic-rs`"));
+    assert!(error(Some("nuxt-ts"), |_| {}).contains("SpacetimeDB has one; the nearest"));
     assert!(error(Some("basic-rs"), |it| it.project_name = None).contains("no name"));
     assert!(error(Some("basic-rs"), |it| it.project_name = Some("!".into())).contains('!'));
     init(folder.path(), Some("basic-rs"), |_| {}).unwrap();

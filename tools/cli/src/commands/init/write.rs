@@ -7,8 +7,9 @@ use serde_json::Value;
 use toml_edit::{DocumentMut, InlineTable, Item, value};
 
 use super::write_json;
+use crate::commands::generate::write_first;
 use crate::output::note;
-use crate::templates::{GITIGNORE, LICENSE, MODULE_FOLDER, Template};
+use crate::templates::{BINDINGS_FOLDER, GITIGNORE, LICENSE, MODULE_FOLDER, NAME_MARK, Template};
 
 /// The packages that people depend on, and where their like is in a checkout of this project: the
 /// folder, and the package's own name.
@@ -18,19 +19,26 @@ const RUST_SDKS: [(&str, &str, &str); 2] = [
 ];
 const TYPESCRIPT_SDK: (&str, &str) = ("spacetimedb", "sdks/typescript");
 
-/// Writes the client (unless only the module is wanted) and the module.
-pub(super) fn template(folder: &Path, template: &Template, server_only: bool) -> Result<()> {
-    if !server_only {
-        for (path, text) in template.files {
-            file(&folder.join(path), text)?;
-        }
-        file(&folder.join("LICENSE"), LICENSE)?;
-    }
+/// Writes the module, and what git should not keep.
+pub(super) fn module(folder: &Path, template: &Template) -> Result<()> {
     file(&folder.join(".gitignore"), GITIGNORE)?;
-    for (path, text) in template.module {
+    for (path, text) in template.module.files {
         file(&folder.join(MODULE_FOLDER).join(path), text)?;
     }
     Ok(())
+}
+
+/// Writes the client, with bindings for the module.
+pub(super) fn client(folder: &Path, template: &Template, project: &str) -> Result<()> {
+    for (path, text) in template.files() {
+        file(&folder.join(path), &text.replace(NAME_MARK, project))?;
+    }
+    file(&folder.join("LICENSE"), LICENSE)?;
+    write_first(
+        template.metadata()?.client_lang,
+        &folder.join(BINDINGS_FOLDER),
+        template.module.definition,
+    )
 }
 
 fn file(path: &Path, text: &str) -> Result<()> {
@@ -115,7 +123,13 @@ pub(super) fn own_sdks(folder: &Path, checkout: &Path) -> Result<()> {
             let path = format!("file:{}", package.display());
             manifest["dependencies"][name] = Value::from(path);
         }
-    })
+    })?;
+    if folder.join("package.json").is_file() {
+        // As a copy, as if it were published: a link would lead build tools out of the project,
+        // where they find another React.
+        file(&folder.join(".npmrc"), "install-links=true\n")?;
+    }
+    Ok(())
 }
 
 /// Changes a manifest, if there is one.
