@@ -85,6 +85,19 @@ pub(crate) const GITIGNORE: &str = include_str!("../../../templates/gitignore");
 /// The licence of the templates' own text.
 pub(crate) const LICENSE: &str = include_str!("../../../templates/LICENSE");
 
+/// What somebody needs who knows neither the project nor its SDKs: of the module, and of the client
+pub(crate) fn instructions(client: Option<ClientLanguage>) -> String {
+    let module = include_str!("../../../templates/assistants/module.md");
+    let of_client = match client {
+        None => "",
+        Some(ClientLanguage::Rust) => include_str!("../../../templates/assistants/rust.md"),
+        Some(ClientLanguage::TypeScript) => {
+            include_str!("../../../templates/assistants/typescript.md")
+        }
+    };
+    format!("{module}{of_client}")
+}
+
 impl Template {
     /// What it is.
     pub(crate) fn metadata(&self) -> Result<Metadata> {

@@ -175,6 +175,9 @@ pub(crate) fn make(arguments: &InitArguments) -> Result<Made> {
             None
         }
     };
+    if !matches!(plan.source, Source::Git(_)) {
+        write::instructions(&plan.folder, client, &plan.name)?;
+    }
     write::names(&plan.folder, &plan.name)?;
     if let Some(checkout) = &arguments.sdk_path {
         write::own_sdks(&plan.folder, checkout)?;

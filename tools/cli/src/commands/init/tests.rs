@@ -47,6 +47,14 @@ fn every_template_is_a_project_with_its_own_names() {
         };
         assert!(read(bindings).contains("CHANGES TO IT"), "{bindings}");
         assert!(read("README.md").starts_with("# my-app\n"));
+        let instructions = read("AGENTS.md");
+        assert!(instructions.starts_with("# Working on my-app\n"));
+        let is_rust = instructions.contains("## The client, in Rust");
+        assert_eq!(is_rust, run == "cargo run");
+        assert_eq!(
+            !is_rust,
+            instructions.contains("## The client, in TypeScript")
+        );
         for (path, _) in template.files() {
             assert!(!read(path).contains(crate::templates::NAME_MARK), "{path}");
         }
@@ -70,6 +78,8 @@ fn a_language_alone_makes_a_module_alone() {
     .unwrap();
     assert!(made.folder.join("spacetimedb/src/lib.rs").is_file());
     assert!(!made.folder.join("Cargo.toml").exists());
+    let instructions = std::fs::read_to_string(made.folder.join("AGENTS.md")).unwrap();
+    assert!(!instructions.contains("## The client"), "{instructions}");
     let config = json_at(&made.folder.join("spacetime.json"));
     assert_eq!(config["server"], "maincloud");
     assert!(config.get("dev").is_none());

@@ -9,7 +9,10 @@ use toml_edit::{DocumentMut, InlineTable, Item, value};
 use super::write_json;
 use crate::commands::generate::write_first;
 use crate::output::note;
-use crate::templates::{BINDINGS_FOLDER, GITIGNORE, LICENSE, MODULE_FOLDER, NAME_MARK, Template};
+use crate::templates::{
+    BINDINGS_FOLDER, ClientLanguage, GITIGNORE, LICENSE, MODULE_FOLDER, NAME_MARK, Template,
+    instructions as instructions_for,
+};
 
 /// The packages that people depend on, and where their like is in a checkout of this project: the
 /// folder, and the package's own name.
@@ -26,6 +29,16 @@ pub(super) fn module(folder: &Path, template: &Template) -> Result<()> {
         file(&folder.join(MODULE_FOLDER).join(path), text)?;
     }
     Ok(())
+}
+
+/// Writes what coding assistants read before they work on a project.
+pub(super) fn instructions(
+    folder: &Path,
+    client: Option<ClientLanguage>,
+    project: &str,
+) -> Result<()> {
+    let text = instructions_for(client).replace(NAME_MARK, project);
+    file(&folder.join("AGENTS.md"), &text)
 }
 
 /// Writes the client, with bindings for the module.

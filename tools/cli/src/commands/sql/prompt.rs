@@ -223,7 +223,7 @@ mod tests {
         check("SELECT nothing.", "", &[]);
         check("SELECT ", "person_", &["person_id"]);
         check("", "sel", &["SELECT"]);
-        check("SELECT * FROM pet ", "Wh", &["WHEN", "WHERE"]);
+        check("SELECT * FROM pet ", "Wh", &["WHERE"]);
     }
 
     #[test]
