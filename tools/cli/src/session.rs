@@ -1,6 +1,6 @@
 //! A server, and who we are to it: the HTTP requests of all commands go through here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -355,6 +355,17 @@ pub(crate) fn percent_encoded(text: &str) -> String {
 /// Reads a program or another file that was named on the command line.
 pub(crate) fn read_file(path: &PathBuf) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Says of a file that it is no program at all, before anything is done with it.
+pub(crate) fn check_wasm(path: &Path, bytes: &[u8]) -> Result<()> {
+    if !bytes.starts_with(b"\0asm") {
+        bail!(
+            "{} is no WebAssembly program: it does not begin as one does",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]

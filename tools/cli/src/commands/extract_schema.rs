@@ -11,7 +11,7 @@ use spacetime_host::{CallLimits, describe_program};
 use spacetime_types::module_def::{ModuleDef, RawModuleDef, ToJson};
 
 use crate::output::say;
-use crate::session::read_file;
+use crate::session::{check_wasm, read_file};
 
 /// The flags of `extract-schema`.
 #[derive(Debug, Args)]
@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: &ExtractSchemaArguments) -> Result<()> {
 /// What a program in a file writes about itself: a raw definition in BSATN.
 pub(crate) fn description(file: &Path) -> Result<Vec<u8>> {
     let program = read_file(&file.to_owned())?;
+    check_wasm(file, &program)?;
     describe_program(&program, CallLimits::default())
         .with_context(|| format!("{} cannot be asked for its definition", file.display()))
 }

@@ -237,6 +237,14 @@ fn say_inspecting(file: &Path) {
     ));
 }
 
+/// `Game` or `Game.Net`, as programming languages have it.
+fn is_name(text: &str) -> bool {
+    text.split('.').all(|part| {
+        let starts_well = part.starts_with(|it: char| it.is_alphabetic() || it == '_');
+        starts_well && part.chars().all(|it| it.is_alphanumeric() || it == '_')
+    })
+}
+
 fn write(run: &Run, module: &ModuleDef, yes: bool) -> Result<()> {
     let generated = generate(module, &options(run)?)?;
     if !generated.skipped_private_tables.is_empty() {
@@ -254,6 +262,16 @@ fn write(run: &Run, module: &ModuleDef, yes: bool) -> Result<()> {
 }
 
 fn options(run: &Run) -> Result<Options> {
+    let names = [
+        ("--namespace", Some(run.namespace.as_str())),
+        ("--unreal-module-name", run.unreal_module_name.as_deref()),
+        ("--module-prefix", Some(run.module_prefix.as_str())),
+    ];
+    for (flag, name) in names {
+        if let Some(name) = name.filter(|name| !name.is_empty() && !is_name(name)) {
+            bail!("{flag} `{name}`: a name has letters, digits and `_`, and no digit in front");
+        }
+    }
     let language = match run.lang {
         Lang::Rust => Language::Rust,
         Lang::Typescript => Language::TypeScript,

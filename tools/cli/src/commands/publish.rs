@@ -13,7 +13,7 @@ use crate::paths::Paths;
 use crate::project::{Project, Target};
 use crate::prompt::yes_or_no;
 use crate::server_address::is_local;
-use crate::session::{As, ServerFlags, Session, percent_encoded, read_file};
+use crate::session::{As, ServerFlags, Session, check_wasm, percent_encoded, read_file};
 
 mod builds;
 mod plan;
@@ -156,9 +156,6 @@ impl PublishArguments {
     }
 }
 
-/// How WebAssembly begins.
-const WASM_START: &[u8] = b"\0asm";
-
 /// What is published.
 struct Program {
     bytes: Vec<u8>,
@@ -262,11 +259,8 @@ fn program(job: &Job, builds: &mut Builds) -> Result<Program> {
         }
     };
     let bytes = read_file(path)?;
-    if host_type == "Wasm" && !bytes.starts_with(WASM_START) {
-        bail!(
-            "{} is no WebAssembly program: it does not begin as one does",
-            path.display()
-        );
+    if host_type == "Wasm" {
+        check_wasm(path, &bytes)?;
     }
     say(format_args!(
         "({}) Skipping build. Instead we are publishing {}",

@@ -21,6 +21,8 @@ use crate::prompt::yes_or_no;
 
 /// Deepest folder that is searched for stale files.
 const DEPTH_MAX: usize = 32;
+/// Lines that are shown of what rustfmt says about a failure.
+const RUSTFMT_LINES_MAX: usize = 5;
 /// Folders that no bindings are in, and that may be large.
 const NEVER_SEARCHED: [&str; 4] = [".git", "node_modules", "target", "Intermediate"];
 
@@ -178,7 +180,9 @@ fn format_in(scratch: &Path, folder: &Path, files: &[GeneratedFile]) -> Result<V
         .context("cannot start rustfmt (`rustup component add rustfmt` installs it)")?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
-        anyhow::bail!("rustfmt failed: {}", errors.trim());
+        // A trace of rustup's own is nobody's concern.
+        let told: Vec<&str> = errors.lines().take(RUSTFMT_LINES_MAX).collect();
+        anyhow::bail!("rustfmt failed: {}", told.join("\n").trim());
     }
     let mut formatted = Vec::with_capacity(files.len());
     for file in files {
