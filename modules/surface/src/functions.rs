@@ -44,15 +44,14 @@ pub(crate) fn visible_in_crate(_: &Context) -> () {}
 pub fn patterns(
     ctx: &ReducerContext,
     mut first: u32,
-    _: u32,
-    _third: u32,
-    Scoped { x, y: _ }: Scoped,
+    _second: u32,
+    place: Scoped,
     #[allow(unused)] flag: bool,
     ref by_ref: String,
     whole @ _: u8,
 ) {
     first += 1;
-    log::info!("{first} {x} {by_ref} {whole} {}", ctx.timestamp);
+    log::info!("{first} {place:?} {by_ref} {whole} {}", ctx.timestamp);
 }
 
 #[reducer(name = "RenamedReducer")]
@@ -121,7 +120,7 @@ setters! {
 pub fn nothing(_ctx: &mut ProcedureContext) {}
 
 #[procedure(name = "Calculate")]
-pub fn compute(ctx: &mut ProcedureContext, n: u32, _: Tree) -> Result<Payloads, String> {
+pub fn compute(ctx: &mut ProcedureContext, n: u32, _tree: Tree) -> Result<Payloads, String> {
     let _ = ctx.sender();
     Ok(Payloads::Value(n))
 }

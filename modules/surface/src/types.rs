@@ -183,10 +183,7 @@ pub struct Wide {
     pub by_path: ByPath,
     pub level: Level,
     pub single: Single,
-    pub payloads: Payloads,
-    pub tree: Tree,
     pub other_tree: other::Tree,
-    pub egg: Egg,
     pub conditional: Conditional,
     pub int_pair: IntPair,
     pub nested_pair: NestedPair,
@@ -201,5 +198,7 @@ pub fn takes_types(
     _small: SmallVec<[Level; 2]>,
     _bytes: Bytes,
     _tree: Option<Box<Tree>>,
+    _payloads: Payloads,
+    _egg: Egg,
 ) {
 }

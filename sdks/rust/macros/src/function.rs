@@ -151,6 +151,11 @@ impl Function {
                 let message = format!("arguments are passed by value: write `{owned}`");
                 return Err(syn::Error::new(argument.ty.span(), message));
             }
+            if argument.ident.is_none() {
+                let message = "an argument has a name, by which clients know it: write \
+                               `name: Type`, or `_name: Type` if the function does not use it";
+                return Err(syn::Error::new(argument.ty.span(), message));
+            }
         }
         Ok(arguments)
     }

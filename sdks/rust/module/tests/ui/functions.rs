@@ -172,4 +172,10 @@ fn no_router() {}
 #[router]
 static ROUTES: Router = Router::new();
 
+#[reducer]
+pub fn without_a_name(_ctx: &ReducerContext, _: u32) {}
+
+#[procedure]
+pub fn with_a_pattern(_ctx: &mut ProcedureContext, (a, b): (u32, u32)) {}
+
 fn main() {}
