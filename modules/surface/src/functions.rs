@@ -66,7 +66,8 @@ pub fn once_a_kind(_ctx: &ReducerContext) {}
 pub fn initialize(ctx: &spacetimedb::ReducerContext) -> anyhow::Result<()> {
     private(ctx);
     visible_in_crate(ctx);
-    old_name(ctx).map_err(anyhow::Error::msg)
+    anyhow::ensure!(old_name(ctx).is_err(), "it says no");
+    Ok(())
 }
 
 #[reducer(client_connected)]

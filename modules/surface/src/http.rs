@@ -13,7 +13,7 @@ use crate::functions::compute;
 use crate::tables::current;
 
 #[client_visibility_filter]
-const MINE: Filter = Filter::Sql("SELECT * FROM keyed WHERE identity = :sender");
+const MINE: Filter = Filter::Sql("SELECT * FROM subject WHERE owner = :sender");
 
 /// Documentation of a handler.
 #[handler]
