@@ -66,6 +66,7 @@ mod imports {
         pub fn console_timer_start(name: *const u8, len: usize) -> u32;
         pub fn console_timer_end(timer: u32) -> u32;
         pub fn identity(out: *mut u8);
+        #[cfg(feature = "unstable")]
         pub fn volatile_nonatomic_schedule_immediate(
             name: *const u8,
             name_len: usize,
@@ -345,6 +346,7 @@ pub(crate) fn get_jwt(connection_id: &[u8; 16]) -> Result<u32, Errno> {
     filled_in!(0, |out| imports::get_jwt(connection_id.as_ptr(), out))
 }
 
+#[cfg(feature = "unstable")]
 pub(crate) fn volatile_nonatomic_schedule_immediate(name: &str, arguments: &[u8]) {
     // SAFETY: both slices live until the call returns.
     unsafe {
