@@ -7,6 +7,7 @@
 //!
 //! TLS 1.2 and 1.3, without certificates of clients.
 
+use std::fmt;
 use std::io;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -82,10 +83,17 @@ pub(crate) enum HandshakeError {
 }
 
 /// The contents of both files.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
+}
+
+/// The key is for nobody to see.
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contents").finish_non_exhaustive()
+    }
 }
 
 /// A certificate, its key, and where they come from.

@@ -173,6 +173,12 @@ async fn a_pair_that_changes_is_taken_over_when_it_is_whole() {
 }
 
 #[test]
+fn the_key_is_not_shown() {
+    let tls = Files::of("server").load().unwrap();
+    assert!(format!("{tls:?}").contains("Contents { .. }"));
+}
+
+#[test]
 fn the_same_fault_is_told_once() {
     let files = Files::of("server");
     let tls = files.load().unwrap();
