@@ -4,6 +4,11 @@
 //! Hardly anything here is called: that it compiles is the test. The functions of `checks` run,
 //! and compare what they see with what is known.
 
+#![allow(
+    clippy::all,
+    reason = "things are written in every way that there is, not in the shortest"
+)]
+
 mod checks;
 mod contexts;
 mod functions;

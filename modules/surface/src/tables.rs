@@ -247,7 +247,7 @@ pub struct Decorated {
     #[primary_key]
     #[allow(unused)]
     pub id: u32,
-    #[cfg(all())]
+    #[cfg(any(unix, not(unix)))]
     #[index(btree)]
     pub there: u8,
 }

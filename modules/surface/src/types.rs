@@ -109,7 +109,7 @@ pub struct Borrowed<'a> {
 pub struct Conditional {
     #[cfg(any())]
     pub never: std::time::Instant,
-    #[cfg(all())]
+    #[cfg(any(unix, not(unix)))]
     pub always: u8,
     /// Documentation.
     #[allow(dead_code)]
