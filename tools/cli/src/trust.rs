@@ -28,8 +28,14 @@ pub(crate) fn own_authorities() -> Result<Vec<CertificateDer<'static>>> {
 fn read(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>> {
     let text = std::fs::read(path)?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>()?;
-    anyhow::ensure!(!found.is_empty(), "it has none in the PEM format");
-    Ok(found)
+    // Whole systems' files have old ones, too, that nobody can use any more.
+    let usable = found.into_iter().filter(|it| {
+        let added = RootCertStore::empty().add(it.clone());
+        added.is_ok()
+    });
+    let usable: Vec<_> = usable.collect();
+    anyhow::ensure!(!usable.is_empty(), "it has none that can be used");
+    Ok(usable)
 }
 
 /// All who are trusted.
@@ -43,4 +49,25 @@ pub(crate) fn authorities() -> Result<RootCertStore> {
             .with_context(|| format!("a certificate of {VARIABLE} cannot be used"))?;
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_used_is_passed_over() {
+        let here = env!("CARGO_MANIFEST_DIR");
+        let tls = format!("{here}/../../sdks/conformance/tests/client/tls");
+        let authority = std::fs::read_to_string(format!("{tls}/authority.pem")).unwrap();
+        let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bundle.pem");
+        std::fs::write(&path, format!("{odd}{authority}{odd}")).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 1);
+        for bad in ["", odd, "-----BEGIN CERTIFICATE-----\n!"] {
+            std::fs::write(&path, bad).unwrap();
+            assert!(read(&path).is_err(), "{bad:?}");
+        }
+    }
 }
