@@ -1,7 +1,7 @@
 //! Whom the command line trusts to vouch for servers: the authorities that browsers trust, and
 //! those in the file that `SSL_CERT_FILE` names, for servers with certificates of one's own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tokio_rustls::rustls::RootCertStore;
@@ -25,15 +25,12 @@ pub(crate) fn own_authorities() -> Result<Vec<CertificateDer<'static>>> {
     })
 }
 
-fn read(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>> {
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let text = std::fs::read(path)?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>()?;
     // Whole systems' files have old ones, too, that nobody can use any more.
-    let usable = found.into_iter().filter(|it| {
-        let added = RootCertStore::empty().add(it.clone());
-        added.is_ok()
-    });
-    let usable: Vec<_> = usable.collect();
+    let is_usable = |it: &CertificateDer<'static>| RootCertStore::empty().add(it.clone()).is_ok();
+    let usable: Vec<_> = found.into_iter().filter(is_usable).collect();
     anyhow::ensure!(!usable.is_empty(), "it has none that can be used");
     Ok(usable)
 }
@@ -43,11 +40,7 @@ pub(crate) fn authorities() -> Result<RootCertStore> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    for own in own_authorities()? {
-        roots
-            .add(own)
-            .with_context(|| format!("a certificate of {VARIABLE} cannot be used"))?;
-    }
+    roots.add_parsable_certificates(own_authorities()?);
     Ok(roots)
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn wanted() -> Result<bool> {
 /// Logs in, saves both tokens, and returns the one for servers.
 pub(crate) async fn log_in(host: &str, opens: bool, file: &mut CliToml) -> Result<String> {
     let host = host.trim_end_matches('/');
-    let http = http_client()?;
+    let http = http_client(host)?;
     let request = http.post(format!("{host}/api/auth/cli/login/request-token"));
     let request_token = text_at(&answer(request).await?, &["data", "token"])?;
     let page = format!("{host}/login/cli?token={}", percent_encoded(&request_token));
@@ -79,7 +79,7 @@ pub(crate) async fn log_in(host: &str, opens: bool, file: &mut CliToml) -> Resul
 
 /// Tells the service that the session has ended; it does not matter whether it hears.
 pub(crate) async fn log_out(host: &str, session: &str) {
-    let Ok(http) = http_client() else { return };
+    let Ok(http) = http_client(host) else { return };
     let url = format!("{}/api/auth/cli/logout", host.trim_end_matches('/'));
     let request = http.post(url).bearer_auth(session).timeout(LOGOUT_TIMEOUT);
     drop(request.send().await);

@@ -121,6 +121,18 @@ fn a_new_certificate_is_used_at_once_and_connections_stay() {
 }
 
 #[test]
+fn the_file_of_authorities_matters_to_encrypted_connections_only() {
+    let server = Server::start();
+    let ping = ["server", "ping", &server.url()];
+    stdout(&run(&server, "there is no such file", &ping));
+    let ping = ["server", "ping", &url(&server)];
+    let refused = run(&server, "there is no such file", &ping);
+    assert!(!refused.status.success(), "{refused:?}");
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("SSL_CERT_FILE"), "{told}");
+}
+
+#[test]
 fn who_does_not_encrypt_is_told() {
     let (server, _folder) = encrypted_server();
     let mut stream = TcpStream::connect(server.address()).unwrap();
