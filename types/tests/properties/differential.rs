@@ -5,7 +5,10 @@ use super::generate::{Case, case, mutated_bytes, text_of};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use spacetime_types::bsatn::{self, Reader};
-use spacetime_types::{AlgebraicType, AlgebraicValue, Identity, Timestamp, Uuid, json, satn};
+use spacetime_types::{
+    AlgebraicType, AlgebraicValue, Identity, SumType, SumTypeVariant, SumValue, Timestamp,
+    Typespace, Uuid, json, satn,
+};
 use spacetimedb_sats as official;
 use spacetimedb_sats::satn::Satn;
 
@@ -114,12 +117,27 @@ fn same_json(case: &Case) -> TestCaseResult {
     let wrapped = official::serde::SerdeWrapper::from_ref(&official_value);
     prop_assert_eq!(&untyped, &serde_json::to_string(wrapped).unwrap());
     for text in typed.into_iter().chain([untyped]) {
-        let ours = json::value_from_json_text(&case.typespace, &case.ty, &text).ok();
+        let ours = json::value_from_json_text(&case.typespace, &case.ty, &text);
+        if ours.as_ref().is_err_and(is_number_for_unit) {
+            continue;
+        }
+        let ours = ours.ok();
         let theirs = official_case.read_json(&text).ok();
         let theirs = theirs.map(|value| official::bsatn::to_vec(&value).unwrap());
         prop_assert_eq!(ours.map(|value| bsatn::to_vec(&value)), theirs, "{}", text);
     }
     Ok(())
+}
+
+/// `serde_json` hands numbers that do not fit 64 bits over as objects, and the official reader looks
+/// at none of an object's fields where it expects none. Such texts come from variants that are
+/// called like the tag of another one.
+fn is_number_for_unit(error: &json::JsonError) -> bool {
+    let text = error.to_string();
+    let is_number = text.strip_prefix("unexpected `").is_some_and(|found| {
+        found.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+    });
+    is_number && text.contains("expected product type <product> with 0 elements")
 }
 
 fn same_satn(case: &Case) -> TestCaseResult {
@@ -285,6 +303,33 @@ proptest! {
         let official = official::uuid::Uuid::from_u128(bits);
         prop_assert_eq!(Uuid(bits).to_string(), official.to_string());
     }
+}
+
+/// Tag 1 is called `0`, which reads as tag 0, and the number is too large for 64 bits.
+#[test]
+fn a_number_is_no_unit() {
+    let ty = AlgebraicType::Sum(SumType {
+        variants: [("first", AlgebraicType::unit()), ("0", AlgebraicType::U128)]
+            .map(|(name, algebraic_type)| SumTypeVariant {
+                name: Some(name.into()),
+                algebraic_type,
+            })
+            .into(),
+    });
+    let value = AlgebraicValue::Sum(SumValue {
+        tag: 1,
+        value: Box::new(AlgebraicValue::U128(u128::MAX)),
+    });
+    let case = Case {
+        typespace: Typespace::default(),
+        ty,
+        other: value.clone(),
+        value,
+    };
+    same_json(&case).unwrap();
+    let text = format!("{{\"0\":{}}}", u128::MAX);
+    let error = json::value_from_json_text(&case.typespace, &case.ty, &text).unwrap_err();
+    assert!(is_number_for_unit(&error), "{error}");
 }
 
 #[test]
