@@ -29,6 +29,9 @@ use crate::finding::{Finding, FindingKind, Resumption, Severity};
 use crate::place::Place;
 use current::{Current, Found};
 
+/// Where a segment's header has its version.
+const VERSION_BYTE: u64 = 6;
+
 /// A whole commit.
 #[derive(Debug)]
 pub(crate) struct ScannedCommit<'a> {
@@ -344,7 +347,7 @@ impl Scan {
     ) {
         // To the byte, so that somebody with a hex editor finds the place.
         let byte = match error {
-            HeaderError::UnknownVersion { .. } => 6,
+            HeaderError::UnknownVersion { .. } => VERSION_BYTE,
             HeaderError::UnknownChecksum { .. } => 7,
             _ => (0..6_u64)
                 .zip(header.iter().zip(&segment::MAGIC))
@@ -445,26 +448,29 @@ impl Scan {
             return Ok(false);
         };
         let start = header.start.0;
-        let was_version_wrong = at == bad && version != current.version;
+        let told = std::mem::replace(&mut current.version, version);
         current.position = at;
-        current.version = version;
-        let text = if was_version_wrong {
-            format!(
-                "the commits here are of version {}",
-                version_number(version)
-            )
+        let (told, found) = (version_number(told), version_number(version));
+        let (kind, byte, text) = if at == HEADER_LEN as u64 && told != found {
+            let text = format!("the header says version {told}, the commits are of {found}");
+            (FindingKind::Header, VERSION_BYTE, text)
+        } else if at == bad && told != found {
+            let text = format!("the commits here are of version {found}");
+            (FindingKind::BadCommit, bad, text)
         } else if start == expected {
-            format!("{} bytes that are no commit", at - bad)
+            let text = format!("{} bytes that are no commit", at - bad);
+            (FindingKind::BadCommit, bad, text)
         } else {
-            format!(
+            let text = format!(
                 "no valid commit in {} bytes: transactions {expected} to {} are lost",
                 at - bad,
                 start - 1
-            )
+            );
+            (FindingKind::BadCommit, bad, text)
         };
         self.damaged |= start != expected;
         self.expected = Some(start);
-        let mut finding = damage(FindingKind::BadCommit, &file, bad, expected, text);
+        let mut finding = damage(kind, &file, byte, expected, text);
         finding.resumes = Some(resumption(&file, at, start));
         self.tell(finding);
         Ok(true)

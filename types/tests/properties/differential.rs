@@ -129,9 +129,9 @@ fn same_json(case: &Case) -> TestCaseResult {
     Ok(())
 }
 
-/// `serde_json` hands numbers that do not fit 64 bits over as objects, and the official reader looks
-/// at none of an object's fields where it expects none. Such texts come from variants that are
-/// called like the tag of another one.
+/// `serde_json` hands numbers that do not fit 64 bits over as objects, and the official reader
+/// looks at no field where it expects none. Such texts come from variants that are called like
+/// the tag of another one.
 fn is_number_for_unit(error: &json::JsonError) -> bool {
     let text = error.to_string();
     let is_number = text.strip_prefix("unexpected `").is_some_and(|found| {
