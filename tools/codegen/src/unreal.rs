@@ -4,14 +4,22 @@
 //! that Unreal's own tools look at includes the `.generated.h` that those make of its header.
 //! What lies in a submodule carries the namespace in its name.
 //!
+//! Rows and arguments are structs, so that Blueprints have them; what Blueprints have no type for
+//! is there in C++ only.
+//!
 //! Not here: reading and writing of values; the macros of the plugin make that out of the lists
-//! of fields.
+//! of fields and cases.
 
+mod calls;
 mod client;
+mod connection;
+mod contexts;
 mod functions;
 mod names;
 mod tables;
 mod types;
+mod unions;
+mod wrappers;
 
 pub(crate) use names::Names;
 
@@ -47,7 +55,10 @@ fn header(includes: &[String], generated: Option<&str>) -> Code {
 
 /// A block in Unreal's style: the brace on its own line.
 fn braces(code: &mut Code, head: impl std::fmt::Display, tail: &str, body: impl FnOnce(&mut Code)) {
-    code.line(head);
+    let head = head.to_string();
+    if !head.is_empty() {
+        code.line(head);
+    }
     code.line("{");
     code.indented(body);
     code.line(tail);
@@ -59,14 +70,21 @@ pub(crate) fn generate(
     names: &Names,
     files: &mut Files,
 ) -> Result<(), GenerateError> {
-    let mut wrappers = types::Wrappers::default();
-    for module in model.root.walk() {
-        let context = Context { names, module };
-        types::generate(context, &mut wrappers, files)?;
+    let mut wrappers = wrappers::Wrappers::default();
+    let contexts = model.root.walk();
+    let contexts = contexts.into_iter().map(|module| Context { names, module });
+    for context in contexts.clone() {
+        types::note(context, &mut wrappers)?;
+        functions::note(context, &mut wrappers)?;
+    }
+    for context in contexts.clone() {
+        types::generate(context, &wrappers, files)?;
         tables::generate(context, files)?;
-        functions::generate(context, &mut wrappers, files)?;
+        functions::generate(context, &wrappers, files)?;
     }
     wrappers.generate(names, files)?;
+    let types = contexts.flat_map(types::includes);
+    types::refuse_circles(types.chain(wrappers.includes(names)).collect())?;
     let context = Context {
         names,
         module: &model.root,

@@ -1,7 +1,7 @@
 //! The Unreal bindings are C++, against stubs of what they use of Unreal and of the plugin.
 //!
 //! Unreal's own tools are not here; the macros for them are empty, and the headers they would
-//! make as well.
+//! make as well. Callbacks are real enough for a program to be run with them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,13 +29,37 @@ fn bindings_are_cpp() {
         return;
     }
     for name in ["chat", "kitchen_sink", "views", "procedures", "matrix"] {
-        check(name, "");
+        written(name, "");
+        compiled(name, "", &["-fsyntax-only"], "all.cpp");
     }
-    check("views", "Net");
+    written("views", "Net");
+    compiled("views", "Net", &["-fsyntax-only"], "all.cpp");
+    plays("procedures");
 }
 
-fn check(name: &str, prefix: &str) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("unreal-{name}-{prefix}"));
+/// A program with the bindings in it does what the test in it asks for.
+fn plays(name: &str) {
+    let program = tests_dir().join("unreal/Program.cpp");
+    let binary = folder(name, "").join("program");
+    let to = binary.display().to_string();
+    compiled(
+        name,
+        "",
+        &["-O0", "-o", &to],
+        &program.display().to_string(),
+    );
+    let output = Command::new(&binary).output().expect("it was just made");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said == "played\n", "{said}");
+}
+
+fn folder(name: &str, prefix: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("unreal-{name}-{prefix}"))
+}
+
+/// The bindings as files, and all of them in `all.cpp`.
+fn written(name: &str, prefix: &str) {
+    let folder = folder(name, prefix);
     let _ = fs::remove_dir_all(&folder);
     let language = Language::UnrealCpp {
         module_name: "GameModule".to_owned(),
@@ -58,17 +82,21 @@ fn check(name: &str, prefix: &str) {
             all.push_str(&format!("#include \"{}\"\n", path.display()));
         }
     }
-    let all_file = folder.join("all.cpp");
-    fs::write(&all_file, all).expect("it can be written");
+    fs::write(folder.join("all.cpp"), all).expect("it can be written");
+}
+
+fn compiled(name: &str, prefix: &str, arguments: &[&str], source: &str) {
+    let folder = folder(name, prefix);
     let output = Command::new("g++")
-        .args(["-std=c++20", "-fsyntax-only", "-fmax-errors=20"])
+        .args(["-std=c++20", "-fmax-errors=20"])
+        .args(arguments)
         .arg("-I")
         .arg(tests_dir().join("unreal"))
         .arg("-I")
         .arg(folder.join("Public"))
         .arg("-I")
         .arg(&folder)
-        .arg(&all_file)
+        .arg(folder.join(source))
         .output()
         .expect("the compiler was there a moment ago");
     assert!(

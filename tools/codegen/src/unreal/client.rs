@@ -1,16 +1,16 @@
-//! The client: connection, contexts, and the objects for tables, reducers and procedures.
+//! The client's own files: what its header and its source consist of, and the object that holds
+//! the tables.
 
-use super::functions::{all_functions, parameters};
+use super::functions::all_functions;
 use super::names::member;
 use super::tables::all_tables;
-use super::{Context, braces, header};
+use super::{Context, braces, calls, connection, contexts, header};
 use crate::GenerateError;
-use crate::case::quoted;
 use crate::code::{Code, Files};
 use crate::model::{Function, Module};
 
-const CALLABLE: &str = "UFUNCTION(BlueprintCallable, Category = \"SpacetimeDB\")";
-const READABLE: &str = "UPROPERTY(BlueprintReadOnly, Category = \"SpacetimeDB\")";
+pub(super) const CALLABLE: &str = "UFUNCTION(BlueprintCallable, Category = \"SpacetimeDB\")";
+pub(super) const READABLE: &str = "UPROPERTY(BlueprintReadOnly, Category = \"SpacetimeDB\")";
 
 pub(super) fn generate(
     context: Context<'_>,
@@ -64,7 +64,6 @@ fn client_header(context: Context<'_>, tool_version: &str) -> Code {
         "Connection/DbConnectionBase.h".to_owned(),
         "Connection/DbConnectionBuilder.h".to_owned(),
         "Connection/Subscription.h".to_owned(),
-        "Connection/SetReducerFlags.h".to_owned(),
         format!("ModuleBindings/{prefix}ReducerBase.g.h"),
     ];
     for (module, table) in all_tables(root) {
@@ -83,16 +82,26 @@ fn client_header(context: Context<'_>, tool_version: &str) -> Code {
     let mut code = header(&includes, Some(&format!("{prefix}SpacetimeDBClient")));
     code.line(format_args!("// Made by spacetime {tool_version}."));
     code.blank();
-    code.line(format_args!("class U{prefix}DbConnection;"));
+    for class in [
+        "DbConnection",
+        "RemoteTables",
+        "RemoteReducers",
+        "RemoteProcedures",
+        "SubscriptionBuilder",
+    ] {
+        code.line(format_args!("class U{prefix}{class};"));
+    }
+    contexts::declarations(&mut code, context);
+    connection::delegates(&mut code, prefix);
     remote_tables(&mut code, context);
-    remote_functions(&mut code, context, "Reducers", &reducers(root));
-    remote_functions(&mut code, context, "Procedures", &procedures(root));
-    contexts(&mut code, prefix);
-    connection(&mut code, context);
+    calls::reducers(&mut code, context, &reducers(root));
+    calls::procedures(&mut code, context, &procedures(root));
+    connection::declarations(&mut code, context);
     code
 }
 
-fn class(
+/// A class of the client that Unreal's tools look at.
+pub(super) fn class(
     code: &mut Code,
     context: Context<'_>,
     name: &str,
@@ -129,119 +138,6 @@ fn remote_tables(code: &mut Code, context: Context<'_>) {
     });
 }
 
-fn remote_functions(
-    code: &mut Code,
-    context: Context<'_>,
-    kind: &str,
-    functions: &[(&Module, &Function)],
-) {
-    let prefix = &context.names.prefix;
-    class(code, context, &format!("Remote{kind}"), "UObject", |code| {
-        for (module, function) in functions {
-            let inner = Context { module, ..context };
-            let name = context.names.function(module, function);
-            code.line(format_args!(
-                "/** Asks the server to run `{}`. */",
-                function.wire_name
-            ));
-            code.line(CALLABLE);
-            let parameters = parameters(inner, &function.params);
-            code.line(format_args!("void {name}({parameters});"));
-            code.blank();
-        }
-        code.line("UPROPERTY()");
-        code.line(format_args!("TObjectPtr<U{prefix}DbConnection> Conn;"));
-    });
-}
-
-fn contexts(code: &mut Code, prefix: &str) {
-    for name in [
-        "EventContext",
-        "ReducerEventContext",
-        "ProcedureEventContext",
-        "SubscriptionEventContext",
-        "ErrorContext",
-    ] {
-        code.blank();
-        code.line("USTRUCT(BlueprintType)");
-        braces(code, format_args!("struct F{prefix}{name}"), "};", |code| {
-            code.line("GENERATED_BODY()");
-            for (ty, field) in [
-                ("RemoteTables", "Db"),
-                ("RemoteReducers", "Reducers"),
-                ("RemoteProcedures", "Procedures"),
-            ] {
-                code.blank();
-                code.line(READABLE);
-                code.line(format_args!("TObjectPtr<U{prefix}{ty}> {field};"));
-            }
-        });
-    }
-}
-
-fn connection(code: &mut Code, context: Context<'_>) {
-    let prefix = &context.names.prefix;
-    class(
-        code,
-        context,
-        "SubscriptionHandle",
-        "USubscriptionHandleBase",
-        |_| {},
-    );
-    class(
-        code,
-        context,
-        "SubscriptionBuilder",
-        "USubscriptionBuilderBase",
-        |code| {
-            code.line(CALLABLE);
-            code.line(format_args!(
-                "U{prefix}SubscriptionHandle* Subscribe(const TArray<FString>& Queries);"
-            ));
-            code.blank();
-            code.line(CALLABLE);
-            code.line(format_args!(
-                "U{prefix}SubscriptionHandle* SubscribeToAllTables();"
-            ));
-            code.blank();
-            code.line("UPROPERTY()");
-            code.line(format_args!("TObjectPtr<U{prefix}DbConnection> Conn;"));
-        },
-    );
-    class(
-        code,
-        context,
-        "DbConnectionBuilder",
-        "UDbConnectionBuilderBase",
-        |code| {
-            code.line(CALLABLE);
-            code.line(format_args!("U{prefix}DbConnection* Build();"));
-        },
-    );
-    class(code, context, "DbConnection", "UDbConnectionBase", |code| {
-        for (ty, field) in [
-            ("RemoteTables", "Db"),
-            ("RemoteReducers", "Reducers"),
-            ("RemoteProcedures", "Procedures"),
-        ] {
-            code.line(READABLE);
-            code.line(format_args!("TObjectPtr<U{prefix}{ty}> {field};"));
-            code.blank();
-        }
-        code.line(CALLABLE);
-        code.line(format_args!(
-            "static U{prefix}DbConnectionBuilder* Builder();"
-        ));
-        code.blank();
-        code.line(CALLABLE);
-        code.line(format_args!(
-            "U{prefix}SubscriptionBuilder* SubscriptionBuilder();"
-        ));
-        code.blank();
-        code.line("virtual void PostInitProperties() override;");
-    });
-}
-
 fn client_source(context: Context<'_>) -> Code {
     let Context {
         names,
@@ -263,113 +159,10 @@ fn client_source(context: Context<'_>) -> Code {
             code.line(format_args!("{field}->PostInitialize();"));
         }
     });
-    for (kind, functions) in [("Reducer", reducers(root)), ("Procedure", procedures(root))] {
-        for (module, function) in functions {
-            call(&mut code, Context { module, ..context }, kind, function);
-        }
-    }
-    connection_source(&mut code, context);
+    contexts::definitions(&mut code, context);
+    calls::reducer_definitions(&mut code, context, &reducers(root));
+    calls::procedure_definitions(&mut code, context, &procedures(root));
+    calls::dispatch(&mut code, context, &reducers(root));
+    connection::definitions(&mut code, context);
     code
-}
-
-fn call(code: &mut Code, context: Context<'_>, kind: &str, function: &Function) {
-    let Context { names, module } = context;
-    let prefix = &names.prefix;
-    let name = names.function(module, function);
-    let parameters = parameters(context, &function.params);
-    code.blank();
-    let head = format!("void U{prefix}Remote{kind}s::{name}({parameters})");
-    braces(code, head, "}", |code| {
-        code.line("if (!Conn) return;");
-        code.line(format_args!("F{name}Args Args;"));
-        for param in &function.params {
-            let field = member(&param.name);
-            code.line(format_args!("Args.{field} = {field};"));
-        }
-        code.line(format_args!(
-            "Conn->Call{kind}Typed(TEXT({}), Args);",
-            quoted(&function.wire_name)
-        ));
-    });
-}
-
-fn connection_source(code: &mut Code, context: Context<'_>) {
-    let prefix = &context.names.prefix;
-    let connection = format!("U{prefix}DbConnection");
-    code.blank();
-    braces(
-        code,
-        format_args!("void {connection}::PostInitProperties()"),
-        "}",
-        |code| {
-            code.line("Super::PostInitProperties();");
-            for (ty, field) in [
-                ("RemoteTables", "Db"),
-                ("RemoteReducers", "Reducers"),
-                ("RemoteProcedures", "Procedures"),
-            ] {
-                code.line(format_args!("{field} = NewObject<U{prefix}{ty}>(this);"));
-            }
-            code.line("Db->Initialize();\nReducers->Conn = this;\nProcedures->Conn = this;");
-            for (module, table) in all_tables(context.module) {
-                let row = context.names.row_type(module, table);
-                let name = context.names.table(module, table);
-                let field = member(name.strip_prefix(prefix.as_str()).unwrap_or(&name));
-                code.line(format_args!(
-                    "RegisterTable<{row}, U{name}Table, F{prefix}EventContext>(\
-                 U{name}Table::TableName, \
-                 Db->{field});"
-                ));
-            }
-        },
-    );
-    code.blank();
-    let builder = format!("U{prefix}DbConnectionBuilder");
-    braces(
-        code,
-        format_args!("{builder}* {connection}::Builder()"),
-        "}",
-        |code| {
-            code.line(format_args!("return NewObject<{builder}>();"));
-        },
-    );
-    code.blank();
-    braces(
-        code,
-        format_args!("{connection}* {builder}::Build()"),
-        "}",
-        |code| {
-            code.line(format_args!(
-                "return Cast<{connection}>(BuildConnection({connection}::StaticClass()));"
-            ));
-        },
-    );
-    code.blank();
-    let subscription = format!("U{prefix}SubscriptionBuilder");
-    braces(
-        code,
-        format_args!("{subscription}* {connection}::SubscriptionBuilder()"),
-        "}",
-        |code| {
-            code.line(format_args!("auto* Made = NewObject<{subscription}>();"));
-            code.line("Made->Conn = this;\nreturn Made;");
-        },
-    );
-    code.blank();
-    let handle = format!("U{prefix}SubscriptionHandle");
-    let head = format!("{handle}* {subscription}::Subscribe(const TArray<FString>& Queries)");
-    braces(code, head, "}", |code| {
-        code.line(format_args!("auto* Handle = NewObject<{handle}>();"));
-        code.line("SubscribeBase(Conn, Queries, Handle);\nreturn Handle;");
-    });
-    code.blank();
-    let head = format!("{handle}* {subscription}::SubscribeToAllTables()");
-    braces(code, head, "}", |code| {
-        code.line("TArray<FString> Queries;");
-        for (_, table) in all_tables(context.module) {
-            let query = format!("SELECT * FROM {}", table.wire_name);
-            code.line(format_args!("Queries.Add(TEXT({}));", quoted(&query)));
-        }
-        code.line("return Subscribe(Queries);");
-    });
 }

@@ -1,16 +1,29 @@
 //! Reducers and procedures: their arguments, and calls as objects, which Blueprints can hold.
 
 use super::names::{member, property};
-use super::types::{Wrappers, record};
+use super::types::{record, registration};
+use super::wrappers::Wrappers;
 use super::{Context, braces, header};
 use crate::GenerateError;
 use crate::case::quoted;
 use crate::code::{Code, Files};
 use crate::model::{Field, Function, Module};
 
+/// Notes what parameters and returned values use of options, results and arrays.
+pub(super) fn note(context: Context<'_>, wrappers: &mut Wrappers) -> Result<(), GenerateError> {
+    let Context { names, module } = context;
+    for function in module.reducers.iter().chain(&module.procedures) {
+        for param in &function.params {
+            wrappers.note(names, module, &param.ty)?;
+        }
+        wrappers.note(names, module, &function.returns)?;
+    }
+    Ok(())
+}
+
 pub(super) fn generate(
     context: Context<'_>,
-    wrappers: &mut Wrappers,
+    wrappers: &Wrappers,
     files: &mut Files,
 ) -> Result<(), GenerateError> {
     let Context { names, module } = context;
@@ -19,19 +32,22 @@ pub(super) fn generate(
         ("Procedure", &module.procedures),
     ] {
         for function in functions {
-            for param in &function.params {
-                wrappers.note(names, module, &param.ty);
-            }
-            wrappers.note(names, module, &function.returns);
             let name = names.function(module, function);
             let path = format!("Public/ModuleBindings/{kind}s/{name}.g.h");
-            files.add(path, args_file(context, kind, function, &name))?;
+            let code = args_file(context, wrappers, kind, function, &name);
+            files.add(path, code)?;
         }
     }
     Ok(())
 }
 
-fn args_file(context: Context<'_>, kind: &str, function: &Function, name: &str) -> Code {
+fn args_file(
+    context: Context<'_>,
+    wrappers: &Wrappers,
+    kind: &str,
+    function: &Function,
+    name: &str,
+) -> Code {
     let Context { names, module } = context;
     let types = function.params.iter().map(|param| &param.ty);
     let mut includes = names.all_includes(module, types.chain([&function.returns]));
@@ -44,13 +60,9 @@ fn args_file(context: Context<'_>, kind: &str, function: &Function, name: &str) 
         _ => "UObject".to_owned(),
     };
     let mut code = header(&includes, Some(name));
-    record(
-        &mut code,
-        names,
-        module,
-        &format!("F{name}Args"),
-        &function.params,
-    );
+    let full = format!("F{name}Args");
+    record(&mut code, names, module, &full, &function.params);
+    registration(&mut code, wrappers, &full, &function.params);
     code.blank();
     code.line("UCLASS(BlueprintType)");
     let head = format!("class {} U{name}{kind} : public {base}", names.api());

@@ -71,6 +71,12 @@ impl Names {
         format!("{letter}{}Type", self.bare_type(module, ty))
     }
 
+    /// The header of a named type.
+    pub fn type_header(&self, module: &Module, ty: &NamedType) -> String {
+        let name = self.bare_type(module, ty);
+        format!("ModuleBindings/Types/{name}Type.g.h")
+    }
+
     pub fn table(&self, module: &Module, table: &Table) -> String {
         let path = pascal_path(&module.path);
         format!("{}{path}{}", self.prefix, pascal_case(&table.accessor))
@@ -172,8 +178,7 @@ impl Names {
                 out.push(format!("ModuleBindings/Results/{name}.g.h"));
             }
             Ty::Named(position) => {
-                let name = self.bare_type(module, module.named(*position));
-                out.push(format!("ModuleBindings/Types/{name}Type.g.h"));
+                out.push(self.type_header(module, module.named(*position)));
             }
             _ => {}
         }
@@ -217,18 +222,46 @@ pub(super) fn member(name: &str) -> String {
 
 /// The specifiers of a property: Blueprints know some types only.
 pub(super) fn property(ty: &Ty) -> Option<&'static str> {
-    const FULL: &str = "UPROPERTY(BlueprintReadWrite, Category = \"SpacetimeDB\")";
-    match ty {
-        Ty::Integer(Integer { is_signed, bits }) => match (is_signed, bits) {
-            (false, 8) | (true, 32 | 64) | (_, 128 | 256) => Some(FULL),
-            _ => Some("UPROPERTY()"),
-        },
-        // Arrays of arrays are no properties.
-        Ty::Array(element) => match **element {
-            Ty::Array(_) | Ty::Bytes => None,
-            _ => property(element),
-        },
-        Ty::ScheduleAt => None,
-        _ => Some(FULL),
+    if is_blueprintable(ty) {
+        return Some("UPROPERTY(BlueprintReadWrite, Category = \"SpacetimeDB\")");
     }
+    is_reflected(ty).then_some("UPROPERTY()")
+}
+
+/// Whether Unreal's reflection can describe the type: all but arrays of arrays.
+pub(super) fn is_reflected(ty: &Ty) -> bool {
+    match ty {
+        Ty::Array(element) => !matches!(**element, Ty::Array(_) | Ty::Bytes),
+        _ => true,
+    }
+}
+
+/// Whether Blueprints have the type.
+pub(super) fn is_blueprintable(ty: &Ty) -> bool {
+    match ty {
+        Ty::Integer(Integer { is_signed, bits }) => {
+            matches!(
+                (is_signed, bits),
+                (false, 8) | (true, 32 | 64) | (_, 128 | 256)
+            )
+        }
+        Ty::Array(element) => is_reflected(ty) && is_blueprintable(element),
+        _ => true,
+    }
+}
+
+/// The types among these that Blueprints do not have, as a comment tells it.
+pub(super) fn not_for_blueprints<'t>(
+    names: &Names,
+    module: &Module,
+    types: impl IntoIterator<Item = &'t Ty>,
+) -> Option<String> {
+    let mut missing: Vec<String> = types
+        .into_iter()
+        .filter(|ty| !is_blueprintable(ty))
+        .map(|ty| names.ty(module, ty))
+        .collect();
+    missing.sort();
+    missing.dedup();
+    (!missing.is_empty()).then(|| format!("// Blueprints have no {}.", missing.join(", ")))
 }

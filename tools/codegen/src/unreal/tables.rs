@@ -1,6 +1,6 @@
 //! Tables and views: objects on the client's cache.
 
-use super::names::member;
+use super::names::{member, not_for_blueprints};
 use super::{Context, braces, header};
 use crate::GenerateError;
 use crate::case::{pascal_case, quoted};
@@ -73,7 +73,8 @@ fn table_class(code: &mut Code, context: Context<'_>, table: &Table, name: &str,
     for (class, index) in client_indexes(context, table, name) {
         let accessor = index.accessor.as_deref().unwrap_or_default();
         code.line("UPROPERTY(BlueprintReadOnly, Category = \"SpacetimeDB\")");
-        code.line(format_args!("TObjectPtr<{class}> {};", member(accessor)));
+        let accessor = member_of_table(accessor);
+        code.line(format_args!("TObjectPtr<{class}> {accessor};"));
         code.blank();
     }
     let mut kinds = vec!["Insert"];
@@ -81,7 +82,7 @@ fn table_class(code: &mut Code, context: Context<'_>, table: &Table, name: &str,
         kinds.extend(["Delete", "Update"]);
     }
     for kind in kinds {
-        code.line("UPROPERTY(BlueprintAssignable, Category = \"SpacetimeDB\")");
+        code.line("UPROPERTY(BlueprintAssignable, Category = \"SpacetimeDB Events\")");
         code.line(format_args!("FOn{name}{kind} On{kind};"));
         code.blank();
     }
@@ -106,6 +107,27 @@ fn table_class(code: &mut Code, context: Context<'_>, table: &Table, name: &str,
     code.blank();
     code.line("private:");
     code.line(format_args!("TSharedPtr<UClientCache<{row}>> Data;"));
+}
+
+/// An index: a table has members of its own.
+fn member_of_table(accessor: &str) -> String {
+    const TAKEN: [&str; 9] = [
+        "Count",
+        "Data",
+        "Iter",
+        "OnDelete",
+        "OnInsert",
+        "OnUpdate",
+        "PostInitialize",
+        "TableName",
+        "Update",
+    ];
+    let member = member(accessor);
+    if TAKEN.contains(&member.as_str()) {
+        format!("{member}_")
+    } else {
+        member
+    }
 }
 
 /// Indexes with accessors, and the names of their classes.
@@ -176,6 +198,12 @@ fn index_class(code: &mut Code, context: Context<'_>, table: &Table, class: &str
                 "Filter",
             )
         };
+        let keys = index.columns.iter();
+        let keys = keys.map(|position| &table.column(*position).ty);
+        match not_for_blueprints(context.names, context.module, keys) {
+            Some(comment) => code.line(comment),
+            None => code.line("UFUNCTION(BlueprintCallable, Category = \"SpacetimeDB\")"),
+        }
         let head = format!("{returns} {method}({parameters})");
         braces(code, head, "}", |code| {
             if index.is_unique {
@@ -221,7 +249,8 @@ fn table_source(context: Context<'_>, table: &Table, name: &str) -> Code {
                 register_index(code, context, table, index);
             }
             for (class, index) in client_indexes(context, table, name) {
-                let accessor = member(index.accessor.as_deref().unwrap_or_default());
+                let accessor = index.accessor.as_deref().unwrap_or_default();
+                let accessor = member_of_table(accessor);
                 code.line(format_args!("{accessor} = NewObject<{class}>(this);"));
                 code.line(format_args!("{accessor}->SetCache(Data);"));
             }
