@@ -15,7 +15,7 @@ use spacetime_types::{ConnectionId, Identity};
 const CALL_TIME_MAX: Duration = Duration::from_millis(300);
 const START_TIME_MAX: Duration = Duration::from_millis(500);
 /// How much later than its limit a call may end here: other tests run beside it.
-const LATE_MAX: Duration = Duration::from_secs(3);
+const LATE_MAX: Duration = Duration::from_secs(30);
 const MEMORY_BYTES_MAX: usize = 16 << 20;
 
 struct Server {
@@ -303,7 +303,7 @@ async fn programs_that_cannot_start_are_refused_in_time() {
         let refused = server.try_publish(name, program).await;
         assert!(refused.is_err(), "{name} was published");
         let took = start.elapsed();
-        assert!(took < START_TIME_MAX + 10 * LATE_MAX, "{name}: {took:?}");
+        assert!(took < START_TIME_MAX + LATE_MAX, "{name}: {took:?}");
         assert!(is_committed(&call(&honest).await.0), "{name}");
         // Nothing is left of it, and its name is free.
         let again = server.try_publish(name, module("", "")).await;

@@ -26,7 +26,7 @@ use wire::{Event, Random, V1, V2, V3, Wire};
 const SEED: &str = "SPACETIME_HOSTILE_SEED";
 const DATABASE: &str = "bank";
 /// How soon an honest call succeeds, whatever went before.
-const HONEST_TIMEOUT: Duration = Duration::from_secs(5);
+const HONEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the server may have to say to garbage.
 const LISTEN_TIMEOUT: Duration = Duration::from_millis(150);
 
@@ -205,7 +205,7 @@ fn wait_for(server: &Server, done: impl Fn() -> bool) {
     let begin = Instant::now();
     while !done() {
         assert!(
-            begin.elapsed() < Duration::from_secs(20),
+            begin.elapsed() < Duration::from_secs(60),
             "{}",
             server.log()
         );
@@ -318,7 +318,7 @@ fn a_client_that_never_reads_is_cut_off_and_the_others_are_served() {
                 answered += 1;
             }
         }
-        tokio::time::timeout(Duration::from_secs(20), reading)
+        tokio::time::timeout(Duration::from_secs(60), reading)
             .await
             .unwrap_or_else(|_| panic!("the reader got {heard:?} of {CALLS} updates"))
             .unwrap();

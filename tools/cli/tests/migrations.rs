@@ -12,7 +12,7 @@ use harness::{Login, Refusal, Server, binary, module, module_path};
 use serde_json::{Value, json};
 
 const DATABASE: &str = "game";
-const WAIT_MAX: Duration = Duration::from_secs(20);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 const PLAYERS: &str = "SELECT * FROM player";
 const HEROES: &str = "SELECT * FROM hero";
 

@@ -77,7 +77,7 @@ impl Database {
         let started = Instant::now();
         loop {
             let entries = self.entries();
-            if entries.len() >= count || started.elapsed() > Duration::from_secs(20) {
+            if entries.len() >= count || started.elapsed() > Duration::from_secs(60) {
                 return entries;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -373,10 +373,12 @@ fn schedules_call_procedures() {
     let runs = &entries[2..8];
     assert_eq!(runs, ["begin often", "end often"].repeat(3));
     // Gone for good, once the last run has ended.
-    std::thread::sleep(Duration::from_millis(100));
-    let count = database.entries().len();
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(database.entries().len(), count);
+    let is_quiet = |_| {
+        let count = database.entries().len();
+        std::thread::sleep(Duration::from_millis(200));
+        database.entries().len() == count
+    };
+    assert!((0..50).any(is_quiet), "errands go on");
 }
 
 #[test]
@@ -399,7 +401,7 @@ fn a_killed_errand_is_not_run_again_and_a_waiting_one_is() {
     let wait_for = |server: &Server, wanted: &str| {
         let started = Instant::now();
         while !entries(server).iter().any(|text| text == wanted) {
-            assert!(started.elapsed() < Duration::from_secs(20), "{wanted}");
+            assert!(started.elapsed() < Duration::from_secs(60), "{wanted}");
             std::thread::sleep(Duration::from_millis(20));
         }
     };
@@ -413,5 +415,5 @@ fn a_killed_errand_is_not_run_again_and_a_waiting_one_is() {
     wait_for(&server, "begin longer");
     let started = Instant::now();
     assert!(server.terminate().success());
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }

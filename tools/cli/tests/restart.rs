@@ -9,7 +9,7 @@ use harness::{Login, Server, module};
 use serde_json::{Value, json};
 
 const DATABASE: &str = "sink";
-const WAIT_MAX: Duration = Duration::from_secs(20);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Waits until the query has more rows than that.
 fn wait_for_more(server: &Server, owner: &Login, query: &str, than: usize) -> Vec<Value> {

@@ -34,7 +34,7 @@ pub const V2: &str = "v2.bsatn.spacetimedb";
 pub const V3: &str = "v3.bsatn.spacetimedb";
 
 /// How long an answer may take.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How to open a connection.
 #[derive(Clone, Copy, Debug)]

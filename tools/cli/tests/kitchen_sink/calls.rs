@@ -80,7 +80,7 @@ fn an_endless_call_is_stopped() {
         let start = Instant::now();
         let result = sink.try_call(reducer, json!([]));
         assert_eq!(result, Err((402, OUT_OF_TIME.to_owned())), "{reducer}");
-        assert!(start.elapsed() < Duration::from_secs(10), "{reducer}");
+        assert!(start.elapsed() < Duration::from_secs(30), "{reducer}");
         goes_on(&sink, id);
     }
     let stopped = sink.client().call("loop_forever", &[]);
