@@ -2,8 +2,10 @@
 //! a server.
 //!
 //! Invariant: the ticker raises the engine's epoch once for every [`TICK`] of real time, also if it
-//! woke up late itself; a call's deadline is a number of ticks, so a call is stopped at most one
-//! tick early or late, however long it may take. The ticker ends with the engine.
+//! woke up late itself; a call's deadline is a number of ticks, so however long it may take, a call
+//! is stopped at most one tick early or late. What the ticker was late when the call began comes
+//! on top of that, up to [`TICKS_LATE_MAX`]: a loaded machine, where asking for the time at each
+//! call would help nobody. The ticker ends with the engine.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -62,8 +62,9 @@ fn a_database_has_the_limits_that_are_set_for_it() {
     assert_eq!(status, 402);
     let (status, loose) = timed(&server, &owner, "loose", "loop_forever");
     assert_eq!(status, 402);
-    assert!(strict >= Duration::from_millis(290), "{strict:?}");
-    assert!(loose >= Duration::from_millis(1490), "{loose:?}");
+    // A clock that was late at the start, on a loaded machine, takes up to 105 ms off.
+    assert!(strict >= Duration::from_millis(195), "{strict:?}");
+    assert!(loose >= Duration::from_millis(1395), "{loose:?}");
     // A slow machine may hold up any one call.
     let again = |_| timed(&server, &owner, "strict", "loop_forever").1;
     let is_stricter = strict < loose || (0..10).map(again).any(|strict| strict < loose);
