@@ -240,8 +240,8 @@ const LOOP_IN_HOST: &str = "(loop $again
     (br $again))";
 
 /// How late a call is stopped may be the machine's doing, so it is not asserted. That it is not
-/// stopped early is (but for the ticks that are made up for at once on a loaded machine), and that it does not compute for longer than it may: what it computes after
-/// its time is the host's doing.
+/// stopped early is (but for the ticks that are made up for at once on a loaded machine), and that
+/// it does not compute for longer than it may: what it computes after its time is the host's doing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_has_the_time_that_it_is_given() {
     const EARLY_MAX: Duration = Duration::from_millis(105);
