@@ -9,7 +9,7 @@ import { SenderError } from '#sdk';
 import { DbConnection } from '../bindings/kitchen_sink.mjs';
 import { KITCHEN_SINK_DATABASE, connect } from './harness.mjs';
 
-const WAIT_MS_MAX = 10_000;
+const WAIT_MS_MAX = 60_000;
 const OWNER = 7n;
 
 const file = new URL('../../conformance/scenarios.json', import.meta.url);

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-const FILE_MS_MAX = Number(process.env.TEST_FILE_MS_MAX ?? 150_000);
+const FILE_MS_MAX = Number(process.env.TEST_FILE_MS_MAX ?? 270_000);
 
 const flags = process.argv.slice(2, -1);
 const folder = resolve(process.argv.at(-1));

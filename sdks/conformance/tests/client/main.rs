@@ -26,6 +26,7 @@ mod calls;
 mod cuts;
 mod outdated;
 mod proxy;
+mod random;
 mod reconnect;
 mod rows;
 mod server;

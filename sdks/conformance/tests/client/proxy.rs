@@ -19,7 +19,9 @@ struct State {
     passed: [AtomicUsize; 2],
     is_down: AtomicBool,
     is_mute: AtomicBool,
+    is_held: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
+    server: Mutex<String>,
 }
 
 /// Where clients connect to.
@@ -37,13 +39,18 @@ impl Proxy {
         for way in [Way::ToServer, Way::ToClient] {
             state.left[way as usize].store(usize::MAX, Ordering::SeqCst);
         }
-        let (server, shared) = (server.to_owned(), state.clone());
+        let shared = state.clone();
+        server.clone_into(&mut shared.server.lock().unwrap());
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 if shared.is_down.load(Ordering::SeqCst) {
                     continue;
                 }
-                let server = TcpStream::connect(&server).unwrap();
+                let server = shared.server.lock().unwrap().clone();
+                // A server that is not there is a connection that is cut.
+                let Ok(server) = TcpStream::connect(server) else {
+                    continue;
+                };
                 for stream in [&client, &server] {
                     stream.set_nodelay(true).unwrap();
                     let stream = stream.try_clone().unwrap();
@@ -70,6 +77,18 @@ impl Proxy {
         self.state.passed[way as usize].load(Ordering::SeqCst)
     }
 
+    /// Where new connections go from now on.
+    #[allow(dead_code, reason = "not every test moves its server")]
+    pub fn aim(&self, server: &str) {
+        server.clone_into(&mut self.state.server.lock().unwrap());
+    }
+
+    /// Cuts all connections, once.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn cut(&self) {
+        self.state.cut();
+    }
+
     /// Cuts all connections, and lets no new one through until `up`.
     pub fn down(&self) {
         self.state.is_down.store(true, Ordering::SeqCst);
@@ -79,6 +98,12 @@ impl Proxy {
     /// Swallows what comes from now on, without cutting anything.
     pub fn mute(&self) {
         self.state.is_mute.store(true, Ordering::SeqCst);
+    }
+
+    /// Reads nothing of what clients send, until it is let go.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn hold(&self, is_held: bool) {
+        self.state.is_held.store(is_held, Ordering::SeqCst);
     }
 
     pub fn up(&self) {
@@ -120,6 +145,12 @@ fn copy(from: &TcpStream, to: &TcpStream, way: Way, state: &Arc<State>) {
     let state = state.clone();
     std::thread::spawn(move || {
         let mut buffer = [0; 16 * 1024];
+        let wait = || {
+            while way == Way::ToServer && state.is_held.load(Ordering::SeqCst) {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        };
+        wait();
         while let Ok(len @ 1..) = from.read(&mut buffer) {
             if state.is_mute.load(Ordering::SeqCst) {
                 continue;
@@ -130,6 +161,7 @@ fn copy(from: &TcpStream, to: &TcpStream, way: Way, state: &Arc<State>) {
             if !is_written || admitted < len {
                 break;
             }
+            wait();
         }
         let _ = from.shutdown(Shutdown::Both);
         let _ = to.shutdown(Shutdown::Both);

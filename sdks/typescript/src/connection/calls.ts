@@ -71,17 +71,22 @@ export class Calls {
     return call;
   }
 
-  /** The messages of all calls that have not been sent, which they are now. */
-  sendAll(): Message[] {
-    const messages: Message[] = [];
-    for (const call of this.waiting.values()) {
+  get hasWaiting(): boolean {
+    return 0 < this.waiting.size;
+  }
+
+  /** Sends the calls that wait, in order, as long as `canSend`. */
+  sendWaiting(send: (message: Message) => void, canSend: () => boolean): void {
+    for (const [requestId, call] of this.waiting) {
+      if (!canSend()) {
+        return;
+      }
+      this.waiting.delete(requestId);
+      this.waitingBytes -= call.message.length;
       call.wasSent = true;
-      messages.push(call.message);
+      send(call.message);
       call.message = NOTHING;
     }
-    this.waiting.clear();
-    this.waitingBytes = 0;
-    return messages;
   }
 
   /** Ends the calls that were sent, or all of them. */

@@ -88,6 +88,9 @@ export type RemoteModuleOf<C> = C extends DbConnectionImpl<infer Module> ? Modul
 /** An unexpected end before this long after the start of the connection counts as a failure. */
 const STABLE_MS_MIN = 5000;
 
+/** How often a congested connection is asked whether it takes more. */
+const UNSENT_POLL_MS = 20;
+
 export class DbConnectionImpl<Module extends UntypedRemoteModule>
   implements DbContext<Module>, SubscriptionHost<Module>
 {
@@ -120,6 +123,7 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
   #attempt = 0;
   #openedAt = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #sendTimer: ReturnType<typeof setTimeout> | undefined;
   #stopWaking: () => void = () => {};
   #queryBuilder: unknown;
 
@@ -184,8 +188,19 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
   /** Everything is asked for again; on the first connection, for the first time. */
   #opened(): void {
     this.#sets.subscribeAll(this.#hasConnected);
-    for (const message of this.#calls.sendAll()) {
-      this.#send(message);
+    this.#sendCalls();
+  }
+
+  /** As many as the network takes; the others soon. */
+  #sendCalls(all = false): void {
+    const link = this.#link!;
+    const canSend = (): boolean => link.canSend && (all || !link.isCongested);
+    this.#calls.sendWaiting(message => link.send(message), canSend);
+    if (link.canSend && this.#calls.hasWaiting) {
+      this.#sendTimer ??= setTimeout(() => {
+        this.#sendTimer = undefined;
+        this.#sendCalls();
+      }, UNSENT_POLL_MS);
     }
   }
 
@@ -226,6 +241,7 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
     this.isActive = false;
     this.#stopWaking();
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#sendTimer);
     const reported = this.isDisconnectRequested ? undefined : error;
     this.#calls.lose(reported?.message ?? 'the connection was closed', true);
     const context = new Context<Module>(this, reported);
@@ -265,6 +281,7 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
     this.isDisconnectRequested = true;
     clearTimeout(this.#retryTimer);
     const link = this.#link!;
+    this.#sendCalls(true);
     if (link.isSocketClosed) {
       queueMicrotask(() => this.#end(undefined));
     } else {
@@ -435,12 +452,7 @@ export class DbConnectionImpl<Module extends UntypedRemoteModule>
     }
     const requestId = this.#nextRequestId();
     const promise = this.#calls.add<T>(requestId, write(requestId), toResult);
-    const link = this.#link!;
-    if (link.canSend) {
-      for (const message of this.#calls.sendAll()) {
-        link.send(message);
-      }
-    }
+    this.#sendCalls();
     return promise;
   }
 

@@ -13,6 +13,10 @@ export type LinkEvents = {
 };
 
 const CLOSING = 2;
+
+/** While so many bytes have not left, the connection keeps its calls to itself. */
+const UNSENT_BYTES_MAX = 16 * 1024 * 1024;
+
 const CODE_NORMAL = 1000;
 const CODE_GOING_AWAY = 1001;
 const CODE_NONE = 1005;
@@ -25,6 +29,7 @@ export class Link {
   private failure: Error | undefined;
   private protocol = PROTOCOL_V2;
   private batch: Message[] = [];
+  private batchBytes = 0;
 
   constructor(
     factory: WebSocketFactory,
@@ -109,9 +114,15 @@ export class Link {
     return this.isOpen;
   }
 
+  /** Whether more should wait until what was sent has left. */
+  get isCongested(): boolean {
+    return UNSENT_BYTES_MAX < this.batchBytes + (this.socket?.bufferedAmount ?? 0);
+  }
+
   /** Sends soon, together with what else is sent until then. */
   send(message: Message): void {
     this.batch.push(message);
+    this.batchBytes += message.length;
     if (this.batch.length === 1) {
       queueMicrotask(() => this.flush());
     }
@@ -120,6 +131,7 @@ export class Link {
   flush(): void {
     const messages = this.batch;
     this.batch = [];
+    this.batchBytes = 0;
     if (!this.isOpen) {
       return;
     }

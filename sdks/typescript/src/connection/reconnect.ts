@@ -56,22 +56,21 @@ const isEventSource = (value: unknown): value is EventSource =>
   typeof (value as EventSource | undefined)?.addEventListener === 'function';
 
 /**
- * Calls `wake` when a page is looked at again or the network is back. Returns how to stop that.
- * Outside of browsers nothing happens.
+ * Calls `wake` when a page is looked at again or the network is back; in a worker, for the second
+ * alone. Returns how to stop that. Outside of browsers nothing happens.
  */
 export function onWake(wake: () => void): () => void {
-  const { window, document } = globalThis as { window?: unknown; document?: unknown };
-  if (!isEventSource(window) || !isEventSource(document)) {
+  const scope: unknown = globalThis;
+  const { document } = globalThis as { document?: unknown };
+  if (!isEventSource(scope)) {
     return () => {};
   }
-  const listened: [EventSource, string][] = [
-    [window, 'online'],
-    [window, 'focus'],
-    [window, 'pageshow'],
-    [document, 'visibilitychange'],
-  ];
+  const listened: [EventSource, string][] = [[scope, 'online']];
+  if (isEventSource(document)) {
+    listened.push([scope, 'focus'], [scope, 'pageshow'], [document, 'visibilitychange']);
+  }
   const listener = (): void => {
-    if ((document as { visibilityState?: string }).visibilityState !== 'hidden') {
+    if ((document as { visibilityState?: string } | undefined)?.visibilityState !== 'hidden') {
       wake();
     }
   };

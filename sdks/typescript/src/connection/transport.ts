@@ -12,6 +12,8 @@ export type CompressionName = 'gzip' | 'brotli' | 'none';
 export interface WebSocketAdapter {
   readonly protocol: string;
   readonly readyState?: number;
+  /** How many bytes were sent and have not left yet. */
+  readonly bufferedAmount?: number;
   send(msg: Uint8Array<ArrayBuffer>): void;
   close(): void;
   set onclose(handler: (ev: any) => void);
@@ -100,6 +102,9 @@ export const openWebSocket: WebSocketFactory = async args => {
   return new FrameAdapter(platform.openWebSocket(url, args.wsProtocol, headers));
 };
 
+/** Most bytes of frames that wait to be unpacked: a server does not wait for a browser. */
+const UNREAD_BYTES_MAX = 256 * 1024 * 1024;
+
 const FORMATS: readonly (Compressed | 'none' | undefined)[] = ['none', 'brotli', 'gzip'];
 
 /** Takes the compression off. A frame never overtakes one that takes longer to unpack. */
@@ -113,8 +118,13 @@ export class FrameAdapter implements WebSocketAdapter {
 
   /** Frames that wait for one before them to be unpacked; at the end, that no more come. */
   private waiting: Promise<void> | undefined;
+  private waitingBytes = 0;
+  private hasFailed = false;
 
-  constructor(private readonly socket: WebSocketLike) {
+  constructor(
+    private readonly socket: WebSocketLike,
+    private readonly unreadBytesMax = UNREAD_BYTES_MAX
+  ) {
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => this.onopen();
     socket.onmessage = ({ data }) => this.received(data);
@@ -137,6 +147,10 @@ export class FrameAdapter implements WebSocketAdapter {
     return this.socket.readyState;
   }
 
+  get bufferedAmount(): number {
+    return this.socket.bufferedAmount ?? 0;
+  }
+
   send(message: Uint8Array<ArrayBuffer>): void {
     this.socket.send(message);
   }
@@ -147,11 +161,23 @@ export class FrameAdapter implements WebSocketAdapter {
 
   private fail(error: unknown): void {
     const cause = toError(error);
-    this.onerror({ message: cause.message, error: new ProtocolError(cause.message) });
-    this.close();
+    const isKnown = cause instanceof ConnectionError;
+    this.end(isKnown ? cause : new ProtocolError(cause.message));
+  }
+
+  /** What still comes until the socket is closed is of no use. */
+  private end(error: ConnectionError): void {
+    if (!this.hasFailed) {
+      this.hasFailed = true;
+      this.onerror({ message: error.message, error });
+      this.close();
+    }
   }
 
   private received(data: ArrayBuffer | string): void {
+    if (this.hasFailed) {
+      return;
+    }
     if (typeof data === 'string') {
       this.fail(new Error('the server sent text'));
       return;
@@ -163,19 +189,27 @@ export class FrameAdapter implements WebSocketAdapter {
         this.deliver(unpacked);
         return;
       }
-      this.enqueue(() => unpacked);
+      this.enqueue(bytes.length, () => unpacked);
+    } else if (this.unreadBytesMax < this.waitingBytes + bytes.length) {
+      const text = `more than ${this.unreadBytesMax} bytes came faster than they could be unpacked`;
+      this.end(new ConnectionError(text));
     } else {
-      this.enqueue(() => this.unpack(bytes));
+      this.enqueue(bytes.length, () => this.unpack(bytes));
     }
   }
 
-  private enqueue(unpack: () => Uint8Array | undefined | Promise<Uint8Array>): void {
+  private enqueue(
+    length: number,
+    unpack: () => Uint8Array | undefined | Promise<Uint8Array>
+  ): void {
+    this.waitingBytes += length;
     const before = this.waiting ?? Promise.resolve();
     const step: Promise<void> = before
-      .then(unpack)
+      .then(() => (this.hasFailed ? undefined : unpack()))
       .then(body => this.deliver(body))
       .catch(error => this.fail(error))
       .then(() => {
+        this.waitingBytes -= length;
         if (this.waiting === step) {
           this.waiting = undefined;
         }
@@ -184,7 +218,7 @@ export class FrameAdapter implements WebSocketAdapter {
   }
 
   private deliver(body: Uint8Array | undefined): void {
-    if (body !== undefined) {
+    if (body !== undefined && !this.hasFailed) {
       this.onmessage({ data: body });
     }
   }

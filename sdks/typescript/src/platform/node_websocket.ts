@@ -101,6 +101,11 @@ export class NodeWebSocket implements WebSocketLike {
     this.request.end();
   }
 
+  /** How many bytes the network has not taken yet. */
+  get bufferedAmount(): number {
+    return this.socket?.writableLength ?? 0;
+  }
+
   private failed(error: Error, code?: number): void {
     if (this.readyState === CLOSED) {
       return;

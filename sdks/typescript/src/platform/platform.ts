@@ -6,6 +6,7 @@ export type WebSocketLike = {
   binaryType: string;
   readonly readyState: number;
   readonly protocol: string;
+  readonly bufferedAmount?: number;
   onopen: (() => void) | null;
   onmessage: ((event: any) => void) | null;
   onclose: ((event: any) => void) | null;

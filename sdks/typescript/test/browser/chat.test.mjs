@@ -38,7 +38,7 @@ after(async () => {
 async function visit(uri) {
   const context = await browser.newContext({ viewport: { width: 900, height: 600 } });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(60_000);
   const errors = [];
   page.on('pageerror', error => errors.push(String(error)));
   page.on('console', message => {

@@ -96,7 +96,7 @@ after(async () => {
 
 async function visit(name, uri, more = `db=${CHAT_DATABASE}`) {
   const page = await browser.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   const errors = [];
   page.on('pageerror', error => errors.push(String(error)));
   const tag = randomUUID();

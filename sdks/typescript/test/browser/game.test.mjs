@@ -37,7 +37,7 @@ after(async () => {
 
 async function visit() {
   const page = await browser.newPage({ viewport: { width: 1000, height: 700 } });
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   const errors = [];
   page.on('pageerror', error => errors.push(String(error)));
   await page.goto(`${site.url}/?uri=${encodeURIComponent(SERVER_URL)}&db=${GAME_DATABASE}`);
@@ -54,23 +54,30 @@ async function setBots(count) {
   assert.ok(response.ok, await response.text());
 }
 
-/** What is drawn in the next frames. */
+/** What is drawn in frames from when all are there: so many, and until time has passed. */
 const frames = page =>
   page.evaluate(
-    count =>
+    ([count, bots]) =>
       new Promise(resolve => {
         const seen = [];
+        let early = 0;
         const listener = ({ detail: { now, tick, bodies } }) => {
           const drawn = bodies.map(({ id, x, y, isMine }) => ({ id: String(id), x, y, isMine }));
+          const isComplete = bots <= drawn.length && drawn.some(({ isMine }) => isMine);
+          // At the beginning the picture still looks for its pace.
+          if (!isComplete || early < 30) {
+            early += 1;
+            return;
+          }
           seen.push({ now, tick, drawn });
-          if (seen.length === count) {
+          if (count <= seen.length && seen[0].tick + 10 < tick) {
             removeEventListener('frame', listener);
             resolve(seen);
           }
         };
         addEventListener('frame', listener);
       }),
-    FRAMES
+    [FRAMES, BOTS - 5]
   );
 
 test('a player among many bots', { skip }, async () => {
@@ -83,7 +90,6 @@ test('a player among many bots', { skip }, async () => {
   await second.page.getByRole('button', { name: 'Play' }).click();
   await second.page.locator('#join').waitFor({ state: 'hidden' });
   await first.page.mouse.move(900, 350);
-  await first.page.waitForTimeout(500);
   await first.page.mouse.move(905, 355);
   const seen = await frames(first.page);
   await first.page.screenshot({ path: join(SCREENSHOTS, 'game-ann.png') });
@@ -101,10 +107,11 @@ test('a player among many bots', { skip }, async () => {
   assert.equal(backwards, 0);
   // No body goes further from one frame to the next than its speed allows: nothing jumps.
   const unitsEachTick = (160 * 50) / 1000;
-  let moved = 0;
+  let [moved, steps] = [0, 0];
   for (let at = 1; at < seen.length; at += 1) {
     const before = new Map(seen[at - 1].drawn.map(body => [body.id, body]));
     const passed = seen[at].tick - seen[at - 1].tick;
+    steps += Number(0 < passed);
     for (const { id, x, y } of seen[at].drawn) {
       const old = before.get(id);
       if (old !== undefined) {
@@ -114,9 +121,10 @@ test('a player among many bots', { skip }, async () => {
       }
     }
   }
-  const perFrame = moved / (FRAMES - 1);
+  // Where the server was late, the picture stands still for a frame.
+  const perFrame = moved / steps;
   assert.ok(BOTS / 2 < perFrame, `only ${perFrame} bodies move from frame to frame`);
-  const rate = (1000 * (FRAMES - 1)) / elapsedMs;
+  const rate = (1000 * (seen.length - 1)) / elapsedMs;
   console.log(`${rate.toFixed(0)} frames a second, ${perFrame.toFixed(0)} bodies moving`);
   const mine = seen[0].drawn.find(body => body.isMine);
   assert.ok(mine !== undefined, 'the own body is drawn');

@@ -11,7 +11,7 @@ import { inTime } from './harness.mjs';
 const { SPACETIME_BIN, SPACETIME_MODULES_DIR } = process.env;
 const skip = !SPACETIME_BIN || !SPACETIME_MODULES_DIR;
 const START = fileURLToPath(new URL('../../../../examples/start.mjs', import.meta.url));
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 120_000;
 
 before(() => {
   if (skip) {

@@ -10,7 +10,10 @@ export class Proxy {
   plans = [];
   /** While true, new connections are cut off at once. */
   isDown = false;
+  #isHeld = false;
   connections = 0;
+  /** How many bytes have passed, each way. */
+  passed = { down: 0, up: 0 };
 
   constructor(target) {
     this.#target = new URL(target);
@@ -32,7 +35,7 @@ export class Proxy {
     }
     const { down = Infinity, up = Infinity } = this.plans.shift() ?? {};
     const server = net.connect(Number(this.#target.port), this.#target.hostname);
-    const pair = { client, server };
+    const pair = { client, server, left: { down, up } };
     this.#sockets.add(pair);
     const end = () => {
       this.#sockets.delete(pair);
@@ -44,8 +47,11 @@ export class Proxy {
       server.end();
       client.destroy();
     };
-    this.#pipe(client, server, up, cutUp);
-    this.#pipe(server, client, down, end);
+    this.#pipe(client, server, pair.left, 'up', cutUp);
+    this.#pipe(server, client, pair.left, 'down', end);
+    if (this.#isHeld) {
+      client.pause();
+    }
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
       socket.on('error', end);
@@ -53,22 +59,42 @@ export class Proxy {
     }
   }
 
-  #pipe(from, to, limit, cut) {
-    let passed = 0;
-    if (limit === 0) {
+  #pipe(from, to, left, way, cut) {
+    if (left[way] === 0) {
       cut();
       return;
     }
     from.on('data', chunk => {
-      const part = chunk.subarray(0, Math.max(0, limit - passed));
-      passed += chunk.length;
+      const part = chunk.subarray(0, Math.min(chunk.length, Math.max(0, left[way])));
+      left[way] -= chunk.length;
+      this.passed[way] += part.length;
       if (0 < part.length && !to.destroyed) {
         to.write(part);
       }
-      if (limit <= passed) {
+      if (left[way] <= 0) {
         cut();
       }
     });
+  }
+
+  /** While true, nothing that clients send is read. */
+  set isHeld(isHeld) {
+    this.#isHeld = isHeld;
+    for (const { client } of this.#sockets) {
+      isHeld ? client.pause() : client.resume();
+    }
+  }
+
+  /** Where new connections go from now on. */
+  aim(target) {
+    this.#target = new URL(target);
+  }
+
+  /** How many more bytes the connections that there are let through. */
+  cutAll({ down = Infinity, up = Infinity }) {
+    for (const pair of this.#sockets) {
+      Object.assign(pair.left, { down, up });
+    }
   }
 
   /** Cuts all connections that there are. */

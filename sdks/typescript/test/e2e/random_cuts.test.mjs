@@ -11,6 +11,7 @@ import { ConnectionLostError } from 'spacetime-client';
 import { DbConnection, tables } from '../bindings/kitchen_sink.mjs';
 import { KITCHEN_SINK_DATABASE, SERVER_URL, connect, subscribe, until } from './harness.mjs';
 import { Proxy } from './proxy.mjs';
+import { randomNumbers } from './random_numbers.mjs';
 
 const CUTS = 40;
 const LASTING = 20;
@@ -19,18 +20,7 @@ const PASSING_MAX = 20;
 /** What a connection lets through, each way; its beginning alone is some hundred bytes. */
 const BYTES_DOWN_MAX = 10_000;
 const BYTES_UP_MAX = 3000;
-const RUN_MS_MAX = 60_000;
-
-/** Numbers below a bound (mulberry32). */
-function randomNumbers(seed) {
-  let state = seed;
-  return bound => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
-  };
-}
+const RUN_MS_MAX = 240_000;
 
 /** What callbacks alone say that the table has. What they throw would only be logged. */
 class Mirror {

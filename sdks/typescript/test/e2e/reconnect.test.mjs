@@ -254,7 +254,7 @@ async function oneRun(url) {
 }
 
 for (const direction of ['down', 'up']) {
-  test(`connections cut at every byte (${direction})`, { timeout: 120_000 }, async () => {
+  test(`connections cut at every byte (${direction})`, { timeout: 240_000 }, async () => {
     const bytes = (await bytesOfOneRun(oneRun))[direction];
     assert.ok(200 < bytes);
     const step = Number(process.env.CUT_STEP ?? 1);

@@ -86,7 +86,7 @@ async function serve(talk, answer) {
     socket.setNoDelay(true);
     socket.on('data', chunk => received.push(chunk));
     socket.on('error', () => {});
-    talk(socket, request);
+    talk(socket, request, () => parseClient(Buffer.concat(received)));
   });
   await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
   const url = new URL(`ws://127.0.0.1:${server.address().port}/path?x=1`);
@@ -148,14 +148,18 @@ test('messages in frames of every form, cut at every byte', async () => {
 
 test('a large message, and what is sent', async () => {
   const large = Buffer.alloc(3_000_000, 5);
-  const { url, server, frames } = await serve((socket, request) => {
+  const sizes = [0, 125, 126, 65535, 65536, 200_000];
+  const { url, server, frames } = await serve(async (socket, request, sent) => {
     assert.equal(request.url, '/path?x=1');
     assert.equal(request.headers.authorization, 'Bearer x');
     socket.write(frame(2, large));
     // What the client wants to say comes before it closes.
-    setTimeout(() => socket.end(closeFrame(1000, '')), 300);
+    while (sent().at(-1)?.op !== 8) {
+      await new Promise(resolve => setTimeout(resolve, 5));
+    }
+    assert.equal(sent().length, sizes.length + 1);
+    socket.end(closeFrame(1000, ''));
   });
-  const sizes = [0, 125, 126, 65535, 65536, 200_000];
   const seen = await follow(url, socket => {
     assert.equal(socket.readyState, 1);
     for (const size of sizes) {
@@ -253,6 +257,44 @@ test('frames that take longer to unpack are not overtaken', async t => {
   assert.deepEqual(seen, [[1], [2, 2], [3], [4], [5], 'closed']);
 });
 
+test('frames that come faster than they are unpacked end the connection', async t => {
+  let unpacked = () => {};
+  const { platform } = await import('../../dist/platform/node.js');
+  t.mock.method(platform, 'decompress', () => new Promise(resolve => (unpacked = resolve)));
+  const socket = silentSocket();
+  let closes = 0;
+  socket.close = () => (closes += 1);
+  const adapter = new FrameAdapter(socket, 1000);
+  const [seen, errors] = [[], []];
+  adapter.onmessage = ({ data }) => seen.push(data.length);
+  adapter.onerror = ({ error }) => errors.push(error);
+  const receive = (format, length) => {
+    const data = new Uint8Array(length);
+    data[0] = format;
+    socket.onmessage({ data: data.buffer });
+  };
+  // One frame is always taken, however long.
+  receive(2, 2000);
+  await new Promise(resolve => setImmediate(resolve));
+  unpacked(new Uint8Array(7));
+  while (seen.length === 0) {
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  receive(2, 500);
+  receive(0, 500);
+  assert.deepEqual(errors, []);
+  receive(0, 1);
+  receive(0, 1);
+  assert.match(errors[0].message, /more than 1000 bytes/);
+  assert.equal(errors.length, 1);
+  assert.equal(closes, 1);
+  assert.ok(!isFinal(errors[0]), 'another connection may be quicker');
+  await new Promise(resolve => setImmediate(resolve));
+  unpacked(new Uint8Array(8));
+  await new Promise(resolve => setImmediate(resolve));
+  assert.deepEqual(seen, [7], 'what comes after a gap is not told');
+});
+
 test('frames that cannot be unpacked are errors', async () => {
   for (const data of [
     Uint8Array.from([2, 1, 2, 3]).buffer,
@@ -266,7 +308,9 @@ test('frames that cannot be unpacked are errors', async () => {
     adapter.onerror = ({ error }) => errors.push(error);
     adapter.onmessage = () => assert.fail('a message came of it');
     socket.onmessage({ data });
-    await new Promise(resolve => setTimeout(resolve, 1));
+    while (errors.length === 0) {
+      await new Promise(resolve => setTimeout(resolve, 1));
+    }
     assert.ok(errors[0] instanceof ProtocolError, String(errors));
   }
 });

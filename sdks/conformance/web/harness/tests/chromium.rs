@@ -1,5 +1,6 @@
 //! The Rust client in headless Chromium, against a running server: the scenarios of all clients,
-//! what only pages have, the same in a worker, and the program in the documentation.
+//! what only pages have, connections that are cut at many bytes (at all with
+//! `SPACETIME_CUTS=all`), the same in a worker, and the program in the documentation.
 //!
 //! Pages say how they get on by requests to this process, which serves them.
 //!
@@ -22,12 +23,11 @@ mod site;
 use std::time::Duration;
 
 use browser::Browser;
-use proxy::Proxy;
 use server::Server;
 use site::Site;
 
 /// How long all that a page does may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A program for web pages, a server, and a browser on a page with that program. Returns when the
 /// page says that it is done; fails if it says anything else.
@@ -36,13 +36,13 @@ fn visit(program: &str, page: &'static str, server: &Server) {
         return;
     };
     let files = programs::build(program);
-    let proxy = Proxy::start(&server.address);
-    let site = Site::start(page, files, proxy);
+    let site = Site::start(page, files, &server.address);
     let url = format!(
-        "{}/?server={}&proxy={}",
+        "{}/?server={}&proxy={}&cuts={}",
         site.url,
         server.url(),
-        site.proxy_url
+        site.proxy_url,
+        std::env::var("SPACETIME_CUTS").unwrap_or_default()
     );
     let mut browser = Browser::open(&chromium, &url);
     let outcome = site.wait(PATIENCE, || browser.is_running());
@@ -63,6 +63,7 @@ fn all_scenarios_and_what_only_pages_have() {
         server.publish(&format!("scenario-{index}"), "kitchen_sink");
     }
     server.publish("page", "kitchen_sink");
+    server.publish("cuts", "kitchen_sink");
     server.publish("procedures", "procedures");
     visit("page", include_str!("page.html"), &server);
 }

@@ -6,7 +6,7 @@ let told_all = Promise.resolve();
 globalThis.say = line => {
   told_all = told_all.then(() => tell('/say', line));
 };
-globalThis.ask = what => tell(`/${what}`, '');
+globalThis.ask = what => tell(`/${what}`, '').then(response => response.text());
 
 const end = outcome => {
   told_all = told_all.then(() => tell('/done', outcome));

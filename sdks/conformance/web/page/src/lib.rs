@@ -14,6 +14,8 @@ mod clashes {
     include!(concat!(env!("OUT_DIR"), "/clashes.rs"));
 }
 mod checks;
+mod cuts;
+mod limits;
 #[path = "../../../tests/scenarios/steps.rs"]
 mod steps;
 mod world;
@@ -58,6 +60,23 @@ pub async fn page(server: String, proxy: String) {
     checks::loss(&proxy).await;
     world::say("silence is no loss");
     checks::silence(&server).await;
+}
+
+/// What waits is bounded, both ways; and what ends the wait for another attempt.
+#[wasm_bindgen]
+pub async fn limits(server: String, proxy: String) {
+    world::say("at once when there is reason to");
+    limits::at_once(&proxy).await;
+    world::say("a network that takes nothing");
+    limits::unsent(&proxy).await;
+    world::say("a page that does not drive");
+    limits::unread(&server).await;
+}
+
+/// Connections that are cut at many places, or at every byte.
+#[wasm_bindgen]
+pub async fn cuts(server: String, all: bool) {
+    cuts::everywhere(&server, all).await;
 }
 
 /// The same crate in a worker, which has no document.

@@ -19,8 +19,8 @@ use crate::update;
 use crate::wire::{ProcedureStatus, QuerySetId, ReducerOutcome, ServerMessage};
 use crate::{ConnectionId, Identity, Timestamp};
 
-/// Most bytes of messages that wait to be applied, in KiB.
-const WAITING_KIB_MAX: usize = 256 * 1024;
+/// Most bytes of messages that wait to be applied, unpacked, in KiB.
+const WAITING_KIB_MAX: usize = super::link::WAITING_BYTES_MAX / 1024;
 
 /// Who the server says that this client is.
 #[derive(Clone, Debug)]

@@ -29,8 +29,8 @@ use browser as platform;
 #[cfg(not(target_arch = "wasm32"))]
 use native as platform;
 
-pub(super) use platform::spawn;
 use platform::{Socket, SocketReader, SocketWriter, sleep};
+pub(super) use platform::{WAITING_BYTES_MAX, spawn};
 pub(super) use target::Target;
 
 use super::builder::Reconnect;
@@ -301,20 +301,23 @@ async fn read<M: SpacetimeModule>(
             SocketEvent::Alive => continue,
             SocketEvent::Closed(reason) => return SessionEnd::Broken(reason),
         };
-        let bytes = frame.len();
-        let messages = match frame::read(&frame, version) {
-            Ok(messages) => messages,
+        let packed = frame.len();
+        let unpacked = match frame::read(&frame, version) {
+            Ok(unpacked) => unpacked,
             Err(error) => return SessionEnd::Unusable(unreadable(error)),
         };
-        for message in messages {
-            diary.note(format_args!("came: {} in {bytes} bytes", message.name()));
+        drop(frame);
+        // The messages of a frame share its bytes: the first answers for all of them.
+        let mut bytes = unpacked.bytes;
+        for message in unpacked.messages {
+            diary.note(format_args!("came: {} in {packed} bytes", message.name()));
             match Incoming::parse(message) {
                 Ok(Some(mut message)) => {
                     if let Incoming::Connected(welcome) = &mut message {
                         *has_connected = true;
                         target.settle_token(&mut welcome.token);
                     }
-                    incoming.send(message, bytes).await;
+                    incoming.send(message, std::mem::take(&mut bytes)).await;
                 }
                 Ok(None) => {}
                 Err(error) => return SessionEnd::Unusable(error),

@@ -67,8 +67,16 @@ pub(crate) enum FrameError {
     Message(#[from] DecodeError),
 }
 
+/// What was in a frame.
+#[derive(Debug)]
+pub(crate) struct Unpacked {
+    pub(crate) messages: Vec<ServerMessage>,
+    /// What the messages hold on to.
+    pub(crate) bytes: usize,
+}
+
 /// The messages in `frame`.
-pub(crate) fn read(frame: &Bytes, version: Version) -> Result<Vec<ServerMessage>, FrameError> {
+pub(crate) fn read(frame: &Bytes, version: Version) -> Result<Unpacked, FrameError> {
     let body = unpack(frame)?;
     let mut reader = Reader::new(&body);
     let mut messages = Vec::with_capacity(1);
@@ -76,7 +84,10 @@ pub(crate) fn read(frame: &Bytes, version: Version) -> Result<Vec<ServerMessage>
         messages.push(ServerMessage::read(&body, &mut reader)?);
         // What follows the message of version 2 is ignored, as every client does.
         if version == Version::V2 || reader.rest().is_empty() {
-            return Ok(messages);
+            return Ok(Unpacked {
+                messages,
+                bytes: body.len(),
+            });
         }
     }
 }

@@ -139,9 +139,9 @@ fn frames() {
     let body = bytes(UPDATE);
     let one = Bytes::from([&[0], &body[..]].concat());
     let two = Bytes::from([&[0], &body[..], &body[..]].concat());
-    assert_eq!(frame::read(&one, Version::V2).unwrap().len(), 1);
-    assert_eq!(frame::read(&two, Version::V3).unwrap().len(), 2);
-    assert_eq!(frame::read(&two, Version::V2).unwrap().len(), 1);
+    assert_eq!(frame::read(&one, Version::V2).unwrap().messages.len(), 1);
+    assert_eq!(frame::read(&two, Version::V3).unwrap().messages.len(), 2);
+    assert_eq!(frame::read(&two, Version::V2).unwrap().messages.len(), 1);
     for bad in [&[][..], &[7, 1], &[1, 0xff], &[2, 0xff], &[0]] {
         assert!(frame::read(&Bytes::copy_from_slice(bad), Version::V3).is_err());
     }
@@ -158,7 +158,9 @@ fn compressed_frames() {
         .write_all(&body)
         .unwrap();
     for packed in [gzip.finish().unwrap(), brotli] {
-        let read = frame::read(&Bytes::from(packed), Version::V3).unwrap();
+        let read = frame::read(&Bytes::from(packed), Version::V3)
+            .unwrap()
+            .messages;
         assert!(matches!(read[..], [ServerMessage::TransactionUpdate(_)]));
     }
 }

@@ -1,13 +1,14 @@
 //! A loopback web server for one page, which also hears what the page has to say.
 
+use std::borrow::Cow;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::programs::Files;
-use super::proxy::Proxy;
+use super::proxy::{Proxy, Way};
 
 /// How often to look whether the browser is still there.
 const LOOK: Duration = Duration::from_millis(200);
@@ -22,12 +23,17 @@ pub struct Site {
 
 struct Shared {
     files: Vec<(String, &'static str, Vec<u8>)>,
+    start: Instant,
+    server: String,
     proxy: Proxy,
+    /// The one that cuts, at the time.
+    cutter: Mutex<Option<Proxy>>,
     done: Sender<String>,
 }
 
 impl Site {
-    pub fn start(page: &str, program: Files, proxy: Proxy) -> Self {
+    pub fn start(page: &str, program: Files, server: &str) -> Self {
+        let proxy = Proxy::start(server);
         let script = "text/javascript";
         let mut files = program.files;
         for (path, kind, text) in [
@@ -43,7 +49,10 @@ impl Site {
         let (sender, done) = channel();
         let shared = Arc::new(Shared {
             files,
+            start: Instant::now(),
+            server: server.to_owned(),
             proxy,
+            cutter: Mutex::new(None),
             done: sender,
         });
         std::thread::spawn(move || {
@@ -113,23 +122,51 @@ impl Shared {
         );
         // A page that is gone does not matter.
         let _ = stream.write_all(head.as_bytes());
-        let _ = stream.write_all(content);
+        let _ = stream.write_all(&content);
     }
 
-    fn respond(&self, path: &str, body: String) -> (&str, &str, &[u8]) {
+    fn respond(&self, path: &str, body: String) -> (&str, &str, Cow<'_, [u8]>) {
+        let mut answer = String::new();
         match path {
-            "/say" => eprintln!("{body}"),
+            "/say" => eprintln!("{:7.3} {body}", self.start.elapsed().as_secs_f64()),
             "/done" => drop(self.done.send(body)),
             "/proxy/down" => self.proxy.down(),
             "/proxy/up" => self.proxy.up(),
-            _ => {
-                let known = self.files.iter().find(|(known, _, _)| known == path);
-                return match known {
-                    Some((_, kind, content)) => ("200 OK", kind, content),
-                    None => ("404 Not Found", "text/plain", b"no such file"),
-                };
+            "/proxy/hold" => self.proxy.hold(true),
+            "/proxy/let-go" => self.proxy.hold(false),
+            _ => match path.strip_prefix("/cuts/") {
+                Some(what) => answer = self.cut(what),
+                None => return self.file(path),
+            },
+        }
+        ("200 OK", "text/plain", answer.into_bytes().into())
+    }
+
+    fn file(&self, path: &str) -> (&str, &str, Cow<'_, [u8]>) {
+        let known = self.files.iter().find(|(known, _, _)| known == path);
+        match known {
+            Some((_, kind, content)) => ("200 OK", kind, content.into()),
+            None => ("404 Not Found", "text/plain", b"no such file".into()),
+        }
+    }
+
+    /// `server/12` makes a proxy that cuts after 12 bytes to the server, and tells its address;
+    /// `server` tells how many have passed. Each proxy is used once: what a connection leaves
+    /// behind is not counted for the next.
+    fn cut(&self, what: &str) -> String {
+        let (way, at) = what.split_once('/').unwrap_or((what, ""));
+        let way = match way {
+            "server" => Way::ToServer,
+            _ => Way::ToClient,
+        };
+        let mut cutter = self.cutter.lock().unwrap();
+        match at.parse() {
+            Err(_) => cutter.as_ref().unwrap().passed(way).to_string(),
+            Ok(at) => {
+                let proxy = Proxy::start(&self.server);
+                proxy.cut_after(way, at);
+                cutter.insert(proxy).url()
             }
         }
-        ("200 OK", "text/plain", b"")
     }
 }

@@ -28,8 +28,11 @@ use crate::wire;
 use crate::wire::frame::{PROTOCOLS, Version};
 pub(super) use timer::{pause, sleep};
 
-/// Most bytes that wait to be read.
-const UNREAD_BYTES_MAX: usize = 256 << 20;
+/// Most bytes of messages that wait to be applied; then no more are unpacked.
+pub(in crate::connection) const WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// Most bytes that have come and wait behind those. The browser reads on, whatever the page does.
+const UNREAD_BYTES_MAX: usize = 192 << 20;
 
 /// Sending waits while the browser has so many bytes to send.
 const UNSENT_BYTES_MAX: u32 = 16 << 20;
@@ -218,7 +221,8 @@ impl SocketReader {
                 SocketEvent::Closed(InternalError::new("the server sent text"))
             }
             Some(Happening::TooMuch) => SocketEvent::Closed(InternalError::new(format!(
-                "more than {UNREAD_BYTES_MAX} bytes wait to be applied: drive the connection"
+                "more than {} bytes wait to be applied: drive the connection",
+                WAITING_BYTES_MAX + UNREAD_BYTES_MAX
             ))),
             Some(Happening::Closed { code, reason }) => SocketEvent::Closed(closed(code, &reason)),
             None => SocketEvent::Closed(closed(NO_STATUS, "")),

@@ -25,6 +25,9 @@ use super::{ConnectFailure, SocketEvent, Target, tls};
 use crate::error::InternalError;
 use crate::wire::frame::{FRAME_BYTES_MAX, PROTOCOLS, Version};
 
+/// Most bytes of messages that wait to be applied; then the socket is not read on.
+pub(in crate::connection) const WAITING_BYTES_MAX: usize = 256 << 20;
+
 /// What carries the bytes: TCP as it is, or encrypted.
 trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 

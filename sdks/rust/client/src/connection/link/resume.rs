@@ -161,11 +161,12 @@ async fn next_messages(
         };
         match event {
             SocketEvent::Frame(frame) => {
-                *bytes = bytes.saturating_add(frame.len());
                 let version: Version = socket.version;
-                return frame::read(&frame, version).map_err(|error| {
+                let unpacked = frame::read(&frame, version).map_err(|error| {
                     unusable("the server's messages cannot be read").caused_by(unreadable(error))
-                });
+                })?;
+                *bytes = bytes.saturating_add(unpacked.bytes);
+                return Ok(unpacked.messages);
             }
             SocketEvent::Alive => {}
             SocketEvent::Closed(error) => return Err(ConnectFailure::temporary(error)),
