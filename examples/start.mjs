@@ -99,18 +99,19 @@ function findServerBinary() {
   if (found !== undefined) {
     return found;
   }
+  console.log('building the server; this is done once, and takes some minutes');
   const what = ['build', '--release', '--package', 'spacetime-cli', '--bin', 'spacetime'];
   run('cargo', what, ROOT);
   return join(TARGET, 'release', 'spacetime');
 }
 
-function findModule(name) {
+/** What `publish` is to publish: what the tests have built, or else this module alone is built. */
+function moduleFlags(name) {
   const folder = process.env.SPACETIME_MODULES_DIR ?? join(TARGET, 'modules');
   const path = join(folder, `${name}.wasm`);
-  if (!existsSync(path)) {
-    run('cargo', ['xtask', 'build-modules'], ROOT);
-  }
-  return path;
+  return existsSync(path)
+    ? ['--bin-path', path]
+    : ['--module-path', join(ROOT, 'modules', name)];
 }
 
 function freePort() {
@@ -191,7 +192,7 @@ async function main() {
     step('the server runs');
     const config = ['--config-path', join(data, 'cli.toml')];
     const rest = ['--server', uri, '--yes'];
-    const program = ['--bin-path', findModule(application.module)];
+    const program = moduleFlags(application.module);
     run(server.binary, [...config, 'publish', name, ...program, ...rest], ROOT);
     step('the module is published');
     const cli = (command, ...words) =>

@@ -151,6 +151,23 @@ test('rows leave the cache when their subscription ends', async () => {
   connection.disconnect();
 });
 
+test('all tables are subscribed to at once', async () => {
+  const { connection, identity } = await open();
+  const answer = new Promise((resolve, reject) =>
+    connection
+      .subscriptionBuilder()
+      .onApplied(resolve)
+      .onError(ctx => reject(ctx.event))
+      .subscribeToAllTables()
+  );
+  await inTime(answer, 'answer to the subscription');
+  assert.equal(connection.db.user.identity.find(identity).online, true);
+  const text = `to all ${randomUUID()}`;
+  await inTime(connection.reducers.sendMessage({ text }), 'result of sendMessage');
+  assert.ok([...connection.db.message.iter()].some(row => row.text === text));
+  connection.disconnect();
+});
+
 test('a row in two subscriptions stays until both have ended', async () => {
   const { connection, identity } = await open();
   const query = tables.user.where(row => row.identity.eq(identity));

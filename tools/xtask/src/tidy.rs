@@ -9,10 +9,11 @@
 mod book;
 mod exceptions;
 mod manifest;
+mod parity;
 mod rust;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::Path;
 
@@ -22,9 +23,10 @@ use crate::process::say;
 use exceptions::EXCEPTIONS;
 
 /// Folders that hold nothing of ours.
-const SKIPPED_FOLDERS: [&str; 7] = [
+const SKIPPED_FOLDERS: [&str; 8] = [
     ".git",
     ".xtask",
+    "bindings",
     "dist",
     "generated",
     "generated_docs",
@@ -129,6 +131,7 @@ fn complaints_below(root: &Path) -> Result<Vec<Complaint>> {
     let mut complaints = Vec::new();
     let known: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
     let contents = std::fs::read_to_string(root.join("docs/SUMMARY.md")).unwrap_or_default();
+    let mut functions: HashSet<String> = HashSet::new();
     for path in &paths {
         let bytes = std::fs::read(root.join(path)).with_context(|| format!("reading {path}"))?;
         // Other files are fixtures; only their size is of interest.
@@ -136,6 +139,7 @@ fn complaints_below(root: &Path) -> Result<Vec<Complaint>> {
             Ok(text) => {
                 let file = File { path, text };
                 check_file(&file, &mut complaints);
+                functions.extend(parity::functions(&file).map(str::to_owned));
                 if file.extension() == "md" {
                     book::check_page(&file, &contents, &mut complaints);
                     book::check_links(&file, &known, &mut complaints);
@@ -144,6 +148,8 @@ fn complaints_below(root: &Path) -> Result<Vec<Complaint>> {
             Err(_) => text::check_size(&File { path, text: "" }, bytes.len(), &mut complaints),
         }
     }
+    let page = std::fs::read_to_string(root.join("docs/parity.md")).unwrap_or_default();
+    parity::check(&page, &functions, &known, &mut complaints);
     check_licence_files(&paths, &mut complaints);
     Ok(without_exceptions(complaints))
 }

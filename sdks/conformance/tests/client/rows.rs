@@ -43,6 +43,29 @@ fn rows_come_change_and_go() {
 }
 
 #[test]
+fn all_tables_are_subscribed_to_at_once() {
+    let Some(server) = server() else { return };
+    server.publish("all", "kitchen_sink");
+    let client = Client::connect(builder(&server.url(), "all")).unwrap();
+    let (log, failed) = (client.log.clone(), client.log.clone());
+    let handle = client
+        .conn
+        .subscription_builder()
+        .on_applied(move |_| log.push("applied"))
+        .on_error(move |_, error| failed.push(format!("refused: {error}")))
+        .subscribe_to_all_tables();
+    client.drive("the subscription's answer", |client| {
+        !client.log.take().is_empty()
+    });
+    assert!(handle.is_active());
+    client.add("a", 1);
+    assert_eq!(client.labels(), ["a"]);
+    // A table that nothing was said of either.
+    client.conn.reducers.fill_sheep(2).unwrap();
+    client.drive("the sheep", |client| client.conn.db.sheep().count() == 2);
+}
+
+#[test]
 fn overlapping_subscriptions_count() {
     let Some(server) = server() else { return };
     server.publish("overlap", "kitchen_sink");

@@ -25,6 +25,27 @@ fn the_repository_is_tidy() {
 }
 
 #[test]
+fn tests_and_files_that_parity_names_are_there() {
+    const NONE: [usize; 0] = [];
+    let check = |shown_by: &str| {
+        let functions = parity::functions(&File {
+            path: "tools/cli/tests/tls.rs",
+            text: "fn a_test_is_here() {}\n",
+        });
+        let functions: HashSet<String> = functions.map(str::to_owned).collect();
+        let paths = BTreeSet::from(["tools/cli/tests/tls.rs", "modules/chat/src/lib.rs"]);
+        let page = format!("# x\n\n| | | shown by |\n|---|---|---|\n| a | b | {shown_by} |\n");
+        let mut complaints = Vec::new();
+        parity::check(&page, &functions, &paths, &mut complaints);
+        complaints.iter().map(|it| it.line).collect::<Vec<usize>>()
+    };
+    assert_eq!(check("`c/tls.rs` a_test_is_here; `modules/chat`"), NONE);
+    assert_eq!(check("`c/tls` and words, `--flag` a or b"), NONE);
+    assert_eq!(check("`c/tls.rs` a_test_is_not_here"), [5]);
+    assert_eq!(check("`c/http.rs`; `modules/cha`"), [5, 5]);
+}
+
+#[test]
 fn a_plain_file_is_tidy() {
     check_rule("page/src/slot.rs", PLAIN, &[]);
 }
