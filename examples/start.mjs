@@ -109,9 +109,7 @@ function findServerBinary() {
 function moduleFlags(name) {
   const folder = process.env.SPACETIME_MODULES_DIR ?? join(TARGET, 'modules');
   const path = join(folder, `${name}.wasm`);
-  return existsSync(path)
-    ? ['--bin-path', path]
-    : ['--module-path', join(ROOT, 'modules', name)];
+  return existsSync(path) ? ['--bin-path', path] : ['--module-path', join(ROOT, 'modules', name)];
 }
 
 function freePort() {
