@@ -1,6 +1,7 @@
 //! Makes the bindings that the tests use, with the generator: one file for each module, with the
 //! files of the bindings as inline modules, and one for this project's client under its own name.
-//! Two more are of a chat whose messages have other columns: bindings that are out of date.
+//! Two more are of a chat whose messages have other columns: bindings that are out of date. Also
+//! takes the pieces of code out of the documentation.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -54,7 +55,46 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         let definition = with_other_messages(&read("chat")?, change)?;
         write(&definition, name, "spacetimedb_sdk")?;
     }
-    Ok(())
+    let page = root.join(PAGE);
+    println!("cargo::rerun-if-changed={}", page.display());
+    let pieces = pieces(&fs::read_to_string(page)?)?;
+    Ok(fs::write(Path::new(&output).join("documented.rs"), pieces)?)
+}
+
+/// The documentation of the client, and where its part on other targets begins.
+const PAGE: &str = "docs/rust-client.md";
+const PAGE_END: &str = "\n## In web pages\n";
+/// Pieces of code there: fewer have not been found.
+const PIECES_MIN: usize = 5;
+
+/// Every piece of code as a function. The first makes the connection that the others have.
+fn pieces(page: &str) -> Result<String, Box<dyn Error>> {
+    let (page, _) = page.split_once(PAGE_END).ok_or("no section on web pages")?;
+    let pieces: Vec<&str> = page
+        .split("\n```rust,ignore\n")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("\n```\n")?.0))
+        .collect();
+    if pieces.len() < PIECES_MIN {
+        return Err(format!("{} pieces of code in {PAGE}", pieces.len()).into());
+    }
+    let mut text = String::new();
+    for (number, piece) in pieces.iter().enumerate() {
+        let bindings = match piece.contains(".procedures.") {
+            true => "procedures",
+            false => "chat",
+        };
+        let has = match number {
+            0 => String::new(),
+            _ => format!("conn: &crate::{bindings}::DbConnection"),
+        };
+        writeln!(
+            text,
+            "async fn piece_{number}({has}) -> Result<(), Box<dyn std::error::Error>> {{\n\
+             use crate::{bindings}::*;\n{piece}\nOk(())\n}}"
+        )?;
+    }
+    Ok(text)
 }
 
 /// How the columns of a message once were, or will be.

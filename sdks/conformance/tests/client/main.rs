@@ -22,6 +22,22 @@ mod chat_more {
     include!(concat!(env!("OUT_DIR"), "/chat_more.rs"));
 }
 
+#[allow(warnings)]
+mod chat {
+    include!(concat!(env!("OUT_DIR"), "/chat.rs"));
+}
+
+/// The code in `docs/rust-client.md`: that it compiles is the test.
+#[allow(warnings)]
+mod documented {
+    use spacetimedb_sdk::{
+        DbContext as _, SubscriptionHandle as _, Table as _, TableWithPrimaryKey as _, credentials,
+        procedure_reply, reply,
+    };
+
+    include!(concat!(env!("OUT_DIR"), "/documented.rs"));
+}
+
 mod calls;
 mod cuts;
 mod outdated;
