@@ -20,7 +20,7 @@ const MODULES_VARIABLE: &str = "SPACETIME_MODULES_DIR";
 /// Where they find the program.
 const BINARY_VARIABLE: &str = "SPACETIME_BIN";
 
-/// Every test file has its own limit of a minute; this is for what no such limit catches.
+/// Every test file has its own limit of minutes; this is for what no such limit catches.
 const TYPESCRIPT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The same for the modules that were built with this project's own library.
