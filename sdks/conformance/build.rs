@@ -12,7 +12,7 @@ use spacetime_codegen::{Generated, Language, Options, generate};
 use spacetime_types::module_def::{ModuleDef, RawModuleDef, RawModuleDefV10Section};
 use spacetime_types::{AlgebraicType, ProductTypeElement, hex};
 
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 8] = [
     "chat",
     "kitchen_sink",
     "procedures",
@@ -20,6 +20,7 @@ const MODULES: [&str; 7] = [
     "arena",
     "hangman",
     "matrix",
+    "random",
 ];
 
 pub fn main() -> Result<(), Box<dyn Error>> {
@@ -150,6 +151,8 @@ fn inline(generated: &Generated, folder: &str, name: &str) -> Result<String, Box
                 };
                 write!(text, "pub mod {name} {{\n{inner}}}\n")?;
             }
+            // The module is in the line after this one.
+            None if line.starts_with("#[path = ") => {}
             // Said where the bindings are included.
             None if path == "mod.rs" && line.starts_with("#![") => {}
             None => writeln!(text, "{line}")?,

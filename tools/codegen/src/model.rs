@@ -37,6 +37,8 @@ pub(crate) struct NamedType {
     /// The modules around it in the program, outermost first, then its own name.
     pub segments: Vec<String>,
     pub shape: Shape,
+    /// How the language is to write the name where the usual way would mean something else.
+    pub written: Option<String>,
 }
 
 /// What a named type is made of.

@@ -5,6 +5,7 @@
 mod clashes;
 mod matrix;
 mod names;
+mod random;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ use spacetime_codegen::{
 use spacetime_types::module_def::{ModuleDef, RawModuleDef, ToJson as _};
 use spacetime_types::{bsatn, hex};
 
+/// A module with a bit of everything, a submodule among it.
+const RANDOM_SEED: u64 = 3;
+
 fn tests_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
@@ -27,6 +31,7 @@ fn made_here(name: &str) -> Option<RawModuleDef> {
         "names" => Some(names::definition()),
         "clashes" => Some(clashes::escaped()),
         "matrix" => Some(matrix::definition()),
+        "random" => Some(random::definition(RANDOM_SEED)),
         _ => None,
     }
 }
@@ -158,7 +163,7 @@ fn languages() -> [(&'static str, Language); 4] {
     ]
 }
 
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 8] = [
     "chat",
     "kitchen_sink",
     "views",
@@ -166,6 +171,7 @@ const MODULES: [&str; 7] = [
     "names",
     "clashes",
     "matrix",
+    "random",
 ];
 
 /// Whether there are bindings of the module in the language.
@@ -175,6 +181,8 @@ fn is_made(name: &str, folder: &str) -> bool {
         "names" => folder != "unreal",
         // The names are those of Rust bindings.
         "clashes" => folder == "rust",
+        // Compiled with the TypeScript clients; what others make of it, other tests compile.
+        "random" => folder == "typescript",
         _ => true,
     }
 }
@@ -185,6 +193,7 @@ fn definitions_made_here_are_as_before() {
     let made = [
         ("clashes", clashes::escaped()),
         ("matrix", matrix::definition()),
+        ("random", random::definition(RANDOM_SEED)),
     ];
     for (name, definition) in made {
         let digits = hex::encode(&bsatn::to_vec(&definition));

@@ -17,6 +17,12 @@ mod matrix {
     include!(concat!(env!("OUT_DIR"), "/matrix.rs"));
 }
 
+/// A module at random. That it compiles is the test.
+#[allow(warnings)]
+mod random {
+    include!(concat!(env!("OUT_DIR"), "/random.rs"));
+}
+
 #[path = "../client/server.rs"]
 mod server;
 

@@ -438,7 +438,8 @@ fn connection_body(code: &mut Code, root: &Module) {
             let head = format!("if (reducer is Reducer.{name} args{name})");
             braces(code, head, |code| {
                 code.line(format_args!(
-                    "return Reducers.Invoke{name}(ctx, args{name});"
+                    "return Reducers.{}(ctx, args{name});",
+                    names::remote(module, &name).invoke
                 ));
             });
         }

@@ -1,5 +1,6 @@
 //! Reducers and procedures.
 
+use super::names::Remote;
 use super::types::record_body;
 use super::{Context, braces, names};
 use crate::GenerateError;
@@ -9,21 +10,22 @@ use crate::model::{Function, Module};
 
 pub(super) fn generate(context: Context<'_>, files: &mut Files) -> Result<(), GenerateError> {
     let usings = ["SpacetimeDB.ClientApi"];
-    for reducer in &context.module.reducers {
-        let name = names::function_name(context.module, reducer);
+    let module = &names::with_hidden_types(context.module, context.namespace);
+    for reducer in &module.reducers {
+        let name = names::function_name(module, reducer);
         let code = context.file(&usings, |code| {
-            reducer_calls(code, context.module, reducer, &name);
+            reducer_calls(code, module, reducer, &name);
             code.blank();
-            reducer_args(code, context.module, reducer, &name);
+            reducer_args(code, module, reducer, &name);
         });
         files.add(format!("Reducers/{name}.g.cs"), code)?;
     }
-    for procedure in &context.module.procedures {
-        let name = names::function_name(context.module, procedure);
+    for procedure in &module.procedures {
+        let name = names::function_name(module, procedure);
         let code = context.file(&usings, |code| {
-            procedure_calls(code, context.module, procedure, &name);
+            procedure_calls(code, module, procedure, &name);
             code.blank();
-            procedure_args(code, context.module, procedure, &name);
+            procedure_args(code, module, procedure, &name);
         });
         files.add(format!("Procedures/{name}.g.cs"), code)?;
     }
@@ -33,20 +35,27 @@ pub(super) fn generate(context: Context<'_>, files: &mut Files) -> Result<(), Ge
 fn reducer_calls(code: &mut Code, module: &Module, reducer: &Function, name: &str) {
     let parameters = names::parameters(module, &reducer.params);
     let arguments = names::arguments(&reducer.params);
+    let context = names::free("ctx", &reducer.params);
     let handler_parameters = if parameters.is_empty() {
-        "ReducerEventContext ctx".to_owned()
+        format!("ReducerEventContext {context}")
     } else {
-        format!("ReducerEventContext ctx, {parameters}")
+        format!("ReducerEventContext {context}, {parameters}")
     };
+    let Remote {
+        method,
+        handler,
+        event,
+        invoke,
+    } = names::remote(module, name);
     braces(
         code,
         "public sealed partial class RemoteReducers : RemoteBase",
         |code| {
             code.line(format_args!(
-                "public delegate void {name}Handler({handler_parameters});"
+                "public delegate void {handler}({handler_parameters});"
             ));
             code.line("/// <summary>Tells the outcome of this connection's own calls.</summary>");
-            code.line(format_args!("public event {name}Handler? On{name};"));
+            code.line(format_args!("public event {handler}? {event};"));
             code.blank();
             code.line(format_args!(
                 "/// <summary>Asks the server to run the reducer <c>{}</c>.</summary>",
@@ -54,26 +63,26 @@ fn reducer_calls(code: &mut Code, module: &Module, reducer: &Function, name: &st
             ));
             braces(
                 code,
-                format_args!("public void {name}({parameters})"),
+                format_args!("public void {method}({parameters})"),
                 |code| {
                     code.line(format_args!(
-                        "conn.InternalCallReducer(new Reducer.{name}({arguments}));"
+                        "this.conn.InternalCallReducer(new Reducer.{name}({arguments}));"
                     ));
                 },
             );
             code.blank();
             let head =
-                format!("public bool Invoke{name}(ReducerEventContext ctx, Reducer.{name} args)");
+                format!("public bool {invoke}(ReducerEventContext ctx, Reducer.{name} args)");
             braces(code, head, |code| {
-                braces(code, format_args!("if (On{name} == null)"), |code| {
+                braces(code, format_args!("if ({event} == null)"), |code| {
                     unhandled(code);
                     code.line("return false;");
                 });
-                let mut invoke = vec!["ctx".to_owned()];
+                let mut passed = vec!["ctx".to_owned()];
                 for param in &reducer.params {
-                    invoke.push(format!("args.{}", names::member(name, &param.name)));
+                    passed.push(format!("args.{}", names::member(name, &param.name)));
                 }
-                code.line(format_args!("On{name}({});", invoke.join(", ")));
+                code.line(format_args!("{event}({});", passed.join(", ")));
                 code.line("return true;");
             });
         },
@@ -140,25 +149,25 @@ fn procedure_calls(code: &mut Code, module: &Module, procedure: &Function, name:
             let callback = format!("ProcedureCallback<{returns}> __callback");
             let head = format!("public void {name}({parameters}{comma}{callback})");
             braces(code, head, |code| {
-                code.line(format_args!("conn.InternalCallProcedure("));
+                code.line("this.conn.InternalCallProcedure(");
                 code.line(format_args!("    new Procedure.{name}Args({arguments}),"));
                 code.line(format_args!(
-                    "    (IProcedureEventContext ctx, ProcedureCallbackResult<Procedure.{name}> \
-                 result) =>"
+                    "    (IProcedureEventContext __ctx, ProcedureCallbackResult<Procedure.{name}> \
+                 __result) =>"
                 ));
                 code.line("    {");
-                code.line("        if (result.IsSuccess && result.Value != null)");
+                code.line("        if (__result.IsSuccess && __result.Value != null)");
                 code.line("        {");
                 code.line(format_args!(
-                    "            __callback((ProcedureEventContext)ctx, \
-                 ProcedureCallbackResult<{returns}>.Success(result.Value.Value));"
+                    "            __callback((ProcedureEventContext)__ctx, \
+                 ProcedureCallbackResult<{returns}>.Success(__result.Value.Value));"
                 ));
                 code.line("        }");
                 code.line("        else");
                 code.line("        {");
                 code.line(format_args!(
-                    "            __callback((ProcedureEventContext)ctx, \
-                 ProcedureCallbackResult<{returns}>.Failure(result.Error!));"
+                    "            __callback((ProcedureEventContext)__ctx, \
+                 ProcedureCallbackResult<{returns}>.Failure(__result.Error!));"
                 ));
                 code.line("        }");
                 code.line("    }");

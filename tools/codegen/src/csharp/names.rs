@@ -4,9 +4,10 @@ use crate::case::{camel_case, pascal_path};
 use crate::model::{Field, Function, Integer, Module, NamedType, Shape, Table, Ty};
 
 /// Words that cannot be identifiers without `@`.
-const KEYWORDS: [&str; 77] = [
+const KEYWORDS: [&str; 78] = [
     "abstract",
     "as",
+    "await",
     "base",
     "bool",
     "break",
@@ -114,19 +115,172 @@ pub(super) fn member(class: &str, name: &str) -> String {
     }
 }
 
+/// What the bindings have themselves, and what they use of the SDK and of .NET by its bare name.
+const TAKEN: [&str; 51] = [
+    "Action",
+    "ArgumentOutOfRangeException",
+    "Attribute",
+    "ConnectionId",
+    "DataContract",
+    "DataContractAttribute",
+    "DataMember",
+    "DataMemberAttribute",
+    "DbConnection",
+    "DbConnectionBase",
+    "ErrorContext",
+    "Event",
+    "EventContext",
+    "Exception",
+    "From",
+    "Func",
+    "I128",
+    "I256",
+    "IDbConnection",
+    "IDbContext",
+    "IErrorContext",
+    "IEventContext",
+    "IProcedureArgs",
+    "IProcedureEventContext",
+    "IReducerArgs",
+    "IReducerEventContext",
+    "IRemoteDbContext",
+    "ISubscriptionEventContext",
+    "Identity",
+    "Procedure",
+    "ProcedureCallback",
+    "ProcedureCallbackResult",
+    "ProcedureEvent",
+    "ProcedureEventContext",
+    "QueryBuilder",
+    "Reducer",
+    "ReducerEvent",
+    "ReducerEventContext",
+    "RemoteBase",
+    "RemoteEventTableHandle",
+    "RemoteProcedures",
+    "RemoteReducers",
+    "RemoteTableHandle",
+    "RemoteTables",
+    "RemoteTablesBase",
+    "SpacetimeDB",
+    "Status",
+    "SubscriptionBuilder",
+    "SubscriptionEventContext",
+    "SubscriptionHandle",
+    "System",
+];
+
+/// A type; `_` behind it tells it from what the bindings need for themselves.
 pub(super) fn type_name(module: &Module, ty: &NamedType) -> String {
+    if let Some(written) = &ty.written {
+        return written.clone();
+    }
     let path = pascal_path(&module.path);
-    format!("{path}{}", pascal_path(&ty.segments))
+    let name = format!("{path}{}", pascal_path(&ty.segments));
+    // The end is looked at first: there may be many tables.
+    let is_of_table = |table: &Table| {
+        let rest = name.strip_prefix(&table_name(module, table));
+        matches!(rest, Some("Cols" | "IxCols"))
+    };
+    let is_columns = name.ends_with("Cols") && module.tables.iter().any(is_of_table);
+    if TAKEN.contains(&name.as_str()) || is_columns {
+        format!("{name}_")
+    } else {
+        escape(name)
+    }
 }
 
+/// The module, with types written in full that a function's class of the same name would hide.
+pub(super) fn with_hidden_types(module: &Module, namespace: &str) -> Module {
+    let functions = module.reducers.iter().chain(&module.procedures);
+    let hiding: Vec<String> = functions
+        .map(|function| function_name(module, function))
+        .collect();
+    let is_hidden = |name: &str| {
+        let bare = name.strip_suffix("Args").unwrap_or(name);
+        hiding.iter().any(|hiding| hiding == name || hiding == bare)
+    };
+    let mut with = module.clone();
+    for ty in &mut with.types {
+        let name = type_name(module, ty);
+        if is_hidden(&name) {
+            ty.written = Some(format!("global::{namespace}.{name}"));
+        }
+    }
+    with
+}
+
+/// The members that a reducer gets.
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub method: String,
+    pub handler: String,
+    pub event: String,
+    pub invoke: String,
+}
+
+/// The members of a reducer. Another reducer may have the name of one of them as its own.
+pub(super) fn remote(module: &Module, name: &str) -> Remote {
+    let free = |member: String| {
+        let mut reducers = module.reducers.iter();
+        if reducers.any(|other| function_name(module, other) == member) {
+            format!("{member}_")
+        } else {
+            member
+        }
+    };
+    Remote {
+        method: name.to_owned(),
+        handler: free(format!("{name}Handler")),
+        event: free(format!("On{name}")),
+        invoke: free(format!("Invoke{name}")),
+    }
+}
+
+/// A parameter beside those of the module.
+pub(super) fn free(name: &str, params: &[Field]) -> String {
+    if params.iter().any(|param| parameter(&param.name) == name) {
+        format!("{name}_")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// A table: a member of `RemoteTables`, which also has the classes of handles.
 pub(super) fn table_name(module: &Module, table: &Table) -> String {
     let path = pascal_path(&module.path);
-    escape(format!("{path}{}", pascal_path(&[&table.accessor])))
+    let bare = |table: &Table| escape(format!("{path}{}", pascal_path(&[&table.accessor])));
+    let name = bare(table);
+    let is_enclosing = name == "RemoteTables" || name == "From";
+    let is_handle = name.strip_suffix("Handle").is_some_and(|of| {
+        let mut tables = module.tables.iter();
+        tables.any(|other| bare(other) == of)
+    });
+    if is_enclosing || is_handle {
+        format!("{name}_")
+    } else {
+        name
+    }
 }
 
+/// A function: a member of `RemoteReducers` or `RemoteProcedures`, and a class in `Reducer` or
+/// `Procedure`.
 pub(super) fn function_name(module: &Module, function: &Function) -> String {
+    const ENCLOSING: [&str; 4] = ["RemoteReducers", "RemoteProcedures", "Reducer", "Procedure"];
     let path = pascal_path(&module.path);
-    escape(format!("{path}{}", pascal_path(&[&function.accessor])))
+    let bare =
+        |function: &Function| escape(format!("{path}{}", pascal_path(&[&function.accessor])));
+    let name = bare(function);
+    // The arguments of a procedure are a class beside it.
+    let is_args = name.strip_suffix("Args").is_some_and(|of| {
+        let mut procedures = module.procedures.iter();
+        procedures.any(|other| bare(other) == of)
+    });
+    if ENCLOSING.contains(&name.as_str()) || is_args {
+        format!("{name}_")
+    } else {
+        name
+    }
 }
 
 pub(super) fn row_type(module: &Module, table: &Table) -> String {

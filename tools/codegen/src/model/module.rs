@@ -129,7 +129,11 @@ fn named_type(types: &Types<'_>, def: &TypeDef) -> Result<NamedType, GenerateErr
     };
     let scope = def.scope.iter().map(ToString::to_string);
     let segments = scope.chain([def.name.to_string()]).collect();
-    Ok(NamedType { segments, shape })
+    Ok(NamedType {
+        segments,
+        shape,
+        written: None,
+    })
 }
 
 fn fields(

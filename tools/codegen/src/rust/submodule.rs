@@ -68,12 +68,20 @@ pub(super) fn exports(code: &mut Code, module: &Module) {
         }
         mods.push(file);
     }
-    for submodule in &module.submodules {
-        mods.push(names::module_file(last(submodule)));
-    }
+    let folders = module.submodules.iter();
+    let folders: Vec<String> = folders
+        .map(|submodule| names::module_file(last(submodule)))
+        .collect();
+    mods.extend(folders.iter().cloned());
     mods.sort();
     uses.sort();
     for file in mods {
+        // Rust looks for no file with such a name, unless it is told where.
+        if !file.is_ascii() {
+            let is_folder = folders.contains(&file);
+            let end = if is_folder { "/mod.rs" } else { ".rs" };
+            code.line(format_args!("#[path = \"{file}{end}\"]"));
+        }
         code.line(format_args!("pub mod {file};"));
     }
     code.blank();

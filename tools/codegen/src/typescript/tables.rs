@@ -4,7 +4,7 @@ use super::types::builder_object;
 use super::{Context, names};
 use crate::GenerateError;
 use crate::code::{Code, Files};
-use crate::model::{Index, Table};
+use crate::model::{Index, Table, Ty};
 
 pub(super) fn generate(context: Context<'_>, files: &mut Files) -> Result<(), GenerateError> {
     for table in &context.module.tables {
@@ -31,7 +31,9 @@ fn row_file(context: Context<'_>, table: &Table) -> Code {
                 // Only then do the types know that the index has `find`.
                 builder.push_str(".unique()");
             }
-            if key != column.name {
+            // The official package's results have no name; nothing asks for it, since queries
+            // compare no results.
+            if key != column.name && !matches!(column.ty, Ty::Result(..)) {
                 builder.push_str(&format!(".name({})", names::string(&column.name)));
             }
             (key, builder, column.ty.mentions_named())

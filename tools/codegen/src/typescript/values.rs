@@ -15,7 +15,11 @@ pub(super) fn value(module: &Module, ty: &Ty) -> String {
         Ty::Integer(_) | Ty::F32 | Ty::F64 => "number".to_owned(),
         Ty::String => "string".to_owned(),
         Ty::Bytes => "Uint8Array".to_owned(),
-        Ty::Array(element) => format!("Array<{}>", value(module, element)),
+        // Not `Array<..>`: the module may have a type of that name.
+        Ty::Array(element) => match (&**element, value(module, element)) {
+            (Ty::Option(_) | Ty::Result(..), element) => format!("({element})[]"),
+            (_, element) => format!("{element}[]"),
+        },
         Ty::Option(some) => format!("{} | undefined", value(module, some)),
         Ty::Result(ok, err) => {
             format!(

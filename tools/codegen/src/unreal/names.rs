@@ -119,7 +119,15 @@ impl Names {
             Ty::TimeDuration => "TimeDuration".to_owned(),
             Ty::Uuid => "Uuid".to_owned(),
             Ty::ScheduleAt => "ScheduleAt".to_owned(),
-            Ty::Named(position) => self.bare_type(module, module.named(*position)),
+            Ty::Named(position) => {
+                let bare = self.bare_type(module, module.named(*position));
+                if is_label(&bare) {
+                    // `Type` behind it, as the struct has, tells it from what has that label.
+                    format!("{bare}Type")
+                } else {
+                    bare
+                }
+            }
         }
     }
 
@@ -218,6 +226,25 @@ pub(super) fn member(name: &str) -> String {
     } else {
         member
     }
+}
+
+/// Whether a type that is not the module's could have this label.
+fn is_label(name: &str) -> bool {
+    const LABELS: [&str; 11] = [
+        "Unit",
+        "Bool",
+        "Float",
+        "Double",
+        "String",
+        "Identity",
+        "ConnectionId",
+        "Timestamp",
+        "TimeDuration",
+        "Uuid",
+        "ScheduleAt",
+    ];
+    let starts = ["Int", "UInt", "Vec", "Optional", "Result"];
+    LABELS.contains(&name) || starts.iter().any(|start| name.starts_with(start))
 }
 
 /// The specifiers of a property: Blueprints know some types only.

@@ -1,6 +1,7 @@
 // What the bindings use of the .NET SDK, without anything behind it.
 using System;
 using System.Collections.Generic;
+using System.Numerics;
 
 namespace SpacetimeDB
 {
@@ -8,20 +9,43 @@ namespace SpacetimeDB
     public sealed class TypeAttribute : Attribute { }
 
     public struct Unit { }
-    public struct Identity { }
-    public struct ConnectionId { }
-    public struct Timestamp { }
-    public struct TimeDuration { }
-    public struct Uuid { }
-    public struct I128 { }
-    public struct U128 { }
-    public struct I256 { }
-    public struct U256 { }
+    public struct Identity { public U256 Value; }
+    public struct ConnectionId { public U128 Value; }
+    public struct Timestamp { public long Micros; }
+    public struct TimeDuration { public long Micros; }
+    public struct Uuid { public U128 Value; }
+    public struct I128 { public BigInteger Number; }
+    public struct U128 { public BigInteger Number; }
+    public struct I256 { public BigInteger Number; }
+    public struct U256 { public BigInteger Number; }
+
+    // What `T?` is for a class: the test writes it so, for older versions of C# would forget it.
+    public interface IOpt
+    {
+        object Boxed { get; }
+    }
+    public struct Opt<T> : IOpt
+    {
+        private readonly T value;
+        public Opt(T value) { this.value = value; }
+        public object Boxed => value;
+        public static implicit operator Opt<T>(T value) => new Opt<T>(value);
+    }
 
     // The real one takes the variants as a tuple; see how the test rewrites it.
-    public abstract class TaggedEnum { }
-    public class ScheduleAt : TaggedEnum { }
-    public class Result<Ok, Err> : TaggedEnum { }
+    public abstract class TaggedEnum
+    {
+        public int Tag;
+        public object Value;
+    }
+    public class ScheduleAt : TaggedEnum
+    {
+        public (TimeDuration Interval, Timestamp Time) variants;
+    }
+    public class Result<Ok, Err> : TaggedEnum
+    {
+        public (Ok OkR, Err ErrR) variants;
+    }
 
     public class Status : TaggedEnum
     {

@@ -1,6 +1,8 @@
 //! A definition with everything that is hard to name: reserved words, scopes, chosen names,
 //! submodules, recursion, types without values, event tables, keys of several columns.
 
+#![allow(dead_code)] // Some tests need only what definitions are made with.
+
 use spacetime_types::AlgebraicType;
 use spacetime_types::module_def::{
     RawConstraintData, RawConstraintDefV10, RawExplicitName, RawExplicitNames, RawIndexAlgorithm,
