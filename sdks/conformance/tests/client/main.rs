@@ -59,7 +59,7 @@ use spacetimedb_sdk::{
 };
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What callbacks were told, in order.
 #[derive(Clone, Debug, Default)]

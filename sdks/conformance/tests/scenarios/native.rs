@@ -10,7 +10,7 @@ use super::kitchen_sink::*;
 use super::server::{foreign_token, server};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);

@@ -23,7 +23,7 @@ use super::kitchen_sink::*;
 use super::world;
 
 /// How long a line may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long something that must not come is waited for.
 const QUIET: Duration = Duration::from_millis(30);

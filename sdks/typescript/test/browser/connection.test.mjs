@@ -22,6 +22,13 @@ const CUTS = Number(process.env.CUTS ?? 160);
 const WORKERS = 4;
 const MIB = 1024 * 1024;
 
+/** Does what the page tells it, and tells whether it has a connection. */
+const WORKER = `
+  import '/main.js';
+  onmessage = ({ data }) => (data === 'online' ? dispatchEvent(new Event(data)) : patient(...data));
+  setInterval(() => postMessage(globalThis.connection?.isActive), 10);
+`;
+
 let server;
 let address;
 let browser;
@@ -36,6 +43,7 @@ before(async () => {
   const { outputFiles } = await build({ entryPoints: [entry], ...options, write: false });
   const pages = {
     '/': ['text/html', '<!doctype html><script type="module" src="/main.js"></script>'],
+    '/worker.js': ['text/javascript', WORKER],
     '/main.js': ['text/javascript', outputFiles[0].text],
   };
   server = createServer((request, response) => {
@@ -148,6 +156,28 @@ test('a lost connection is made again at once when somebody looks', { skip }, as
   await lose();
   await context.setOffline(false);
   await isActive(true);
+  await context.close();
+});
+
+test('in a worker, too, when the network is back', { skip }, async () => {
+  const { context, page, errors } = await visit();
+  const isActive = is => page.waitForFunction(it => window.isActive === it, is);
+  await page.evaluate(
+    args => {
+      window.worker = new Worker('/worker.js', { type: 'module' });
+      window.worker.onmessage = ({ data }) => (window.isActive = data);
+      window.worker.postMessage(args);
+    },
+    [proxy.url, CHAT_DATABASE]
+  );
+  await isActive(true);
+  proxy.isDown = true;
+  proxy.cut();
+  await isActive(false);
+  proxy.isDown = false;
+  await page.evaluate(() => window.worker.postMessage('online'));
+  await isActive(true);
+  assert.deepEqual(errors, []);
   await context.close();
 });
 

@@ -101,7 +101,7 @@ pub async fn everywhere(server: &str, all: bool) {
         // Every run tries other places.
         let first = if all { 0 } else { random_below(stride) };
         say(&format!(
-            "cut on the way to the {way}: every {stride}th of {bytes} bytes from {first} on"
+            "cuts on the way to the {way}: one for {stride} of {bytes} bytes, the first at {first}"
         ));
         for at in (first..=bytes).step_by(stride) {
             let url = request(&format!("cuts/{way}/{at}")).await;

@@ -158,9 +158,12 @@ fn compressed_frames() {
         .write_all(&body)
         .unwrap();
     for packed in [gzip.finish().unwrap(), brotli] {
-        let read = frame::read(&Bytes::from(packed), Version::V3)
-            .unwrap()
-            .messages;
-        assert!(matches!(read[..], [ServerMessage::TransactionUpdate(_)]));
+        let unpacked = frame::read(&Bytes::from(packed), Version::V3).unwrap();
+        assert!(matches!(
+            unpacked.messages[..],
+            [ServerMessage::TransactionUpdate(_)]
+        ));
+        // What waits is counted as it lies in memory.
+        assert_eq!(unpacked.bytes, body.len());
     }
 }

@@ -1,4 +1,5 @@
-// What a test does with connections of a page: it calls the functions that are put on `window`.
+// What a test does with connections of a page, or of a worker: it calls the functions that are put
+// on `globalThis`.
 
 import { ConnectionLostError } from 'spacetime-client';
 
@@ -49,7 +50,7 @@ async function oneRun(uri: string, database: string, tag: string): Promise<boole
   return lost;
 }
 
-const page = window as any;
+const page = globalThis as any;
 
 /** Runs with addresses and tags, one after the other. */
 page.oneRun = oneRun;
