@@ -24,6 +24,7 @@ mod code;
 mod csharp;
 mod definition_json;
 mod error;
+mod members;
 mod model;
 mod rust;
 mod typescript;
@@ -136,14 +137,19 @@ pub fn generate(module: &ModuleDef, options: &Options) -> Result<Generated, Gene
     let mut only_if_absent = Vec::new();
     match &options.language {
         Language::Rust => rust::generate(&model, options, &mut files)?,
-        Language::TypeScript => typescript::generate(&model, options, &mut files)?,
+        Language::TypeScript => {
+            members::check(&model, case::camel_case)?;
+            typescript::generate(&model, options, &mut files)?;
+        }
         Language::CSharp { namespace } => {
+            members::check(&model, case::pascal_case)?;
             csharp::generate(&model, options, namespace, &mut files)?;
         }
         Language::UnrealCpp {
             module_name,
             prefix,
         } => {
+            members::check(&model, case::pascal_case)?;
             let names = unreal::Names::new(&model, module_name, prefix);
             unreal::generate(&model, options, &names, &mut files)?;
             only_if_absent = unreal::project_files(module_name);

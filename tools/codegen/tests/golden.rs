@@ -221,6 +221,19 @@ fn names_that_rust_spells_alike_are_told() {
     }
 }
 
+/// Fields of a type, variants and parameters.
+#[test]
+fn members_that_a_language_spells_alike_are_told() {
+    for raw in clashes::members() {
+        for (folder, language) in languages() {
+            let definition = ModuleDef::validate(raw.clone()).expect("it is right by itself");
+            let error = generate(&definition, &Options::new(language)).unwrap_err();
+            let told = error.to_string();
+            assert!(told.contains("rename one of them"), "{folder}: {told}");
+        }
+    }
+}
+
 #[test]
 fn output_is_as_before() {
     for name in MODULES {

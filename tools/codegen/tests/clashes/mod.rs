@@ -175,3 +175,21 @@ pub fn refused() -> Vec<(RawModuleDef, &'static str)> {
         .map(|(raw, what)| (RawModuleDef::V10(raw), what))
         .collect()
 }
+
+/// Modules with two members of one type or function that every language spells alike.
+pub fn members() -> Vec<RawModuleDef> {
+    let alike = || [("aB", AlgebraicType::U8), ("a_b", AlgebraicType::String)];
+    let product = typespace(vec![("T", AlgebraicType::product(alike()))]);
+    let sum = typespace(vec![("T", AlgebraicType::sum(alike()))]);
+    let plain = typespace(vec![("T", AlgebraicType::plain_enum(["aB", "a_b"]))]);
+    let params = reducer("add", ProductType::named(alike()));
+    let params = [RawModuleDefV10Section::Reducers(vec![params])];
+    [
+        product.to_vec(),
+        sum.to_vec(),
+        plain.to_vec(),
+        params.to_vec(),
+    ]
+    .map(|sections| RawModuleDef::V10(module(sections)))
+    .to_vec()
+}
