@@ -47,7 +47,7 @@ fn has_compiler() -> bool {
 }
 
 /// Value types of the SDK and of C#: their `?` means something to older versions too.
-const VALUE_TYPES: [&str; 20] = [
+const VALUE_TYPES: [&str; 17] = [
     "bool",
     "sbyte",
     "byte",
@@ -65,9 +65,14 @@ const VALUE_TYPES: [&str; 20] = [
     "U256",
     "Identity",
     "ConnectionId",
-    "Timestamp",
-    "TimeDuration",
-    "Uuid",
+];
+
+/// The same, under names that a module may have for types of its own.
+const QUALIFIED: [&str; 4] = [
+    "SpacetimeDB.Timestamp",
+    "SpacetimeDB.TimeDuration",
+    "SpacetimeDB.Uuid",
+    "SpacetimeDB.Unit",
 ];
 
 /// The text without what the compiler does not know.
@@ -92,8 +97,9 @@ fn older(text: &str, enums: &[String]) -> String {
         let start = start_of_type(&out);
         let ty = out[start..].to_owned();
         let word = ty.rsplit('.').next().unwrap_or_default();
-        let is_value =
-            VALUE_TYPES.contains(&word) || word == "Unit" || enums.iter().any(|name| name == word);
+        let is_value = VALUE_TYPES.contains(&word)
+            || QUALIFIED.contains(&ty.as_str())
+            || enums.iter().any(|name| name == word);
         let is_delegate = ty.starts_with("Action") || ty.ends_with("Handler");
         if ty.is_empty() || is_value {
             out.push('?');

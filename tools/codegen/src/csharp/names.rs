@@ -115,6 +115,20 @@ pub(super) fn member(class: &str, name: &str) -> String {
     }
 }
 
+/// A part of a tuple: tuples have members of their own.
+pub(super) fn part(name: String) -> String {
+    let is_item = name
+        .strip_prefix("Item")
+        .is_some_and(|rest| rest.parse::<u32>().is_ok());
+    match name.as_str() {
+        "CompareTo" | "Deconstruct" | "Equals" | "GetHashCode" | "Rest" | "ToString" => {
+            format!("{name}_")
+        }
+        _ if is_item => format!("{name}_"),
+        _ => name,
+    }
+}
+
 /// What the bindings have themselves, and what they use of the SDK and of .NET by its bare name.
 const TAKEN: [&str; 51] = [
     "Action",

@@ -152,7 +152,7 @@ fn key_type(module: &Module, table: &Table, index: &Index) -> Option<String> {
             return None;
         }
         let ty = names::ty(module, &column.ty);
-        parts.push((ty, names::pascal(&column.accessor)));
+        parts.push((ty, names::part(names::pascal(&column.accessor))));
     }
     match parts.as_slice() {
         [(ty, _)] => Some(ty.clone()),

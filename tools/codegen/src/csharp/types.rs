@@ -77,7 +77,7 @@ fn tagged_enum(code: &mut Code, module: &Module, name: &str, variants: &[Field])
         .iter()
         .map(|variant| {
             let ty = names::ty(module, &variant.ty);
-            format!("{ty} {}", names::member(name, &variant.name))
+            format!("{ty} {}", names::part(names::member(name, &variant.name)))
         })
         .collect();
     // A tuple has two parts at least.
