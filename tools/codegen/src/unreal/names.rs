@@ -84,7 +84,13 @@ impl Names {
 
     pub fn function(&self, module: &Module, function: &Function) -> String {
         let path = pascal_path(&module.path);
-        format!("{}{path}{}", self.prefix, pascal_case(&function.accessor))
+        let name = format!("{}{path}{}", self.prefix, pascal_case(&function.accessor));
+        // What holds the functions has a member of that name.
+        if name == "Conn" {
+            "Conn_".to_owned()
+        } else {
+            name
+        }
     }
 
     pub fn row_type(&self, module: &Module, table: &Table) -> String {
