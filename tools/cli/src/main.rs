@@ -24,6 +24,7 @@ mod similar;
 mod templates;
 mod terminal;
 mod trust;
+mod unreachable;
 mod web_login;
 mod words;
 

@@ -16,7 +16,7 @@ use spacetime_types::{
 mod tests;
 mod type_name;
 
-pub(crate) use type_name::{signature, type_name};
+pub(crate) use type_name::{named_types, signature, type_name};
 
 /// Deepest nesting of a type that is read.
 const DEPTH_MAX: usize = 128;

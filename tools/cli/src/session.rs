@@ -1,5 +1,6 @@
 //! A server, and who we are to it: the HTTP requests of all commands go through here.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +14,11 @@ use serde_json::Value;
 use spacetime_types::Identity;
 
 use crate::cli_toml::CliToml;
-use crate::output::say;
+use crate::output::{note, say};
 use crate::paths::Paths;
 use crate::server_address;
 use crate::trust;
+use crate::unreachable;
 use crate::web_login;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,6 +39,9 @@ pub(crate) enum As {
     /// Nobody.
     Anonymous,
 }
+
+/// Where what there is to know of a login is told.
+type Tell = fn(&dyn Display);
 
 /// One server and one login.
 #[derive(Debug)]
@@ -61,6 +66,27 @@ impl Session {
         who: As,
         yes: bool,
     ) -> Result<Self> {
+        Self::open_telling(paths, server, who, yes, |line| say(line)).await
+    }
+
+    /// The same for commands whose output is data, which other programs read: what there is to know
+    /// of a new login goes elsewhere.
+    pub(crate) async fn open_for_data(
+        paths: &Paths,
+        server: Option<&str>,
+        who: As,
+        yes: bool,
+    ) -> Result<Self> {
+        Self::open_telling(paths, server, who, yes, |line| note(line)).await
+    }
+
+    async fn open_telling(
+        paths: &Paths,
+        server: Option<&str>,
+        who: As,
+        yes: bool,
+        tell: Tell,
+    ) -> Result<Self> {
         let mut file = CliToml::load(&paths.cli_toml()?)?;
         let mut session = Self::anonymous(&server_address::resolve(&file, server)?)?;
         if who == As::Anonymous {
@@ -73,8 +99,8 @@ impl Session {
                 Some(token)
             }
             None => {
-                say("You are not logged in: the server gives you an identity.");
-                Some(session.log_in(&mut file).await?)
+                tell(&"You are not logged in: the server gives you an identity.");
+                Some(session.log_in_telling(&mut file, tell).await?)
             }
         };
         Ok(session)
@@ -134,16 +160,21 @@ impl Session {
 
     /// Gets an identity from the server and saves its token.
     pub(crate) async fn log_in(&self, file: &mut CliToml) -> Result<String> {
+        self.log_in_telling(file, |line| say(line)).await
+    }
+
+    async fn log_in_telling(&self, file: &mut CliToml, tell: Tell) -> Result<String> {
         let answer = self.json(self.http.post(self.v1("identity"))).await?;
         let token = answer["token"].as_str();
         let token = token
             .context("the server's new identity has no token")?
             .to_owned();
-        say(format_args!(
+        tell(&format_args!(
             "This login is for the server at {} only; others do not know it.",
             self.url
         ));
         save_server_login(file, &self.url, &token)?;
+        tell_login(&token, tell);
         Ok(token)
     }
 
@@ -191,11 +222,8 @@ impl Session {
     /// Sends; only a server that does not answer is an error.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response> {
         request.send().await.map_err(|error| {
-            let hint = match error.is_connect() && server_address::is_local(&self.url) {
-                true => "; `spacetime start` starts one on this machine",
-                false => "",
-            };
-            anyhow!(error).context(format!("the server at {} does not answer{hint}", self.url))
+            let told = unreachable::explain(&self.url, error.is_connect(), &error);
+            anyhow!(error).context(told)
         })
     }
 
@@ -292,7 +320,7 @@ fn login_hint(text: &str, server: &str) -> String {
 pub(crate) fn save_login(file: &mut CliToml, token: &str) -> Result<()> {
     file.server_tokens()?.clear()?;
     set_token(file, token)?;
-    tell_login(token);
+    tell_login(token, |line| say(line));
     Ok(())
 }
 
@@ -303,9 +331,7 @@ fn save_server_login(file: &mut CliToml, url: &str, token: &str) -> Result<()> {
     if file.token().is_none_or(|old| tokens.holds(&old)) {
         set_token(file, token)?;
     }
-    tokens.set(url, token)?;
-    tell_login(token);
-    Ok(())
+    tokens.set(url, token)
 }
 
 fn set_token(file: &mut CliToml, token: &str) -> Result<()> {
@@ -316,10 +342,10 @@ fn set_token(file: &mut CliToml, token: &str) -> Result<()> {
     })
 }
 
-fn tell_login(token: &str) {
+fn tell_login(token: &str, tell: Tell) {
     match identity_of(token) {
-        Ok(identity) => say(format_args!("Logged in with identity {identity}")),
-        Err(_) => say("Token saved."),
+        Ok(identity) => tell(&format_args!("Logged in with identity {identity}")),
+        Err(_) => tell(&"Token saved."),
     }
 }
 

@@ -212,6 +212,23 @@ fn a_login_that_one_server_issued_is_no_hindrance_at_another() {
     assert_eq!(status(&empty), Some(1));
 }
 
+/// Whoever reads the results with a program finds nothing else among them.
+#[test]
+fn a_new_login_is_not_told_among_data() {
+    let server = chat();
+    for words in [
+        &["sql", "chat", "SELECT * FROM message", "--format", "json"][..],
+        &["describe", "chat", "--json"],
+    ] {
+        server.cli_ok(&["logout"]);
+        let output = server.cli(words).output().unwrap();
+        let data: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(!data.is_null());
+        let told = stderr(&output);
+        assert!(told.contains("Logged in with identity "), "{told}");
+    }
+}
+
 #[test]
 fn a_login_is_kept_until_the_logout() {
     let server = Server::start();

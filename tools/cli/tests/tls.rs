@@ -133,6 +133,21 @@ fn the_file_of_authorities_matters_to_encrypted_connections_only() {
 }
 
 #[test]
+fn why_there_is_no_encrypted_connection_is_told() {
+    let refused = |server: &Server| {
+        let output = run(server, "other.pem", &["list", "--server", &url(server)]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let told = refused(&Server::start());
+    assert!(told.contains("does not encrypt"), "{told}");
+    let (server, _folder) = encrypted_server();
+    let told = refused(&server);
+    assert!(told.contains("nobody known vouches"), "{told}");
+    assert!(told.contains("SSL_CERT_FILE"), "{told}");
+}
+
+#[test]
 fn who_does_not_encrypt_is_told() {
     let (server, _folder) = encrypted_server();
     let mut stream = TcpStream::connect(server.address()).unwrap();

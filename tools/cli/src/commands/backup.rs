@@ -284,7 +284,7 @@ fn list_backups(arguments: &PlaceArguments) -> Result<()> {
         }
     }
     if backups.is_empty() {
-        say("There are no backups.");
+        say(format_args!("There are no backups in {}.", arguments.from));
     }
     Ok(())
 }
@@ -309,6 +309,9 @@ fn verify_backups(arguments: &PlaceArguments) -> Result<()> {
         }
         bad_count += u64::from(!problems.is_empty());
         report_verified(arguments.json, &depot.place(key), &problems);
+    }
+    if backups.is_empty() {
+        bail!("there are no backups in {} to verify", arguments.from);
     }
     if bad_count > 0 {
         bail!("{bad_count} of {} backups are damaged", backups.len());

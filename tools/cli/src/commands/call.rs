@@ -5,12 +5,12 @@ use clap::Args;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
-use spacetime_types::AlgebraicType;
+use spacetime_types::{AlgebraicType, SumTypeVariant};
 
 use crate::output::{say, warn_unstable};
 use crate::paths::Paths;
 use crate::project::{Project, missing, pick_function};
-use crate::schema::{Function, Schema, signature};
+use crate::schema::{Function, Schema, named_types, signature};
 use crate::session::{As, ServerFlags, Session, percent_encoded};
 use crate::similar::{edit_distance, is_slip};
 
@@ -25,7 +25,7 @@ const HINT_NAMES_MAX: usize = 10;
 #[command(override_usage = "spacetime call [OPTIONS] [DATABASE] <FUNCTION> [ARGUMENTS]...")]
 pub(crate) struct CallArguments {
     /// The database (unless spacetime.json names the only one), the function, and its arguments as
-    /// JSON; text needs no quotes
+    /// JSON; text needs no quotes, nor does a variant of an enum that holds nothing
     #[arg(value_name = "WORDS", allow_negative_numbers = true)]
     words: Vec<String>,
     /// All arguments as one JSON array
@@ -62,7 +62,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &CallArguments) -> Result<()> 
         .server
         .as_deref()
         .or(picked.server.as_deref());
-    let session = Session::open_asking(paths, server, who, arguments.yes).await?;
+    let session = Session::open_for_data(paths, server, who, arguments.yes).await?;
     let identity = session.database(&picked.database).await?;
     let schema = fetch_schema(&session, &identity).await?;
     let place = format!(
@@ -80,8 +80,9 @@ pub(crate) async fn run(paths: &Paths, arguments: &CallArguments) -> Result<()> 
     let invalid = || {
         format!(
             "Invalid arguments provided for {kind} `{function}` for {place}.\n\
-             The function expects: {}",
-            signature(&schema, found)
+             The function expects: {}{}",
+            signature(&schema, found),
+            types_hint(&schema, found)
         )
     };
     let body = match &arguments.json {
@@ -135,7 +136,21 @@ fn find<'a>(schema: &'a Schema, name: &str) -> Option<(&'static str, &'a Functio
         .or_else(|| called(&schema.procedures).map(|found| ("procedure", found)))
 }
 
-/// The JSON array of the arguments: each is JSON already, but for the two conveniences.
+/// The types of the parameters, and how values of them are written.
+fn types_hint(schema: &Schema, function: &Function) -> String {
+    let types = named_types(schema, function);
+    if types.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n  {}\n\
+         In JSON a struct is {{\"field\": value, ...}}, an enum {{\"variant\": value}}, \
+         or {{\"variant\": []}} if it holds nothing.",
+        types.join("\n  ")
+    )
+}
+
+/// The JSON array of the arguments: each is JSON already, but for the conveniences.
 fn arguments_json(schema: &Schema, function: &Function, values: &[String]) -> Result<String> {
     let parameters = &function.parameters.elements;
     check_count(function, values.len())?;
@@ -173,6 +188,14 @@ fn argument_json(ty: &AlgebraicType, value: &str) -> String {
             if product.is_identity() && (value.starts_with("0x") || value.starts_with("c200")) =>
         {
             format!("[\"0x{}\"]", value.trim_start_matches("0x"))
+        }
+        AlgebraicType::Sum(sum) if sum.is_plain_enum() => {
+            let word = value.trim_matches('"');
+            let named = |variant: &SumTypeVariant| variant.name.as_deref() == Some(word);
+            match sum.variants.iter().any(named) {
+                true => serde_json::json!({ word: [] }).to_string(),
+                false => value.to_owned(),
+            }
         }
         _ => value.to_owned(),
     }
@@ -235,7 +258,7 @@ fn hint(schema: &Schema, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spacetime_types::{ProductType, ProductTypeElement, Typespace};
+    use spacetime_types::{ProductType, ProductTypeElement, SumType, Typespace};
 
     fn schema(names: &[&str]) -> Schema {
         let function = |name: &&str| Function {
@@ -301,6 +324,75 @@ mod tests {
             expected
         );
         assert_eq!(json(&[identity], &[&format!("0x{hex}")]).unwrap(), expected);
+    }
+
+    #[test]
+    fn variants_of_plain_enums_are_words() {
+        let sum = |payload: AlgebraicType| {
+            let variant = |name: &str, ty: &AlgebraicType| SumTypeVariant {
+                name: Some(name.into()),
+                algebraic_type: ty.clone(),
+            };
+            let variants = [
+                variant("red", &AlgebraicType::unit()),
+                variant("green", &payload),
+            ];
+            AlgebraicType::Sum(SumType {
+                variants: variants.into(),
+            })
+        };
+        let plain = sum(AlgebraicType::unit());
+        for word in ["red", "\"red\""] {
+            let red = json(std::slice::from_ref(&plain), &[word]).unwrap();
+            assert_eq!(red, r#"[{"red":[]}]"#);
+        }
+        let whole = r#"{"green":[]}"#;
+        let green = json(std::slice::from_ref(&plain), &[whole]).unwrap();
+        assert_eq!(green, format!("[{whole}]"));
+        assert!(json(&[plain], &["blue"]).is_err());
+        assert!(json(&[sum(AlgebraicType::U8)], &["red"]).is_err());
+    }
+
+    #[test]
+    fn types_of_parameters_are_explained() {
+        let mut schema = schema(&[]);
+        let place = schema.typespace.add(AlgebraicType::Product(ProductType {
+            elements: [ProductTypeElement {
+                name: Some("x".into()),
+                algebraic_type: AlgebraicType::F64,
+            }]
+            .into(),
+        }));
+        let variant = |name: &str, algebraic_type| SumTypeVariant {
+            name: Some(name.into()),
+            algebraic_type,
+        };
+        let order = schema.typespace.add(AlgebraicType::Sum(SumType {
+            variants: [
+                variant("stay", AlgebraicType::unit()),
+                variant("go", AlgebraicType::Ref(place)),
+            ]
+            .into(),
+        }));
+        schema.type_names = vec![(place, "Place".into()), (order, "Order".into())];
+        let mut function = schema.reducers.pop().unwrap_or(Function {
+            name: "f".into(),
+            parameters: ProductType::default(),
+            returns: None,
+            is_lifecycle: false,
+        });
+        assert_eq!(types_hint(&schema, &function), "");
+        let orders = AlgebraicType::Array(Box::new(AlgebraicType::Ref(order)));
+        function.parameters.elements = [ProductTypeElement {
+            name: Some("orders".into()),
+            algebraic_type: orders,
+        }]
+        .into();
+        let hint = types_hint(&schema, &function);
+        let lines: Vec<&str> = hint.lines().map(str::trim).collect();
+        assert_eq!(lines[1], "enum Order { stay, go(Place) }");
+        assert_eq!(lines[2], "struct Place { x: f64 }");
+        assert!(lines[3].contains("{\"variant\": []}"), "{hint}");
     }
 
     #[test]

@@ -109,9 +109,7 @@ pub(crate) async fn rename(paths: &Paths, arguments: &RenameArguments) -> Result
     let answer = session.send(request.json(&json!([arguments.to]))).await?;
     if let Some(status) = answer.error_for_status_ref().err() {
         let text = answer.text().await.context("the answer was cut off")?;
-        let told: Value = serde_json::from_str(&text).unwrap_or_default();
-        let told = told["OtherError"].as_str().map(str::to_owned);
-        let status = anyhow!(status).context(told.unwrap_or(text));
+        let status = anyhow!(status).context(refused_name(text, &arguments.to));
         return Err(status.context(format!("cannot set name to {}", arguments.to)));
     }
     say(format_args!(
@@ -119,6 +117,16 @@ pub(crate) async fn rename(paths: &Paths, arguments: &RenameArguments) -> Result
         arguments.to
     ));
     Ok(())
+}
+
+/// The server's answer in words.
+fn refused_name(answer: String, name: &str) -> String {
+    let told: Value = serde_json::from_str(&answer).unwrap_or_default();
+    match (told["OtherError"].as_str(), told.get("PermissionDenied")) {
+        (Some(told), _) => told.to_owned(),
+        (None, Some(_)) => format!("a database of somebody else is called {name}"),
+        (None, None) => answer,
+    }
 }
 
 /// Keeps a database from being deleted.
@@ -182,6 +190,15 @@ fn label(database: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_a_name_is_refused_is_told_in_words() {
+        let told = |answer: &str| refused_name(answer.to_owned(), "chat");
+        assert_eq!(told(r#"{"OtherError":"it is in use"}"#), "it is in use");
+        let taken = told(r#"{"PermissionDenied":{"domain":"chat"}}"#);
+        assert_eq!(taken, "a database of somebody else is called chat");
+        assert_eq!(told("no JSON"), "no JSON");
+    }
 
     #[test]
     fn a_tree_has_branches() {

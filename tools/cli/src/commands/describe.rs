@@ -10,6 +10,7 @@ use crate::paths::Paths;
 use crate::project::{Project, pick_function};
 use crate::schema::{Function, Schema, Table, signature, type_name};
 use crate::session::{As, ServerFlags, Session};
+use crate::similar::nearest;
 
 /// The flags of `describe`.
 #[derive(Debug, Args)]
@@ -74,7 +75,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &DescribeArguments) -> Result<
         .server
         .as_deref()
         .or(picked.server.as_deref());
-    let session = Session::open_asking(paths, server, who, arguments.yes).await?;
+    let session = Session::open_for_data(paths, server, who, arguments.yes).await?;
     let identity = session.database(&picked.database).await?;
     if arguments.json {
         let definition = definition(&session, &identity).await?;
@@ -121,21 +122,27 @@ fn find<'a>(definition: &'a Value, entity: Entity<'_>) -> Result<&'a Value> {
         "misc_exports" => value.get(kind),
         _ => Some(value),
     });
-    let is_called = |value: &&Value| {
-        ["name", "source_name"]
-            .iter()
-            .any(|key| value[*key].as_str() == Some(name))
+    let all: Vec<&Value> = in_list.chain(in_sections).collect();
+    let names = |value: &'a Value| {
+        let keys = ["name", "source_name"];
+        keys.into_iter().filter_map(|key| value[key].as_str())
     };
-    let found = in_list.chain(in_sections).find(is_called);
-    found.with_context(|| nothing(entity))
+    let found = all.iter().find(|value| names(value).any(|it| it == name));
+    let others = || all.iter().flat_map(|value| names(value));
+    found.copied().with_context(|| nothing(entity, others()))
 }
 
-fn nothing(entity: Entity<'_>) -> &'static str {
-    match entity {
-        Entity::Reducer(_) => "no such reducer",
-        Entity::Procedure(_) => "no such procedure",
-        Entity::Table(_) => "no such table",
-        Entity::View(_) => "no such view",
+/// That it is not there, and which of the others may have been meant.
+fn nothing<'a>(entity: Entity<'_>, others: impl Iterator<Item = &'a str>) -> String {
+    let (kind, name) = match entity {
+        Entity::Reducer(name) => ("reducer", name),
+        Entity::Procedure(name) => ("procedure", name),
+        Entity::Table(name) => ("table", name),
+        Entity::View(name) => ("view", name),
+    };
+    match nearest(name, others) {
+        Some(near) => format!("no such {kind}: `{name}`. Did you mean `{near}`?"),
+        None => format!("no such {kind}: `{name}`"),
     }
 }
 
@@ -172,7 +179,23 @@ fn for_people(schema: &Schema, entity: Option<Entity<'_>>) -> Result<String> {
             return Ok(all.join("\n"));
         }
     };
-    found.with_context(|| entity.map_or("nothing is there", nothing))
+    found.with_context(|| entity.map_or_else(String::new, |it| nothing(it, names(schema, it))))
+}
+
+/// What else there is of the same kind.
+fn names<'a>(schema: &'a Schema, entity: Entity<'_>) -> impl Iterator<Item = &'a str> {
+    let functions: &[Function] = match entity {
+        Entity::Reducer(_) => &schema.reducers,
+        Entity::Procedure(_) => &schema.procedures,
+        Entity::Table(_) | Entity::View(_) => &[],
+    };
+    let tables = schema.tables.iter().filter(move |table| match entity {
+        Entity::Table(_) => !table.is_view,
+        Entity::View(_) => table.is_view,
+        Entity::Reducer(_) | Entity::Procedure(_) => false,
+    });
+    let functions = functions.iter().map(|function| function.name.as_str());
+    functions.chain(tables.map(|table| table.name.as_str()))
 }
 
 /// `reducer add(name: String)`
@@ -242,11 +265,14 @@ mod tests {
             );
             assert!(find(&definition, Entity::Procedure("p")).is_ok());
             let error = find(&definition, Entity::Procedure("v")).unwrap_err();
-            assert_eq!(error.to_string(), "no such procedure");
+            assert_eq!(
+                error.to_string(),
+                "no such procedure: `v`. Did you mean `p`?"
+            );
             let error = find(&definition, Entity::Reducer("t")).unwrap_err();
-            assert_eq!(error.to_string(), "no such reducer");
-            let error = find(&definition, Entity::Table("r")).unwrap_err();
-            assert_eq!(error.to_string(), "no such table");
+            assert_eq!(error.to_string(), "no such reducer: `t`. Did you mean `r`?");
+            let error = find(&definition, Entity::Table("people")).unwrap_err();
+            assert_eq!(error.to_string(), "no such table: `people`");
         }
     }
 }

@@ -77,7 +77,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &LogsArguments) -> Result<()> 
         .server
         .as_deref()
         .or(picked.server.as_deref());
-    let session = Session::open_asking(paths, server, As::Me, arguments.yes).await?;
+    let session = Session::open_for_data(paths, server, As::Me, arguments.yes).await?;
     let identity = session.database(&picked.database).await?;
     let count = arguments
         .num_lines

@@ -24,6 +24,11 @@ use crate::session::ServerFlags;
 
 /// The flags of `restore`.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "spacetime restore --from <WHERE> [OPTIONS] --to <DATA_DIR>\n       \
+                      spacetime restore --from <WHERE> [OPTIONS] --over <NAME>\n       \
+                      spacetime restore --from <WHERE> [OPTIONS] --as <NAME>"
+)]
 pub(crate) struct RestoreArguments {
     /// Where the backups are: a folder, or s3://BUCKET/PREFIX
     #[arg(long, value_name = "WHERE")]
@@ -128,7 +133,10 @@ fn choose(depot: &dyn Depot, arguments: &RestoreArguments) -> Result<BackupIndex
         }
     }
     let Some(newest) = found.pop() else {
-        bail!("there is no such backup in {}", arguments.from);
+        bail!(
+            "there is no such backup in {0}; `spacetime backup list --from {0}` shows what is there",
+            arguments.from
+        );
     };
     if found.iter().any(|other| other.database != newest.database) {
         bail!("there are backups of several databases: choose one with --database");

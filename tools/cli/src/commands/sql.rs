@@ -83,7 +83,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &SqlArguments) -> Result<()> {
         As::Me
     };
     let server = arguments.server.server.as_deref().or(server.as_deref());
-    let session = Session::open_asking(paths, server, who, arguments.yes).await?;
+    let session = Session::open_for_data(paths, server, who, arguments.yes).await?;
     let identity = session.database(&database).await?;
     let mut route = format!("database/{identity}/sql");
     let confirmed = arguments

@@ -254,8 +254,12 @@ async fn listen(address: &str, ask: bool) -> Result<TcpListener> {
         Ok(listener) => return Ok(listener),
         Err(error) => error,
     };
-    if error.kind() != std::io::ErrorKind::AddrInUse || !ask {
+    if error.kind() != std::io::ErrorKind::AddrInUse {
         return Err(error).with_context(cannot);
+    }
+    if !ask {
+        let hint = "; --listen-addr chooses another address, port 0 a free one";
+        return Err(error).with_context(|| format!("{}{hint}", cannot()));
     }
     let busy: SocketAddr = tokio::net::lookup_host(address)
         .await

@@ -92,7 +92,7 @@ pub(crate) async fn run(paths: &Paths, arguments: &SubscribeArguments) -> Result
         .server
         .as_deref()
         .or(picked.server.as_deref());
-    let session = Session::open_asking(paths, server, who, arguments.yes).await?;
+    let session = Session::open_for_data(paths, server, who, arguments.yes).await?;
     let identity = session.database(&picked.database).await?;
     let schema = fetch_schema(&session, &identity).await?;
     let mut socket = connect(&session, &identity, arguments.confirmed).await?;

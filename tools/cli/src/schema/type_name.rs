@@ -1,6 +1,6 @@
 //! Types as a Rust programmer writes them.
 
-use spacetime_types::{AlgebraicType, ProductType};
+use spacetime_types::{AlgebraicType, ProductType, SumType, TypeRef};
 
 use super::{Function, Schema};
 
@@ -20,6 +20,70 @@ pub(crate) fn signature(schema: &Schema, function: &Function) -> String {
         })
         .collect();
     format!("{}({})", function.name, parameters.join(", "))
+}
+
+/// Most types that are explained beside a function.
+const EXPLAINED_MAX: usize = 8;
+
+/// What the named types in a function's parameters are, a line for each:
+/// `enum Kind { red, other(String) }`, `struct Place { x: f64 }`.
+pub(crate) fn named_types(schema: &Schema, function: &Function) -> Vec<String> {
+    let parameters = function.parameters.elements.iter();
+    let mut waiting: Vec<&AlgebraicType> = parameters.map(|it| &it.algebraic_type).collect();
+    waiting.reverse();
+    let mut seen: Vec<TypeRef> = Vec::new();
+    let mut lines = Vec::new();
+    while let Some(ty) = waiting.pop() {
+        let inner = match ty {
+            AlgebraicType::Ref(reference) => {
+                if seen.contains(reference) || seen.len() >= EXPLAINED_MAX {
+                    continue;
+                }
+                seen.push(*reference);
+                let Some(target) = schema.typespace.get(*reference) else {
+                    continue;
+                };
+                lines.extend(definition(schema, &type_name(schema, ty), target));
+                vec![target]
+            }
+            AlgebraicType::Array(element) => vec![&**element],
+            AlgebraicType::Product(product) => {
+                let elements = product.elements.iter();
+                elements.map(|it| &it.algebraic_type).collect()
+            }
+            AlgebraicType::Sum(sum) => {
+                let variants = sum.variants.iter();
+                variants.map(|it| &it.algebraic_type).collect()
+            }
+            _ => continue,
+        };
+        waiting.extend(inner.into_iter().rev());
+    }
+    lines
+}
+
+/// A named type written out; none if its name says it all.
+fn definition(schema: &Schema, name: &str, ty: &AlgebraicType) -> Option<String> {
+    match ty {
+        AlgebraicType::Product(product) => {
+            let written = product_name(schema, product, 0);
+            let fields = written.strip_prefix('(')?.strip_suffix(')')?;
+            Some(format!("struct {name} {{ {fields} }}"))
+        }
+        AlgebraicType::Sum(sum) => Some(format!("enum {name} {{ {} }}", variants(schema, sum))),
+        _ => None,
+    }
+}
+
+fn variants(schema: &Schema, sum: &SumType) -> String {
+    let variants = sum.variants.iter().map(|variant| {
+        let name = variant.name.as_deref().unwrap_or_default();
+        match variant.algebraic_type.is_unit() {
+            true => name.to_owned(),
+            false => format!("{name}({})", type_name(schema, &variant.algebraic_type)),
+        }
+    });
+    variants.collect::<Vec<String>>().join(", ")
 }
 
 /// `Option<Vec<u8>>`
