@@ -52,6 +52,15 @@ const FAILURE_WINDOW: Duration = Duration::from_secs(60);
 /// The writer thread's stack; wasm runs on it too.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
+/// Why nobody knows whether what was committed is on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitDurableError {
+    #[error(transparent)]
+    Gone(#[from] DatabaseGone),
+    #[error("it was committed, but could not be made durable: {0}")]
+    Failed(String),
+}
+
 /// Why a database could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -178,6 +187,20 @@ impl DatabaseHandle {
         })
         .await?;
         answer.await.map_err(|_| self.shared.gone())
+    }
+
+    /// Waits until everything that is committed by now is on disk.
+    pub async fn wait_durable(&self) -> Result<(), WaitDurableError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Unsaved { reply }).await?;
+        let unsaved = answer.await.map_err(|_| self.shared.gone())?;
+        let Some((offset, waiter)) = unsaved else {
+            return Ok(());
+        };
+        let failed = |error: &dyn std::fmt::Display| WaitDurableError::Failed(error.to_string());
+        let waited = tokio::task::spawn_blocking(move || waiter.wait(offset)).await;
+        let waited = waited.map_err(|error| failed(&error))?;
+        waited.map_err(|error| failed(&error))
     }
 
     /// Runs SQL statements.

@@ -49,7 +49,7 @@ pub use counters::{CountersNow, Gauges, QueryGauge};
 pub use data_dir::DataDirError;
 pub use database::{
     DatabaseHandle, EmbedError, Embedded, EmbeddedRuntime, HandlerError, InsertRowsError,
-    ScheduledRow, StartError, Work,
+    ScheduledRow, StartError, WaitDurableError, Work,
 };
 pub use host::{
     Host, LiveRestore, LiveRestoreError, LiveRestored, OpenHostError, RestoreMoment, RestorePlace,

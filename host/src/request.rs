@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use spacetime_store::LogBehind;
+use spacetime_store::{DurableWaiter, LogBehind};
 use spacetime_table::migrate::Style;
 use spacetime_types::{ConnectionId, Identity, TxOffset};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -156,6 +156,10 @@ pub enum Request {
         /// Whether the caller is connected for as long as this takes, as over HTTP.
         connects: bool,
         reply: oneshot::Sender<Result<Vec<SqlResult>, SqlError>>,
+    },
+    /// The last transaction so far and how to wait for it, if it is not on disk yet.
+    Unsaved {
+        reply: oneshot::Sender<Option<(TxOffset, DurableWaiter)>>,
     },
     /// Takes a snapshot if there is so much log behind the last one, and tells when it is there.
     Snapshot {

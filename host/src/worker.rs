@@ -292,6 +292,11 @@ impl Worker {
                 true => self.sql(&caller, &text, confirmed, reply),
                 false => self.sql_unconnected(&caller, &text, confirmed, reply),
             },
+            Request::Unsaved { reply } => {
+                let last = self.store.last_offset();
+                let unsaved = last.filter(|offset| !self.store.is_durable(*offset));
+                let _ = reply.send(unsaved.map(|last| (last, self.store.durable_waiter())));
+            }
             Request::Snapshot { least, reply } => {
                 let tell = move |result| drop(reply.send(result));
                 self.store.snapshot_if_behind(least, Box::new(tell));

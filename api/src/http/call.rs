@@ -1,10 +1,11 @@
 //! `/v1/database/:db/call/:function`: one reducer or procedure call without a connection.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::Deserialize;
 use spacetime_host::{CallArgs, CallOutcome, ConnectError, ReducerOutcome};
 
 use super::ApiState;
@@ -20,11 +21,19 @@ const ENERGY: HeaderName = HeaderName::from_static("spacetime-energy-used");
 /// The status of a reducer that said no.
 const REDUCER_FAILED: u16 = 530;
 
+#[derive(Debug, Deserialize)]
+pub(super) struct CallParams {
+    /// Answer only when what was called is on disk.
+    #[serde(default)]
+    confirmed: bool,
+}
+
 /// Calls a reducer, or a procedure if there is no reducer of that name.
 pub(super) async fn call(
     State(state): State<ApiState>,
     Caller(session): Caller,
     Path((database, function)): Path<(String, String)>,
+    Query(params): Query<CallParams>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
@@ -38,6 +47,10 @@ pub(super) async fn call(
         .call_once(caller, &function, CallArgs::Json(body))
         .await
         .map_err(|gone| ApiError::gone(&gone))?;
+    if params.confirmed && has_committed(&report.outcome) {
+        let waited = database.wait_durable().await;
+        waited.map_err(|error| ApiError::not_durable(&error))?;
+    }
     let micros = report.duration_micros;
     match report.outcome {
         CallOutcome::Reducer(outcome) => reducer_answer(outcome, micros),
@@ -56,6 +69,17 @@ pub(super) async fn call(
         }
         CallOutcome::Connect(error) => Err(connect_refused(&error)),
     }
+}
+
+/// Whether the call may have changed something. What a procedure does before it fails stays.
+pub(super) fn has_committed(outcome: &CallOutcome) -> bool {
+    matches!(
+        outcome,
+        CallOutcome::Reducer(ReducerOutcome::Committed)
+            | CallOutcome::Procedure(_)
+            | CallOutcome::ProcedureFailed(_)
+            | CallOutcome::ProcedureOutOfBudget
+    )
 }
 
 /// The content type has to be exactly this, without parameters.

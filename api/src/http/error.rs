@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use spacetime_host::{ControlError, DatabaseGone};
+use spacetime_host::{ControlError, DatabaseGone, WaitDurableError};
 use spacetime_types::Identity;
 
 /// A status and what went wrong.
@@ -58,6 +58,11 @@ impl ApiError {
     /// The database is there but does not run.
     pub(super) fn gone(gone: &DatabaseGone) -> ApiError {
         ApiError::text(StatusCode::SERVICE_UNAVAILABLE, gone.to_string())
+    }
+
+    /// Something was done, but need not survive.
+    pub(super) fn not_durable(error: &WaitDurableError) -> ApiError {
+        ApiError::text(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
 
     /// A change of the control plane that was refused while doing `action`.

@@ -17,6 +17,7 @@ use spacetime_host::{CallArgs, CallOutcome, ReducerOutcome};
 use spacetime_types::module_def::ToJson;
 
 use super::ApiState;
+use super::call::has_committed;
 use super::error::ApiError;
 use super::params::open;
 use super::session::Caller;
@@ -271,7 +272,12 @@ async fn call(
     let report = database
         .call_once(caller, reducer, CallArgs::Json(args.into()))
         .await;
-    match report.map_err(|gone| gone.to_string())?.outcome {
+    let outcome = report.map_err(|gone| gone.to_string())?.outcome;
+    if has_committed(&outcome) {
+        let waited = database.wait_durable().await;
+        waited.map_err(|error| error.to_string())?;
+    }
+    match outcome {
         CallOutcome::Reducer(ReducerOutcome::Committed) => {
             Ok(format!("reducer '{reducer}' committed"))
         }

@@ -93,7 +93,9 @@ pub(crate) async fn run(paths: &Paths, arguments: &CallArguments) -> Result<()> 
         Some(array) => array_json(found, array),
     };
     let body = body.with_context(invalid)?;
-    let route = format!("database/{identity}/call/{}", percent_encoded(function));
+    // Whoever reads that it was done may count on it.
+    let function = percent_encoded(function);
+    let route = format!("database/{identity}/call/{function}?confirmed=true");
     let request = session
         .post(&route)
         .header(CONTENT_TYPE, "application/json")

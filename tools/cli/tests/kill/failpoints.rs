@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::bank::{Bank, Report};
@@ -98,6 +99,44 @@ fn a_server_that_dies_at_any_step_of_the_disk_loses_nothing() {
     }
     assert_eq!(idle, Vec::<&str>::new(), "never reached");
     assert!(bank.confirmed > 0, "nothing was confirmed");
+}
+
+/// The server dies before it syncs what the call did: nobody may have been told that it is kept.
+#[test]
+fn a_call_that_asks_for_it_is_answered_once_the_disk_has_it() {
+    let mut server = Server::start();
+    let owner = server.new_login();
+    server.publish(&owner, DATABASE, &module("ledger"));
+    let transfer = |seq: u32| json!([1, seq, 1, 2, 5]);
+    let confirmed = "transfer?confirmed=true";
+    let wrong = server.call(&owner, DATABASE, "transfer?confirmed=perhaps", transfer(0));
+    assert_eq!(wrong.unwrap_err().status, 400);
+    server
+        .call(&owner, DATABASE, confirmed, transfer(1))
+        .unwrap();
+    server.kill();
+
+    let place = (FAILPOINT_VARIABLE, "sync:.stdb.log:1");
+    assert!(server.restart_with(&[place]), "{}", server.log());
+    let url = server.v1(&format!("database/{DATABASE}/call/{confirmed}"));
+    let request = server.http().post(url).bearer_auth(&owner.token);
+    let request = request.header("content-type", "application/json");
+    let answer = request.body(transfer(2).to_string()).send();
+    assert!(answer.is_err(), "{answer:?}");
+    assert!(server.ends_within(REACHED_WITHIN).is_some(), "no sync");
+
+    server.restart();
+    server
+        .call(&owner, DATABASE, confirmed, transfer(3))
+        .unwrap();
+    server.cli_ok(&["login", "--token", &owner.token]);
+    let words = ["call", DATABASE, "transfer", "1", "4", "1", "2", "5"];
+    let url = server.url();
+    server.cli_ok(&[&words[..], &["--server", &url, "--yes"]].concat());
+    server.kill();
+    server.restart();
+    let rows = server.rows(&owner, DATABASE, "SELECT committed FROM counter");
+    assert_eq!(rows, [json!([3])], "which were confirmed");
 }
 
 #[test]
