@@ -134,7 +134,8 @@ fn choose(depot: &dyn Depot, arguments: &RestoreArguments) -> Result<BackupIndex
     }
     let Some(newest) = found.pop() else {
         bail!(
-            "there is no such backup in {0}; `spacetime backup list --from {0}` shows what is there",
+            "there is no such backup in {0}; `spacetime backup list --from {0}` shows what is \
+             there",
             arguments.from
         );
     };
