@@ -38,15 +38,15 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
     const CAUSES_MAX: usize = 16;
     let mut cause = error;
     for _ in 0..CAUSES_MAX {
-        // An I/O error says what it is made of, but not as its cause.
-        let inner = cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(found) = inner.or_else(|| cause.downcast_ref::<rustls::Error>()) {
+        if let Some(found) = cause.downcast_ref::<rustls::Error>() {
             return Some(found);
         }
-        cause = cause.source()?;
+        // An I/O error says what it is made of, maybe another one, but not as its cause.
+        let inner = cause.downcast_ref::<io::Error>();
+        cause = match inner.and_then(io::Error::get_ref) {
+            Some(inner) => inner,
+            None => cause.source()?,
+        };
     }
     None
 }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn explained(url: &str, error: rustls::Error) -> String {
-        explain(url, true, &io::Error::other(error))
+        explain(url, true, &io::Error::other(io::Error::other(error)))
     }
 
     #[test]
