@@ -291,6 +291,14 @@ fn what_cannot_be_restored_changes_nothing() {
         bank.server.send(request).unwrap_err()
     };
     assert_eq!(post(&stranger, Vec::new()).status, 403);
+    // Whoever sends much that is not wanted is told why, too, and not cut off.
+    let much = vec![0; 32 << 20];
+    let url = bank
+        .server
+        .v1(&format!("database/{DATABASE}/restore?mode=new"));
+    let request = bank.server.http().post(url).bearer_auth(&bank.owner.token);
+    let refused = bank.server.send(request.body(much)).unwrap_err();
+    assert!(refused.text.contains("already"), "{refused:?}");
     // What is no backup, and one that ends too soon.
     for body in [
         Vec::new(),
