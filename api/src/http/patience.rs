@@ -97,10 +97,12 @@ fn steps(
         was_late: Arc::clone(was_late),
         is_over: false,
     };
-    stream::unfold(steps, |mut steps| async move {
+    let steps = stream::unfold(steps, |mut steps| async move {
         let chunk = steps.next().await?;
         Some((chunk, steps))
-    })
+    });
+    // Some who read bodies ask once more after the end.
+    steps.fuse()
 }
 
 impl Steps {
