@@ -4,6 +4,8 @@
 //!   * Whoever sends a body sends at least [`STEP_BYTES`] of it, or all that is left, within the
 //!     body timeout, again and again; else the request is over. So a connection cannot be held by
 //!     a byte now and then.
+//!   * Who is refused while sending is told so, and not cut off: the rest of the body is read on for
+//!     up to [`DISCARD_MAX`], and thrown away.
 //!   * An answer that does not begin in time is given up. What was begun is not undone: a reducer
 //!     that was queued runs.
 //!
@@ -17,17 +19,21 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::header::{CONNECTION, EXPECT, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::ApiState;
 
 /// What has to come within the body timeout.
 const STEP_BYTES: usize = 16 << 10;
+
+/// How long a body that is not wanted any more is read on.
+const DISCARD_MAX: Duration = Duration::from_secs(30);
 
 /// Ends requests whose bodies do not come.
 pub(super) async fn bodies_in_time(
@@ -41,9 +47,17 @@ pub(super) async fn bodies_in_time(
     }
     let was_late = Arc::new(AtomicBool::new(false));
     let (head, body) = request.into_parts();
-    let body = Body::from_stream(steps(body.into_data_stream(), timeout, &was_late));
+    // Whoever waits to be asked for the body sends none if it is refused.
+    let waits_to_send = head.headers.contains_key(EXPECT);
+    let steps = Steps::new(body.into_data_stream(), timeout, &was_late);
+    let steps = Arc::new(Mutex::new(steps));
+    let body = Body::from_stream(stream_of(Arc::clone(&steps)));
     let answer = next.run(Request::from_parts(head, body)).await;
     if !was_late.load(Ordering::Relaxed) {
+        let is_refused = answer.status().is_client_error() || answer.status().is_server_error();
+        if is_refused && !waits_to_send {
+            discard(&steps).await;
+        }
         return answer;
     }
     let text = "the request's body did not come in time";
@@ -84,28 +98,41 @@ struct Steps {
     is_over: bool,
 }
 
-fn steps(
-    chunks: BodyDataStream,
-    timeout: Duration,
-    was_late: &Arc<AtomicBool>,
+fn stream_of(
+    steps: Arc<Mutex<Steps>>,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
-    let steps = Steps {
-        chunks,
-        timeout,
-        deadline: Instant::now() + timeout,
-        bytes: 0,
-        was_late: Arc::clone(was_late),
-        is_over: false,
-    };
-    let steps = stream::unfold(steps, |mut steps| async move {
-        let chunk = steps.next().await?;
+    stream::unfold(steps, |steps| async move {
+        let chunk = steps.lock().await.next().await?;
         Some((chunk, steps))
-    });
-    // Some who read bodies ask once more after the end.
-    steps.fuse()
+    })
+}
+
+async fn discard(steps: &Mutex<Steps>) {
+    let rest = async {
+        steps.lock().await.begin_step();
+        while let Some(Ok(_)) = steps.lock().await.next().await {}
+    };
+    // Whoever takes longer than that is cut off after all.
+    let _ = tokio::time::timeout(DISCARD_MAX, rest).await;
 }
 
 impl Steps {
+    fn new(chunks: BodyDataStream, timeout: Duration, was_late: &Arc<AtomicBool>) -> Steps {
+        Steps {
+            chunks,
+            timeout,
+            deadline: Instant::now() + timeout,
+            bytes: 0,
+            was_late: Arc::clone(was_late),
+            is_over: false,
+        }
+    }
+
+    fn begin_step(&mut self) {
+        self.bytes = 0;
+        self.deadline = Instant::now() + self.timeout;
+    }
+
     async fn next(&mut self) -> Option<Result<Bytes, io::Error>> {
         if self.is_over {
             return None;
@@ -114,8 +141,7 @@ impl Steps {
             Ok(Some(Ok(chunk))) => {
                 self.bytes = self.bytes.saturating_add(chunk.len());
                 if self.bytes >= STEP_BYTES {
-                    self.bytes = 0;
-                    self.deadline = Instant::now() + self.timeout;
+                    self.begin_step();
                 }
                 Some(Ok(chunk))
             }
@@ -123,7 +149,10 @@ impl Steps {
                 self.is_over = true;
                 Some(Err(io::Error::other(error)))
             }
-            Ok(None) => None,
+            Ok(None) => {
+                self.is_over = true;
+                None
+            }
             Err(_) => {
                 self.is_over = true;
                 self.was_late.store(true, Ordering::Relaxed);
@@ -149,7 +178,8 @@ mod tests {
     async fn read(chunks: BodyDataStream) -> (usize, bool) {
         let was_late = Arc::new(AtomicBool::new(false));
         let timeout = Duration::from_secs(1);
-        let mut stream = Box::pin(steps(chunks, timeout, &was_late));
+        let steps = Steps::new(chunks, timeout, &was_late);
+        let mut stream = Box::pin(stream_of(Arc::new(Mutex::new(steps))));
         let mut bytes = 0;
         while let Some(Ok(chunk)) = stream.next().await {
             bytes += chunk.len();

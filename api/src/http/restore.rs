@@ -2,10 +2,9 @@
 
 use std::io::{self, Read};
 use std::pin::pin;
-use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use bytes::{Buf, Bytes};
@@ -26,9 +25,6 @@ use crate::clock;
 
 /// Chunks that wait for the disk.
 const CHUNKS_MAX: usize = 16;
-
-/// How long a body that is not wanted is read on.
-const DISCARD_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RestoreParams {
@@ -56,23 +52,8 @@ pub(super) async fn restore(
     Query(params): Query<RestoreParams>,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    let mut chunks = body.into_data_stream();
-    let restored = restore_from(&state, &session, &database, &params, &mut chunks).await;
-    if restored.is_err() {
-        discard(chunks).await;
-    }
-    restored
-}
-
-async fn restore_from(
-    state: &ApiState,
-    session: &Session,
-    database: &str,
-    params: &RestoreParams,
-    body: &mut BodyDataStream,
-) -> Result<Json<Value>, ApiError> {
     let request = LiveRestore {
-        place: place(state, session, database, params.mode)?,
+        place: place(&state, &session, &database, params.mode)?,
         caller: session.identity(),
         moment: params.moment()?,
         bytes_max: state.config.restore_bytes_max,
@@ -137,7 +118,8 @@ fn place(
 }
 
 /// Hands the body on until it ends or fails, or nobody wants it any more.
-async fn feed(chunks: &mut BodyDataStream, sender: mpsc::Sender<io::Result<Bytes>>) {
+async fn feed(body: Body, sender: mpsc::Sender<io::Result<Bytes>>) {
+    let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(io::Error::other);
         let is_last = chunk.is_err();
@@ -145,14 +127,6 @@ async fn feed(chunks: &mut BodyDataStream, sender: mpsc::Sender<io::Result<Bytes
             return;
         }
     }
-}
-
-/// Lets the rest of a body that is not wanted go by, for a while: who is cut off while sending does
-/// not read why.
-async fn discard(mut chunks: BodyDataStream) {
-    let rest = async { while let Some(Ok(_)) = chunks.next().await {} };
-    // Whoever takes longer than that is cut off after all.
-    let _ = tokio::time::timeout(DISCARD_MAX, rest).await;
 }
 
 /// What arrives, as a file to read.

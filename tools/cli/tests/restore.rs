@@ -292,13 +292,15 @@ fn what_cannot_be_restored_changes_nothing() {
     };
     assert_eq!(post(&stranger, Vec::new()).status, 403);
     // Whoever sends much that is not wanted is told why, too, and not cut off.
-    let much = vec![0; 32 << 20];
-    let url = bank
-        .server
-        .v1(&format!("database/{DATABASE}/restore?mode=new"));
-    let request = bank.server.http().post(url).bearer_auth(&bank.owner.token);
-    let refused = bank.server.send(request.body(much)).unwrap_err();
+    let refusal = |route: &str, token: &str| {
+        let request = bank.server.http().post(bank.server.v1(route));
+        let request = request.bearer_auth(token).body(vec![0; 32 << 20]);
+        bank.server.send(request).unwrap_err()
+    };
+    let taken = format!("database/{DATABASE}/restore?mode=new");
+    let refused = refusal(&taken, &bank.owner.token);
     assert!(refused.text.contains("already"), "{refused:?}");
+    assert_eq!(refusal("database/another", "no token").status, 401);
     // What is no backup, and one that ends too soon.
     for body in [
         Vec::new(),
