@@ -4,8 +4,8 @@
 //!   * Whoever sends a body sends at least [`STEP_BYTES`] of it, or all that is left, within the
 //!     body timeout, again and again; else the request is over. So a connection cannot be held by
 //!     a byte now and then.
-//!   * Who is refused while sending is told so, and not cut off: the rest of the body is read on for
-//!     up to [`DISCARD_MAX`], and thrown away.
+//!   * Who is refused while sending is told so, and not cut off: the rest of the body is read on
+//!     for up to [`DISCARD_MAX`], and thrown away.
 //!   * An answer that does not begin in time is given up. What was begun is not undone: a reducer
 //!     that was queued runs.
 //!
