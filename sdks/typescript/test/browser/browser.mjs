@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -42,4 +43,15 @@ export async function launch() {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
   return await chromium.launch({ executablePath: findChromium(), args });
+}
+
+/** A site for pages: `answer` gives the type and the text of what a path stands for. */
+export async function serve(answer) {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    const [type, body] = answer(pathname);
+    response.writeHead(200, { 'content-type': type }).end(body);
+  });
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
+  return { address: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }

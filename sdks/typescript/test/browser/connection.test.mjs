@@ -4,7 +4,6 @@
 
 import assert from 'node:assert/strict';
 import { randomInt, randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -13,7 +12,7 @@ import { build } from 'esbuild';
 import { CHAT_DATABASE, SERVER_URL, inTime } from '../e2e/harness.mjs';
 import { Proxy } from '../e2e/proxy.mjs';
 import { randomNumbers } from '../e2e/random_numbers.mjs';
-import { findChromium, launch } from './browser.mjs';
+import { findChromium, launch, serve } from './browser.mjs';
 
 const skip = findChromium() === undefined;
 /** Each way. */
@@ -29,8 +28,7 @@ const WORKER = `
   setInterval(() => postMessage(globalThis.connection?.isActive), 10);
 `;
 
-let server;
-let address;
+let site;
 let browser;
 let proxy;
 
@@ -46,12 +44,7 @@ before(async () => {
     '/worker.js': ['text/javascript', WORKER],
     '/main.js': ['text/javascript', outputFiles[0].text],
   };
-  server = createServer((request, response) => {
-    const [type, body] = pages[request.url] ?? ['text/plain', ''];
-    response.writeHead(200, { 'content-type': type }).end(body);
-  });
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
-  address = `http://127.0.0.1:${server.address().port}`;
+  site = await serve(path => pages[path] ?? ['text/plain', '']);
   proxy = await new Proxy(SERVER_URL).listen();
   browser = await launch();
 });
@@ -59,7 +52,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await proxy?.close();
-  server?.close();
+  site?.close();
 });
 
 async function visit() {
@@ -68,7 +61,7 @@ async function visit() {
   page.setDefaultTimeout(60_000);
   const errors = [];
   page.on('pageerror', error => errors.push(String(error)));
-  await page.goto(address);
+  await page.goto(site.address);
   await page.waitForFunction(() => window.oneRun !== undefined);
   return { context, page, errors };
 }

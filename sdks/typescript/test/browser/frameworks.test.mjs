@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { randomInt, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +21,7 @@ import {
   subscribe,
 } from '../e2e/harness.mjs';
 import { Proxy } from '../e2e/proxy.mjs';
-import { findChromium, launch } from './browser.mjs';
+import { findChromium, launch, serve } from './browser.mjs';
 
 const APPS = join(dirname(fileURLToPath(import.meta.url)), 'apps');
 const skip = findChromium() === undefined;
@@ -59,8 +58,7 @@ async function bundle(name) {
 }
 
 const scripts = {};
-let server;
-let address;
+let site;
 let browser;
 let proxy;
 
@@ -71,19 +69,15 @@ before(async () => {
   for (const name of ['react', 'vue', 'solid', 'svelte', 'order']) {
     scripts[`/${name}.js`] = await bundle(name);
   }
-  server = createServer((request, response) => {
-    const { pathname } = new URL(request.url, 'http://localhost');
-    const script = scripts[pathname];
+  site = await serve(path => {
+    const script = scripts[path];
     if (script !== undefined) {
-      response.writeHead(200, { 'content-type': 'text/javascript' }).end(script);
-      return;
+      return ['text/javascript', script];
     }
-    const name = pathname.slice(1);
+    const name = path.slice(1);
     const page = `<!doctype html><div id="${name}"></div><script type="module" src="/${name}.js">`;
-    response.writeHead(200, { 'content-type': 'text/html' }).end(`${page}</script>`);
+    return ['text/html', `${page}</script>`];
   });
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
-  address = `http://127.0.0.1:${server.address().port}`;
   proxy = await new Proxy(SERVER_URL).listen();
   browser = await launch();
 });
@@ -91,7 +85,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await proxy?.close();
-  server?.close();
+  site?.close();
 });
 
 async function visit(name, uri, more = `db=${CHAT_DATABASE}`) {
@@ -101,7 +95,7 @@ async function visit(name, uri, more = `db=${CHAT_DATABASE}`) {
   page.on('pageerror', error => errors.push(String(error)));
   const tag = randomUUID();
   const where = `uri=${encodeURIComponent(uri)}&tag=${tag}&${more}`;
-  await page.goto(`${address}/${name}?${where}`);
+  await page.goto(`${site.address}/${name}?${where}`);
   return { page, errors };
 }
 
